@@ -1,0 +1,11 @@
+//! Messages: what is said to whom, how far it came, and what a provider answered (M).
+
+mod outcome;
+pub mod segments;
+mod status;
+pub mod text;
+mod words;
+
+pub use outcome::*;
+pub use status::*;
+pub use words::*;

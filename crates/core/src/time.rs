@@ -1,0 +1,33 @@
+//! Time as the product uses it: instants in UTC microseconds, handed in by a [`Clock`].
+
+pub use jiff::Timestamp;
+
+/// Where the present comes from. One module of the server reads the wall clock; tests and `simulate` hand in their own.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// A clock that stands still at the given instant, for tests and simulations.
+#[derive(Debug, Clone, Copy)]
+pub struct StoppedClock(pub Timestamp);
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// Microseconds since 1970 in UTC, as the store keeps them. Sub-microsecond digits are cut.
+pub fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// The instant of stored microseconds; values outside jiff's range (years -9999 to 9999) become the nearest bound.
+pub fn from_micros(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}
