@@ -14,4 +14,5 @@ pub mod places;
 pub mod scoring;
 pub mod templates;
 pub mod time;
+pub mod turn;
 pub mod workflows;

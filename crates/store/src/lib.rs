@@ -1,1 +1,53 @@
-//! x
+//! What Ringback remembers. The only place that speaks SQL.
+//!
+//! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
+
+mod house;
+mod lists;
+mod open;
+mod readers;
+mod rows;
+mod sql;
+mod writer;
+
+pub use house::*;
+pub use lists::*;
+pub use open::{OpenError, open};
+pub use readers::{Reader, Readers};
+pub use writer::{Checkpointer, Writer};
+
+/// Why the database did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no.
+    #[error("the database failed at {at}")]
+    Sqlite {
+        /// The statement's name or what was tried.
+        at: &'static str,
+        /// What it said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The disk is full: nothing was changed.
+    #[error("the disk is full: nothing was stored, free some space and try again")]
+    DiskFull,
+    /// A row that cannot be.
+    #[error("row {id} of {table} has an impossible {column}")]
+    Impossible {
+        /// Table.
+        table: &'static str,
+        /// Row.
+        id: i64,
+        /// Column.
+        column: &'static str,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn at(at: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |source| match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
+            _ => Self::Sqlite { at, source },
+        }
+    }
+}

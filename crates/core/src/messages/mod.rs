@@ -1,11 +1,13 @@
 //! Messages: what is said to whom, how far it came, and what a provider answered (M).
 
+mod message;
 mod outcome;
 pub mod segments;
 mod status;
 pub mod text;
 mod words;
 
+pub use message::*;
 pub use outcome::*;
 pub use status::*;
 pub use words::*;

@@ -1,0 +1,140 @@
+//! A message as it is kept: what was decided, how far it came, and why (M10).
+
+use super::{Category, ChannelKind, Cost, Fact, Priority, Reason, Status};
+use crate::ids::{
+    AttemptId, ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId,
+};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One communication to one recipient on one channel. Its text is template version and data; only what a person wrote is `body`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The lead it goes to or speaks of.
+    pub lead: Option<LeadId>,
+    /// The staff member it goes to, by name.
+    pub staff: Option<String>,
+    /// The workflow run that caused it.
+    pub run: Option<RunId>,
+    /// Workflow, version and step, as `name@3#1.otherwise.0`.
+    pub step: Option<String>,
+    /// The send step for one recipient that it belongs to.
+    pub notification: NotificationId,
+    /// The event that caused it.
+    pub event: Option<EventId>,
+    /// How it travels.
+    pub channel: ChannelKind,
+    /// The account it goes through; `None` with `sandbox`.
+    pub connection: Option<ConnectionId>,
+    /// E.164 number, email address or hook name; empty when there is none.
+    pub recipient: String,
+    /// Its category.
+    pub category: Category,
+    /// Its priority.
+    pub priority: Priority,
+    /// Where it stands.
+    pub status: Status,
+    /// When it may go next.
+    pub due_at: Timestamp,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// When it stops to matter.
+    pub expires_at: Option<Timestamp>,
+    /// Template name and version.
+    pub template: Option<(String, i64)>,
+    /// The locale of the template.
+    pub locale: Option<String>,
+    /// What a person wrote: the text of an SMS, or a mail as JSON `{subject, text}`.
+    pub body: Option<String>,
+    /// What the template is filled with, as JSON text.
+    pub data: String,
+    /// What to do when this way fails.
+    pub plan: Plan,
+    /// What the gates said last, as JSON text: see `consent::gates`.
+    pub verdict: String,
+    /// Rises with every claim; a result of an older epoch is evidence only.
+    pub epoch: i64,
+    /// The attempt in flight or the last one.
+    pub attempt: Option<AttemptId>,
+    /// Until when the attempt in flight must have answered.
+    pub deadline: Option<Timestamp>,
+    /// Hash of template version and data, part of the intent.
+    pub hash: Option<[u8; 16]>,
+    /// Attempts begun so far.
+    pub attempts: u32,
+    /// True when the sandbox stands in for a provider.
+    pub sandbox: bool,
+    /// True when it may have gone out more than once; listed and counted (P4).
+    pub repeated: bool,
+    /// The provider's name for it.
+    pub reference: Option<String>,
+    /// When the provider took it.
+    pub accepted_at: Option<Timestamp>,
+    /// When nothing more was to be done.
+    pub settled_at: Option<Timestamp>,
+    /// What happened to it besides its status, with the first instant of each, microseconds UTC.
+    pub facts: BTreeMap<Fact, i64>,
+    /// Why it stands where it stands, when that is not plain.
+    pub why: Option<Reason>,
+    /// What it cost.
+    pub cost: Option<Cost>,
+}
+
+/// What to do when this way fails (M5), and how the message behaves at its gates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// Channels still to try, in order, when this one fails for good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<ChannelKind>,
+    /// Connections that failed already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<ConnectionId>,
+    /// The message that this one stands in for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<MessageId>,
+    /// The instant of the person's own act that this answers; opens quiet hours for 15 minutes (C4). Microseconds UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<i64>,
+    /// Held over a limit: joins the others that are held for the same recipient (M6).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub digest: bool,
+    /// The one answer to STOP, START or HELP: neither suppression nor hours nor caps hold it (C3, M6).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keyword_answer: bool,
+    /// The recipient's own reference to whom the text speaks, for staff: the lead's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
+}
+
+/// One call to a provider, as it is kept once it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Its id; the intent named it before the call.
+    pub id: AttemptId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The message.
+    pub message: MessageId,
+    /// 1 for the first.
+    pub number: u32,
+    /// The account.
+    pub connection: Option<ConnectionId>,
+    /// When the call began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// `delivered`, `accepted`, `retry`, `misconfigured`, `refused` or `unknown`.
+    pub outcome: &'static str,
+    /// The provider's name for the message.
+    pub reference: Option<String>,
+    /// What the provider said.
+    pub why: Option<Reason>,
+    /// True when it came too late to count: kept as evidence (reliability 3.1).
+    pub late: bool,
+}

@@ -1,0 +1,605 @@
+//! What people of the business do with leads and messages: edit, move, merge, delete, take, cancel, try again.
+
+use super::react::Happening;
+use super::world::{AuditRow, LeadState, PointKey, PointKind, ScoreRow};
+use super::{Answer, Edit, StageMove, Tenant, Turn};
+use crate::ids::{LeadId, MessageId};
+use crate::leads::Overwrite;
+use crate::messages::{Plan, Reason, Status};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Turn<'_> {
+    pub(super) fn audit(&mut self, tenant: &Tenant, actor: &str, action: &str, details: Value) {
+        self.world.out.audit.push(AuditRow {
+            tenant: tenant.id,
+            actor: actor.to_owned(),
+            address: None,
+            action: action.to_owned(),
+            details,
+            at: self.now,
+        });
+    }
+
+    pub(super) fn edit(&mut self, tenant: &Arc<Tenant>, edit: &Edit) -> Answer {
+        let Some(lead) = self.own(tenant, edit.lead) else {
+            return Answer::NotFound;
+        };
+        let mut keys = Vec::new();
+        if let Some(phone) = &edit.phone {
+            keys.push(PointKey {
+                tenant: tenant.id,
+                kind: PointKind::Phone,
+                value: phone.as_str().to_owned(),
+            });
+        }
+        if let Some(email) = &edit.email {
+            keys.push(PointKey {
+                tenant: tenant.id,
+                kind: PointKind::Email,
+                value: email.key().to_owned(),
+            });
+        }
+        for key in &keys {
+            if let Some(other) = self
+                .world
+                .point(key)
+                .and_then(|point| point.lead)
+                .and_then(|other| self.own(tenant, other))
+                && other != lead
+            {
+                return Answer::Refused {
+                    code: "belongs_to_another_lead",
+                    detail: format!("This contact belongs to lead {other}. Merge the two instead."),
+                    field: Some(if key.kind == PointKind::Phone {
+                        "phone"
+                    } else {
+                        "email"
+                    }),
+                };
+            }
+        }
+        for key in keys {
+            self.attach(tenant, lead, key, false);
+        }
+        let now = self.now;
+        let Some(state) = self.world.lead_mut(lead) else {
+            return Answer::NotFound;
+        };
+        let known = &mut state.lead;
+        known.learn(edit.profile.clone(), Overwrite::Newer, now);
+        for field in &edit.clear {
+            match field.as_str() {
+                "first_name" => known.first_name = None,
+                "last_name" => known.last_name = None,
+                "city" => known.city = None,
+                "state" => known.state = None,
+                "zip" => known.zip = None,
+                "country" => known.country = None,
+                "time_zone" => known.time_zone = None,
+                name => {
+                    if let (Some(name), Value::Object(attributes)) =
+                        (name.strip_prefix("attributes."), &mut known.attributes)
+                    {
+                        attributes.remove(name);
+                    }
+                }
+            }
+        }
+        if let Some(phone) = &edit.phone {
+            known.phone = Some(phone.as_str().to_owned());
+        }
+        if let Some(email) = &edit.email {
+            known.email = Some(email.as_str().to_owned());
+        }
+        known.anonymous &= known.phone.is_none() && known.email.is_none();
+        known.updated_at = now;
+        self.note(
+            tenant.id,
+            lead,
+            "lead.edited",
+            "api",
+            Some(&edit.actor),
+            json!({"cleared": edit.clear}),
+        );
+        Answer::Done
+    }
+
+    pub(super) fn stage(&mut self, tenant: &Arc<Tenant>, order: &StageMove) -> Answer {
+        let Some(lead) = self.own(tenant, order.lead) else {
+            return Answer::NotFound;
+        };
+        match self.move_stage(
+            tenant,
+            lead,
+            order.product.as_deref(),
+            &order.stage,
+            order.reason.as_deref(),
+            &order.actor,
+        ) {
+            Ok(()) => Answer::Done,
+            Err(detail) => Answer::Refused {
+                code: "stage_not_allowed",
+                detail,
+                field: Some("stage"),
+            },
+        }
+    }
+
+    /// Moves a lead in its pipeline when the product allows it, and lets workflows know (L9).
+    pub(super) fn move_stage(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        product: Option<&str>,
+        stage: &str,
+        reason: Option<&str>,
+        actor: &str,
+    ) -> Result<(), String> {
+        let state = self.world.lead(lead).ok_or("the lead is gone")?;
+        let product = product
+            .or_else(|| state.lead.product())
+            .map(str::to_owned)
+            .ok_or("The lead is in no product yet.")?;
+        let at = state
+            .lead
+            .products
+            .iter()
+            .position(|placement| placement.product == product);
+        let from = at.map(|at| state.lead.products[at].stage.clone());
+        if from.as_deref() == Some(stage) {
+            return Ok(());
+        }
+        tenant.config.may_move(&product, from.as_deref(), stage)?;
+        let now = self.now;
+        if let Some(state) = self.world.lead_mut(lead) {
+            let placement = crate::leads::Placement {
+                product: product.clone(),
+                stage: stage.to_owned(),
+                since: now.as_microsecond(),
+            };
+            match at {
+                Some(at) => state.lead.products[at] = placement,
+                None => state.lead.products.push(placement),
+            }
+            state.lead.updated_at = now;
+        }
+        let properties = json!({"product": product, "from": from, "to": stage, "reason": reason});
+        let event = self.note(
+            tenant.id,
+            lead,
+            "stage.changed",
+            "stage",
+            Some(actor),
+            properties.clone(),
+        );
+        let happening = Happening {
+            event,
+            kind: "stage.changed",
+            also: None,
+            at: now,
+            source: "stage",
+            form: None,
+            properties: &properties,
+            public: false,
+        };
+        self.burn().map_err(|fault| fault.to_string())?;
+        self.guarded(
+            tenant,
+            lead,
+            || properties.to_string(),
+            |turn| {
+                turn.resume_waiting(tenant, lead, &happening)?;
+                turn.trigger(tenant, lead, &happening, |trigger| match trigger {
+                    crate::workflows::definition::Trigger::StageChanged { product: p, to } => {
+                        p.as_deref().is_none_or(|p| p == product)
+                            && to.as_deref().is_none_or(|to| to == stage)
+                    }
+                    crate::workflows::definition::Trigger::Event { types } => {
+                        types.iter().any(|kind| kind == "stage.changed")
+                    }
+                    _ => false,
+                })
+            },
+        );
+        Ok(())
+    }
+
+    pub(super) fn merge_by_hand(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        from: LeadId,
+        into: LeadId,
+        actor: &str,
+    ) -> Answer {
+        let (Some(from), Some(into)) = (self.own(tenant, from), self.own(tenant, into)) else {
+            return Answer::NotFound;
+        };
+        if from == into {
+            return Answer::Refused {
+                code: "same_lead",
+                detail: "A lead cannot be merged with itself.".into(),
+                field: Some("into"),
+            };
+        }
+        self.merge(tenant, from, into);
+        self.audit(
+            tenant,
+            actor,
+            "lead.merge",
+            json!({"from": from, "into": into}),
+        );
+        Answer::Done
+    }
+
+    /// Two leads are one: all history of the first becomes the second's, and nothing known is lost (L7).
+    pub(super) fn merge(&mut self, tenant: &Arc<Tenant>, from: LeadId, into: LeadId) {
+        let Some(source) = self.world.lead_mut(from).cloned() else {
+            return;
+        };
+        let now = self.now;
+        if let Some(state) = self.world.lead_mut(from) {
+            state.lead.merged_into = Some(into);
+            state.lead.updated_at = now;
+            state.points.clear();
+            state.runs.clear();
+            state.scores.clear();
+            state.session = None;
+        }
+        for key in &source.points {
+            self.world.point_mut(key, now).lead = Some(into);
+        }
+        self.world.out.merges.push((from, into));
+        let doubled = match self.world.lead_mut(into) {
+            Some(target) => absorb(target, &source, now),
+            None => Vec::new(),
+        };
+        self.repoint(from, into);
+        let reference = tenant.references.write(source.lead.number);
+        let event = self.note(
+            tenant.id,
+            into,
+            "lead.merged",
+            "merge",
+            None,
+            json!({"from": from, "reference": reference}),
+        );
+        for (model, rule, points) in doubled {
+            // Both had the rule: the ledger keeps both awards and takes the second back, so that its sum stays the score (S2).
+            self.world.out.ledger.push(super::world::LedgerRow {
+                tenant: tenant.id,
+                lead: into,
+                version: tenant
+                    .config
+                    .models
+                    .get(&model)
+                    .map_or(0, |model| model.version),
+                model,
+                session: None,
+                rule,
+                points: -points,
+                event,
+                at: now,
+                why: vec!["counted once after a merge".into()],
+            });
+        }
+    }
+
+    /// Rows of this turn that speak of the first lead speak of the second from now on.
+    fn repoint(&mut self, from: LeadId, into: LeadId) {
+        let out = &mut self.world.out;
+        for event in out.events.iter_mut().filter(|event| event.lead == from) {
+            event.lead = into;
+        }
+        for row in out.ledger.iter_mut().filter(|row| row.lead == from) {
+            row.lead = into;
+        }
+        for message in out
+            .messages
+            .iter_mut()
+            .filter(|message| message.lead == Some(from))
+        {
+            message.lead = Some(into);
+        }
+        for row in out.consents.iter_mut().filter(|row| row.lead == Some(from)) {
+            row.lead = Some(into);
+        }
+        for name in out.event_keys.iter_mut().filter(|name| name.1 == from) {
+            name.1 = into;
+        }
+        let names: Vec<_> = self
+            .world
+            .event_keys
+            .iter()
+            .filter(|((lead, _), _)| *lead == from)
+            .map(|((_, key), event)| (key.clone(), *event))
+            .collect();
+        for (key, event) in names {
+            self.world.event_keys.insert((into, key), event);
+        }
+    }
+
+    pub(super) fn delete(&mut self, tenant: &Arc<Tenant>, lead: LeadId, actor: &str) -> Answer {
+        let Some(lead) = self.own(tenant, lead) else {
+            return Answer::NotFound;
+        };
+        let keys = self
+            .world
+            .lead(lead)
+            .map(|state| state.points.clone())
+            .unwrap_or_default();
+        for key in keys {
+            self.world.out.cancels.push(super::world::Cancel {
+                tenant: tenant.id,
+                recipient: key.value,
+                categories: &[
+                    crate::messages::Category::Transactional,
+                    crate::messages::Category::Promotional,
+                ],
+                status: Status::Cancelled,
+                why: Reason::new("lead_deleted", "The lead was deleted."),
+                except: None,
+            });
+        }
+        self.world.out.deleted.push((tenant.id, lead));
+        self.audit(tenant, actor, "lead.delete", json!({"lead": lead}));
+        Answer::Done
+    }
+
+    /// A person of ours takes a lead: the first one has it, the others hear who was first (W7).
+    pub(super) fn take_lead(&mut self, tenant: &Arc<Tenant>, lead: LeadId, actor: &str) -> Answer {
+        let Some(lead) = self.own(tenant, lead) else {
+            return Answer::NotFound;
+        };
+        let now = self.now;
+        let Some(state) = self.world.lead_mut(lead) else {
+            return Answer::NotFound;
+        };
+        if let (Some(at), Some(by)) = (state.lead.answered_at, state.lead.answered_by.clone())
+            && state.lead.ringing_since.is_some()
+        {
+            return Answer::Taken {
+                now: by == actor,
+                by,
+                at,
+            };
+        }
+        state.lead.answered_at = Some(now);
+        state.lead.answered_by = Some(actor.to_owned());
+        state.lead.ringing_since.get_or_insert(now);
+        let waited = state
+            .lead
+            .ringing_since
+            .map(|since| (now.as_microsecond() - since.as_microsecond()) / 1_000_000);
+        let properties = json!({"by": actor, "waited_seconds": waited});
+        let event = self.note(
+            tenant.id,
+            lead,
+            "lead.acknowledged",
+            "staff",
+            Some(actor),
+            properties.clone(),
+        );
+        let happening = Happening {
+            event,
+            kind: "lead.acknowledged",
+            also: None,
+            at: now,
+            source: "staff",
+            form: None,
+            properties: &properties,
+            public: false,
+        };
+        self.guarded(
+            tenant,
+            lead,
+            || properties.to_string(),
+            |turn| turn.react(tenant, lead, &happening),
+        );
+        Answer::Taken {
+            by: actor.to_owned(),
+            at: now,
+            now: true,
+        }
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        message: MessageId,
+        actor: &str,
+    ) -> Answer {
+        let Some(known) = self
+            .world
+            .messages
+            .get(&message)
+            .filter(|known| known.tenant == tenant.id)
+            .cloned()
+        else {
+            return Answer::NotFound;
+        };
+        if !known.status.waits() {
+            return Answer::Refused {
+                code: "not_waiting",
+                detail: format!("It is {} and cannot be taken back.", known.status),
+                field: None,
+            };
+        }
+        let mut known = known;
+        known.status = Status::Cancelled;
+        self.end(
+            &mut known,
+            Some(Reason::new("cancelled", format!("Taken back by {actor}."))),
+        );
+        self.change(known);
+        self.audit(tenant, actor, "message.cancel", json!({"message": message}));
+        Answer::Done
+    }
+
+    /// Gates a message from scratch and sends it again under the same key (M4).
+    pub(super) fn retry(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        message: MessageId,
+        actor: &str,
+    ) -> Answer {
+        let Some(mut known) = self
+            .world
+            .messages
+            .get(&message)
+            .filter(|known| known.tenant == tenant.id)
+            .cloned()
+        else {
+            return Answer::NotFound;
+        };
+        if !matches!(
+            known.status,
+            Status::Failed
+                | Status::Bounced
+                | Status::Blocked
+                | Status::Expired
+                | Status::Cancelled
+                | Status::Unknown
+        ) {
+            return Answer::Refused {
+                code: "not_ended",
+                detail: format!(
+                    "It is {}: only a message that ended without arriving is tried again.",
+                    known.status
+                ),
+                field: None,
+            };
+        }
+        if known.recipient.is_empty() {
+            return Answer::Refused {
+                code: "no_contact",
+                detail: "It has no recipient; add the contact and send a new message.".into(),
+                field: None,
+            };
+        }
+        known.repeated |= known.status == Status::Unknown;
+        known.status = Status::Queued;
+        known.due_at = self.now;
+        known.attempts = 0;
+        known.settled_at = None;
+        known.why = None;
+        known.expires_at = None;
+        known.plan = Plan {
+            digest: false,
+            ..known.plan
+        };
+        self.place_at_gates(tenant, &mut known);
+        if known.status == Status::Sending {
+            self.sent_off.push(message);
+        }
+        let (status, why) = (
+            known.status,
+            known.why.as_ref().map(|why| why.detail.clone()),
+        );
+        self.change(known);
+        self.audit(tenant, actor, "message.retry", json!({"message": message}));
+        Answer::Composed {
+            id: message,
+            status,
+            why,
+        }
+    }
+}
+
+/// Takes over what the other lead had. Answers awards that both had and only one may keep.
+fn absorb(
+    target: &mut LeadState,
+    source: &LeadState,
+    now: jiff::Timestamp,
+) -> Vec<(String, String, i64)> {
+    let (mine, theirs) = (&mut target.lead, &source.lead);
+    mine.learn(
+        crate::leads::Profile {
+            first_name: theirs.first_name.clone(),
+            last_name: theirs.last_name.clone(),
+            source: theirs.source.clone(),
+            city: theirs.city.clone(),
+            state: theirs.state.clone(),
+            zip: theirs.zip.clone(),
+            country: theirs.country.clone(),
+            time_zone: theirs.time_zone.clone(),
+            attributes: theirs.attributes.as_object().cloned().unwrap_or_default(),
+            tags: theirs.tags.clone(),
+        },
+        Overwrite::Gaps,
+        now,
+    );
+    if mine.phone.is_none() {
+        mine.phone.clone_from(&theirs.phone);
+    }
+    if mine.email.is_none() {
+        mine.email.clone_from(&theirs.email);
+    }
+    mine.anonymous &= theirs.anonymous;
+    mine.last_event_at = mine.last_event_at.max(theirs.last_event_at);
+    mine.created_at = mine.created_at.min(theirs.created_at);
+    if mine.ringing_since.is_none() {
+        mine.ringing_since = theirs.ringing_since;
+        mine.answered_at = theirs.answered_at;
+        mine.answered_by.clone_from(&theirs.answered_by);
+    }
+    for placement in &theirs.products {
+        if !mine
+            .products
+            .iter()
+            .any(|have| have.product == placement.product)
+        {
+            mine.products.push(placement.clone());
+        }
+    }
+    for key in &source.points {
+        if !target.points.contains(key) {
+            target.points.push(key.clone());
+        }
+    }
+    target
+        .runs
+        .extend(source.runs.iter().cloned().map(|mut run| {
+            run.lead = target.lead.id;
+            run.dirty = true;
+            run
+        }));
+    // The newer visit goes on.
+    let newer = |a: &super::world::Session, b: &super::world::Session| a.last_at >= b.last_at;
+    target.session = match (target.session.take(), source.session.clone()) {
+        (Some(ours), Some(theirs)) => Some(if newer(&ours, &theirs) { ours } else { theirs }),
+        (one, other) => one.or(other),
+    };
+    let mut doubled = Vec::new();
+    for row in &source.scores {
+        doubled.extend(absorb_score(&mut target.scores, row));
+    }
+    if target.lead.tier.is_none() && target.lead.points < source.lead.points {
+        target.lead.points = source.lead.points;
+        target.lead.tier.clone_from(&source.lead.tier);
+    }
+    doubled
+}
+
+fn absorb_score(scores: &mut Vec<ScoreRow>, row: &ScoreRow) -> Vec<(String, String, i64)> {
+    let mut row = row.clone();
+    row.dirty = true;
+    row.new = true;
+    match scores
+        .iter_mut()
+        .find(|have| have.model == row.model && have.session == row.session)
+    {
+        None => {
+            scores.push(row);
+            Vec::new()
+        }
+        Some(have) => {
+            have.dirty = true;
+            have.state
+                .absorb(&row.state)
+                .into_iter()
+                .map(|(rule, points)| (row.model.clone(), rule, points))
+                .collect()
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! A lead comes in: found again or made, told apart from others by phone and email without limit of time (L1, L7).
+
+use super::world::{Consent, ConsentRow, LeadState, PointKey, PointKind, Purpose};
+use super::{
+    Answer, Capture, CaptureStatus, Captured, ConsentTold, MessageView, ProductView, ScoreShort,
+    Tenant, Turn,
+};
+use crate::ids::{ConsentId, LeadId};
+use crate::leads::{Lead, Overwrite, Placement};
+use crate::messages::ChannelKind;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a capture came to before anything reacts.
+pub(super) struct Landed {
+    pub(super) lead: LeadId,
+    pub(super) status: CaptureStatus,
+}
+
+impl Turn<'_> {
+    pub(super) fn capture(&mut self, tenant: &Arc<Tenant>, capture: &Capture) -> Answer {
+        let landed = self.land(tenant, capture);
+        let lead = landed.lead;
+        if let Some(key) = &capture.key {
+            let known = self.world.event_keys.get(&(lead, key.clone())).copied();
+            if known.is_some() {
+                return Answer::Captured(self.captured(tenant, &landed, 0));
+            }
+        }
+        let first_message = self.world.out.messages.len();
+        let kind = if landed.status == CaptureStatus::Created {
+            "lead.created"
+        } else {
+            "lead.captured"
+        };
+        let properties = self.story_of(capture);
+        let source = capture
+            .form
+            .as_ref()
+            .map_or_else(|| "api".to_owned(), |form| format!("form:{form}"));
+        let event = self.note(
+            tenant.id,
+            lead,
+            "lead.captured",
+            &source,
+            None,
+            properties.clone(),
+        );
+        if let Some(key) = &capture.key {
+            self.world.name_event(tenant.id, lead, key, event);
+        }
+        if let Some(state) = self.world.lead_mut(lead) {
+            state.lead.last_event_at = self.now;
+            if !capture.test
+                && state
+                    .lead
+                    .ringing_since
+                    .is_none_or(|_| state.lead.answered_at.is_some())
+            {
+                state.lead.ringing_since = Some(self.now);
+                state.lead.answered_at = None;
+                state.lead.answered_by = None;
+            }
+        }
+        let happening = super::react::Happening {
+            event,
+            kind: "lead.captured",
+            also: (kind != "lead.captured").then_some(kind),
+            at: self.now,
+            source: &source,
+            form: capture.form.as_deref(),
+            properties: &properties,
+            public: false,
+        };
+        self.guarded(
+            tenant,
+            lead,
+            || properties.to_string(),
+            |turn| turn.react(tenant, lead, &happening),
+        );
+        Answer::Captured(self.captured(tenant, &landed, first_message))
+    }
+
+    /// Finds the lead or makes it, and takes in what is told.
+    pub(super) fn land(&mut self, tenant: &Arc<Tenant>, capture: &Capture) -> Landed {
+        let mut keys = Vec::with_capacity(3);
+        let key = |kind, value: &str| PointKey {
+            tenant: tenant.id,
+            kind,
+            value: value.to_owned(),
+        };
+        if let Some(phone) = &capture.phone {
+            keys.push(key(PointKind::Phone, phone.as_str()));
+        }
+        if let Some(email) = &capture.email {
+            keys.push(key(PointKind::Email, email.key()));
+        }
+        if let Some(anonymous) = &capture.anonymous_id {
+            keys.push(key(PointKind::Anonymous, anonymous));
+        }
+        let (lead, status) = self.resolve(tenant, &keys);
+        for key in keys {
+            self.attach(tenant, lead, key, capture.own_enquiry);
+        }
+        for told in &capture.consents {
+            self.tell_consent(tenant, lead, told, capture);
+        }
+        let now = self.now;
+        let product = capture
+            .product
+            .clone()
+            .or_else(|| tenant.config.default_product().map(str::to_owned));
+        if let Some(state) = self.world.lead_mut(lead) {
+            let lead = &mut state.lead;
+            lead.learn(capture.profile.clone(), capture.overwrite, now);
+            lead.test |= capture.test;
+            if let Some(phone) = &capture.phone
+                && (lead.phone.is_none() || capture.overwrite == Overwrite::Newer)
+            {
+                lead.phone = Some(phone.as_str().to_owned());
+            }
+            if let Some(email) = &capture.email
+                && (lead.email.is_none() || capture.overwrite == Overwrite::Newer)
+            {
+                lead.email = Some(email.as_str().to_owned());
+            }
+            lead.anonymous &= lead.phone.is_none() && lead.email.is_none();
+            if let Some(product) = product {
+                place(tenant, lead, &product, now);
+            }
+        }
+        Landed { lead, status }
+    }
+
+    /// The lead behind the first known of these contact points; several leads behind them are one and merge (L7).
+    pub(super) fn resolve(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        keys: &[PointKey],
+    ) -> (LeadId, CaptureStatus) {
+        let mut found: Vec<LeadId> = Vec::new();
+        for key in keys {
+            if let Some(lead) = self
+                .world
+                .point(key)
+                .and_then(|point| point.lead)
+                .and_then(|lead| self.own(tenant, lead))
+                && !found.contains(&lead)
+            {
+                found.push(lead);
+            }
+        }
+        // The oldest lead with a name to it stays; browsers that have now said who they are join it.
+        found.sort_by_key(|lead| {
+            (
+                self.world
+                    .lead(*lead)
+                    .is_none_or(|state| state.lead.anonymous),
+                *lead,
+            )
+        });
+        match found.split_first() {
+            Some((stays, others)) => {
+                for other in others {
+                    self.merge(tenant, *other, *stays);
+                }
+                let known = self
+                    .world
+                    .lead(*stays)
+                    .is_some_and(|state| !state.lead.anonymous);
+                (
+                    *stays,
+                    if known {
+                        CaptureStatus::Merged
+                    } else {
+                        CaptureStatus::Created
+                    },
+                )
+            }
+            None => {
+                let id = LeadId::from_raw(self.ids.next(self.now));
+                let number = self.world.next_number(tenant.id);
+                self.world
+                    .add_lead(LeadState::new(Lead::new(id, tenant.id, number, self.now)));
+                (id, CaptureStatus::Created)
+            }
+        }
+    }
+
+    /// Gives a contact point to a lead. A person's own enquiry is consent to be answered (US-2).
+    pub(super) fn attach(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        key: PointKey,
+        own_enquiry: bool,
+    ) {
+        let now = self.now;
+        let reached = matches!(key.kind, PointKind::Phone | PointKind::Email);
+        let channel = channel_of(key.kind);
+        let known = self.world.point(&key);
+        let consent = known.map_or(Consent::Unasked, |point| {
+            point.consent.get(channel, Purpose::Transactional)
+        });
+        let provided = reached && own_enquiry && matches!(consent, Consent::Unasked);
+        if !provided && known.is_some_and(|point| point.lead == Some(lead)) {
+            return;
+        }
+        let point = self.world.point_mut(&key, now);
+        point.lead = Some(lead);
+        if provided {
+            point
+                .consent
+                .set(channel, Purpose::Transactional, Consent::Provided);
+        }
+        if let Some(state) = self.world.lead_mut(lead)
+            && !state.points.contains(&key)
+        {
+            state.points.push(key);
+        }
+        let _ = tenant;
+    }
+
+    /// Writes down a consent for the lead's contact points of the channel.
+    fn tell_consent(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        told: &ConsentTold,
+        capture: &Capture,
+    ) {
+        let value = match super::kind_of(told.channel) {
+            PointKind::Phone => capture
+                .phone
+                .as_ref()
+                .map(|phone| phone.as_str().to_owned()),
+            _ => capture.email.as_ref().map(|email| email.key().to_owned()),
+        };
+        let Some(value) = value else { return };
+        let key = PointKey {
+            tenant: tenant.id,
+            kind: super::kind_of(told.channel),
+            value,
+        };
+        self.write_consent(Some(lead), key, told, capture.ip.clone(), None, "written");
+    }
+
+    /// One row of the ledger, and the contact point's own summary of it.
+    pub(super) fn write_consent(
+        &mut self,
+        lead: Option<LeadId>,
+        key: PointKey,
+        told: &ConsentTold,
+        ip: Option<String>,
+        actor: Option<String>,
+        basis: &str,
+    ) {
+        let id = ConsentId::from_raw(self.ids.next(self.now));
+        let now = self.now;
+        let point = self.world.point_mut(&key, now);
+        let consent = if told.granted {
+            Consent::Granted
+        } else {
+            Consent::Revoked
+        };
+        point
+            .consent
+            .set(told.channel.code(), told.purpose, consent);
+        self.world.out.consents.push(ConsentRow {
+            id,
+            key,
+            lead,
+            channel: told.channel,
+            purpose: told.purpose,
+            granted: told.granted,
+            basis: basis.to_owned(),
+            wording: told.wording.clone(),
+            method: told.method.clone(),
+            page: told.page.clone(),
+            ip,
+            actor,
+            at: now,
+        });
+    }
+
+    /// What the timeline keeps of a capture: what was told, not who they are.
+    fn story_of(&self, capture: &Capture) -> Value {
+        let mut story = Map::new();
+        if let Some(form) = &capture.form {
+            story.insert("form".into(), json!(form));
+        }
+        if let Some(source) = &capture.profile.source {
+            story.insert("source".into(), json!(source));
+        }
+        if !capture.profile.attributes.is_empty() {
+            story.insert(
+                "attributes".into(),
+                Value::Object(capture.profile.attributes.clone()),
+            );
+        }
+        if let Some(ip) = &capture.ip {
+            story.insert("ip".into(), json!(ip));
+        }
+        Value::Object(story)
+    }
+
+    pub(super) fn captured(
+        &self,
+        tenant: &Tenant,
+        landed: &Landed,
+        first_message: usize,
+    ) -> Captured {
+        let (reference, products) = match self.world.lead(landed.lead) {
+            Some(state) => (
+                tenant.references.write(state.lead.number),
+                product_views(tenant, state),
+            ),
+            None => (String::new(), BTreeMap::new()),
+        };
+        let messages = self.views(landed.lead, first_message);
+        Captured {
+            id: landed.lead,
+            reference,
+            status: landed.status,
+            products,
+            messages,
+        }
+    }
+
+    /// The messages about a lead that were decided since.
+    pub(super) fn views(&self, lead: LeadId, since: usize) -> Vec<MessageView> {
+        let messages = self.world.out.messages.get(since..).unwrap_or_default();
+        messages
+            .iter()
+            .filter(|message| message.lead == Some(lead))
+            .map(|message| MessageView {
+                id: message.id,
+                notification: message.notification,
+                channel: message.channel,
+                status: message.status,
+            })
+            .collect()
+    }
+}
+
+/// The stored number of the channel that a contact point is for.
+const fn channel_of(kind: PointKind) -> i64 {
+    match kind {
+        PointKind::Phone => ChannelKind::Sms.code(),
+        PointKind::Email | PointKind::Anonymous | PointKind::User => ChannelKind::Email.code(),
+    }
+}
+
+/// Puts a lead into a product at its first stage, unless it is in it.
+pub(super) fn place(tenant: &Tenant, lead: &mut Lead, product: &str, now: crate::time::Timestamp) {
+    if lead
+        .products
+        .iter()
+        .any(|placement| placement.product == product)
+    {
+        return;
+    }
+    if let Some(stage) = tenant.config.first_stage(product) {
+        lead.products.push(Placement {
+            product: product.to_owned(),
+            stage: stage.to_owned(),
+            since: now.as_microsecond(),
+        });
+    }
+}
+
+/// Where a lead stands in each product, for answers.
+pub(super) fn product_views(tenant: &Tenant, state: &LeadState) -> BTreeMap<String, ProductView> {
+    let scores_of = |product: &str| -> BTreeMap<String, ScoreShort> {
+        let models = tenant.config.models_of(product);
+        models
+            .iter()
+            .filter_map(|model| {
+                let row = state
+                    .scores
+                    .iter()
+                    .rev()
+                    .find(|row| row.model == model.item.name())?;
+                Some((
+                    row.model.clone(),
+                    ScoreShort {
+                        points: row.state.points,
+                        tier: row.state.tier.clone(),
+                    },
+                ))
+            })
+            .collect()
+    };
+    state
+        .lead
+        .products
+        .iter()
+        .map(|placement| {
+            (
+                placement.product.clone(),
+                ProductView {
+                    stage: placement.stage.clone(),
+                    scores: scores_of(&placement.product),
+                },
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,526 @@
+//! The gates a message passes before every call, in the order of compliance.md 1: cheap and absolute first. Each says what it looked at
+//! and what it found, so that a message explains itself with no present configuration at hand (M10).
+
+use super::say::signed;
+use super::world::{Consent, CounterKey, Point, PointKey, Purpose};
+use super::{KillSwitch, Tenant, Turn, kind_of};
+use crate::consent::hours::{Hours, HoursQuestion};
+use crate::ids::TenantId;
+use crate::leads::Lead;
+use crate::messages::{Category, ChannelKind, Message, Priority, Reason, Status};
+use crate::places::Whereabouts;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What the gates decided together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ruling {
+    /// It may go now.
+    Pass,
+    /// Later.
+    Defer {
+        /// When to ask again.
+        until: Timestamp,
+        /// Why.
+        why: Reason,
+        /// Joins the others that are held for the same recipient.
+        digest: bool,
+    },
+    /// No.
+    End {
+        /// Blocked or expired.
+        status: Status,
+        /// Why.
+        why: Reason,
+    },
+}
+
+/// What the gates said, ready to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The decision.
+    pub ruling: Ruling,
+    /// Whether the sandbox stands in for a provider.
+    pub sandbox: bool,
+    /// Everything said, as JSON text: [`Said`] in order.
+    pub text: String,
+}
+
+/// What one gate said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The gate.
+    pub gate: String,
+    /// `pass`, `defer`, `block` or `sandbox`.
+    pub says: String,
+    /// What it looked at and found, a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+/// Collects what gates say, written as JSON while they say it.
+struct Sayings(String);
+
+impl Sayings {
+    fn new(now: Timestamp) -> Self {
+        let mut text = String::with_capacity(512);
+        text.push_str("{\"at\":");
+        text.push_str(&now.as_microsecond().to_string());
+        text.push_str(",\"said\":[");
+        Self(text)
+    }
+
+    fn say(&mut self, gate: &str, says: &str, because: &str) {
+        if !self.0.ends_with('[') {
+            self.0.push(',');
+        }
+        self.0.push_str("{\"gate\":\"");
+        self.0.push_str(gate);
+        self.0.push_str("\",\"says\":\"");
+        self.0.push_str(says);
+        self.0.push('"');
+        if !because.is_empty() {
+            self.0.push_str(",\"because\":");
+            // Writing a text as JSON into a String cannot fail.
+            self.0
+                .push_str(&serde_json::to_string(because).unwrap_or_else(|_| "\"\"".into()));
+        }
+        self.0.push('}');
+    }
+
+    fn pass(&mut self, gate: &str, because: &str) {
+        self.say(gate, "pass", because);
+    }
+
+    fn finish(mut self, ruling: Ruling, sandbox: bool) -> Verdict {
+        self.0.push_str("]}");
+        Verdict {
+            ruling,
+            sandbox,
+            text: self.0,
+        }
+    }
+
+    fn end(
+        mut self,
+        gate: &str,
+        status: Status,
+        code: &str,
+        because: String,
+        sandbox: bool,
+    ) -> Verdict {
+        self.say(gate, "block", &because);
+        self.finish(
+            Ruling::End {
+                status,
+                why: Reason::new(code, because),
+            },
+            sandbox,
+        )
+    }
+
+    fn defer(
+        mut self,
+        gate: &str,
+        code: &str,
+        until: Timestamp,
+        because: String,
+        sandbox: bool,
+    ) -> Verdict {
+        self.say(gate, "defer", &because);
+        self.finish(
+            Ruling::Defer {
+                until,
+                why: Reason::new(code, because),
+                digest: false,
+            },
+            sandbox,
+        )
+    }
+}
+
+/// A stored verdict, read back for a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictView {
+    /// When the gates were asked, microseconds UTC.
+    #[serde(default)]
+    pub at: i64,
+    /// What they said, in order.
+    #[serde(default)]
+    pub said: Vec<Said>,
+}
+
+impl Turn<'_> {
+    /// Asks every gate in order; the first that holds ends the questions.
+    pub(super) fn judge(&mut self, tenant: &Tenant, message: &Message) -> Verdict {
+        let now = self.now;
+        let mut said = Sayings::new(now);
+        if let Some(at) = message.expires_at.filter(|at| *at <= now) {
+            return said.end(
+                "expiry",
+                Status::Expired,
+                "expired",
+                format!("It stopped to matter at {at}."),
+                message.sandbox,
+            );
+        }
+        if let Some(off) = killed(tenant, message) {
+            return said.end(
+                "kill_switch",
+                Status::Blocked,
+                "kill_switch",
+                off,
+                message.sandbox,
+            );
+        }
+        said.pass("kill_switch", "");
+        let lead = message
+            .lead
+            .and_then(|lead| self.world.lead(lead))
+            .map(|state| &state.lead);
+        let sandbox = sandboxed(tenant, message, lead);
+        match &sandbox {
+            Some(because) => said.say("sandbox", "sandbox", because),
+            None => said.pass("sandbox", ""),
+        }
+        let sandbox = sandbox.is_some();
+        let key = PointKey {
+            tenant: tenant.id,
+            kind: kind_of(message.channel),
+            value: message.recipient.clone(),
+        };
+        let point = if message.channel == ChannelKind::Webhook {
+            None
+        } else {
+            self.world.point(&key)
+        };
+        if let Some(because) = suppressed(message, point) {
+            return said.end(
+                "suppression",
+                Status::Blocked,
+                "suppressed",
+                because,
+                sandbox,
+            );
+        }
+        said.pass("suppression", "");
+        match consent(message, point) {
+            Ok(because) => said.pass("consent", because),
+            Err(because) => {
+                return said.end("consent", Status::Blocked, "no_consent", because, sandbox);
+            }
+        }
+        if !sandbox && let Some(because) = number_type(message) {
+            return said.end("number", Status::Blocked, "number_type", because, sandbox);
+        }
+        said.pass("number", "");
+        match self.caps(tenant, message, point) {
+            None => said.pass("caps", ""),
+            Some((until, because, digest)) => {
+                said.say("caps", "defer", &because);
+                let why = Reason::new("limit", because);
+                return said.finish(Ruling::Defer { until, why, digest }, sandbox);
+            }
+        }
+        match self.hours(tenant, message, lead) {
+            Hours::Open { because } => said.pass("quiet_hours", &because),
+            Hours::Opens { at, because } => {
+                let until = self.spread(at, message.expires_at);
+                return said.defer("quiet_hours", "quiet_hours", until, because, sandbox);
+            }
+            Hours::Never { because } => {
+                return said.end(
+                    "quiet_hours",
+                    Status::Blocked,
+                    "no_common_hour",
+                    because,
+                    sandbox,
+                );
+            }
+        }
+        if !sandbox && tenant.ways(message.channel).next().is_none() {
+            let until = now + signed(Duration::from_secs(300));
+            let because = format!(
+                "Every {} connection is switched off; asked again in five minutes.",
+                message.channel
+            );
+            return said.defer("connection", "no_connection", until, because, sandbox);
+        }
+        said.pass("connection", "");
+        said.finish(Ruling::Pass, sandbox)
+    }
+
+    /// Limits (M6): the person's own, and the tenant's for alerts. Answers until when it is held, why, and whether it joins a digest.
+    fn caps(
+        &self,
+        tenant: &Tenant,
+        message: &Message,
+        point: Option<&Point>,
+    ) -> Option<(Timestamp, String, bool)> {
+        if message.attempts > 0
+            || message.plan.keyword_answer
+            || message.channel == ChannelKind::Webhook
+        {
+            return None;
+        }
+        let limits = &tenant.config.settings.limits;
+        match message.category {
+            Category::Staff => {
+                // A digest speaks for those that were held; it is never held itself.
+                if message.plan.digest {
+                    return None;
+                }
+                let most = &limits.staff_alerts;
+                let bounds = match message.channel {
+                    ChannelKind::Sms => [most.sms_per_hour, most.sms_per_day, most.all_per_hour],
+                    ChannelKind::Email | ChannelKind::Webhook => {
+                        [most.email_per_hour, most.email_per_day, most.all_per_hour]
+                    }
+                };
+                let keys = staff_counters(tenant.id, message.channel, self.now);
+                let (key, bound) = keys
+                    .iter()
+                    .zip(bounds)
+                    .find(|(key, bound)| self.world.counter(key) >= i64::from(*bound))?;
+                let length = if key.1.ends_with("day") { DAY } else { HOUR };
+                let end = crate::time::from_micros((key.2 + 1) * length);
+                // A critical alert is never silent: what is over the limit goes as one digest within a minute.
+                let until = if message.priority == Priority::Critical {
+                    end.min(self.now + signed(Duration::from_secs(60)))
+                } else {
+                    end
+                };
+                Some((
+                    until,
+                    format!(
+                        "Over the limit of {bound} alerts ({}): joins one digest.",
+                        key.1.replace('.', " ")
+                    ),
+                    true,
+                ))
+            }
+            Category::Transactional | Category::Promotional => {
+                let (all, offers) = point?.recent.within(self.now);
+                let most = &limits.leads;
+                let held = if message.category == Category::Promotional
+                    && offers.n >= most.promotional_per_24h
+                {
+                    Some((
+                        offers,
+                        format!(
+                            "{} promotional contacts in 24 hours are the limit.",
+                            most.promotional_per_24h
+                        ),
+                    ))
+                } else if message.channel == ChannelKind::Sms && all.n >= most.texts_per_24h {
+                    Some((
+                        all,
+                        format!("{} texts in 24 hours are the limit.", most.texts_per_24h),
+                    ))
+                } else {
+                    None
+                };
+                let (window, because) = held?;
+                let until = window.oldest.map_or(self.now, |oldest| {
+                    crate::time::from_micros(oldest + DAY + 1)
+                });
+                Some((until, because, false))
+            }
+            Category::Emergency => None,
+        }
+    }
+
+    /// Quiet hours by the recipient's own places (C4).
+    fn hours(&self, tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Hours {
+        if message.plan.keyword_answer
+            || matches!(message.category, Category::Staff | Category::Emergency)
+            || message.channel == ChannelKind::Webhook
+        {
+            return Hours::Open {
+                because: String::new(),
+            };
+        }
+        let phone = if message.channel == ChannelKind::Sms {
+            Some(message.recipient.as_str())
+        } else {
+            lead.and_then(|lead| lead.phone.as_deref())
+        };
+        let places = Whereabouts {
+            explicit_zone: lead.and_then(|lead| lead.time_zone.as_deref()),
+            zip: lead.and_then(|lead| lead.zip.as_deref()),
+            state: lead.and_then(|lead| lead.state.as_deref()),
+            phone,
+            country: lead.and_then(|lead| lead.country.as_deref()),
+            home: &tenant.config.settings.region,
+            home_zone: &tenant.zone,
+        };
+        crate::consent::hours::hours(&HoursQuestion {
+            category: message.category,
+            places: &places,
+            answers: message.plan.answers.map(crate::time::from_micros),
+            transactional_until: tenant.config.settings.quiet_hours.transactional_until,
+            now: self.now,
+        })
+    }
+
+    /// The next opening with jitter up to 20 minutes, so that an opening is no burst; earlier when the message would expire.
+    fn spread(&mut self, at: Timestamp, expires: Option<Timestamp>) -> Timestamp {
+        let jitter = (self.dice.roll() * 20.0 * 60.0 * 1e6) as i64;
+        let spread = crate::time::from_micros(at.as_microsecond() + jitter);
+        match expires {
+            Some(expires) if spread >= expires => at,
+            _ => spread,
+        }
+    }
+}
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 86_400_000_000;
+
+/// The counters that a staff alert raises, in the order of their limits.
+pub(super) fn staff_counters(
+    tenant: TenantId,
+    channel: ChannelKind,
+    now: Timestamp,
+) -> [CounterKey; 3] {
+    let (hour, day) = (now.as_microsecond() / HOUR, now.as_microsecond() / DAY);
+    let [per_hour, per_day] = match channel {
+        ChannelKind::Sms => ["staff.sms.hour", "staff.sms.day"],
+        ChannelKind::Email | ChannelKind::Webhook => ["staff.email.hour", "staff.email.day"],
+    };
+    [
+        (tenant, per_hour, hour),
+        (tenant, per_day, day),
+        (tenant, "staff.all.hour", hour),
+    ]
+}
+
+/// Every counter that a turn may ask for, for the store to load.
+pub fn counters_of(tenant: TenantId, now: Timestamp) -> Vec<CounterKey> {
+    let mut keys = staff_counters(tenant, ChannelKind::Sms, now).to_vec();
+    keys.extend(
+        staff_counters(tenant, ChannelKind::Email, now)
+            .into_iter()
+            .take(2),
+    );
+    keys
+}
+
+fn killed(tenant: &Tenant, message: &Message) -> Option<String> {
+    tenant.kill.iter().find_map(|switch| match switch {
+        KillSwitch::All => Some("All sending is switched off for this business.".to_owned()),
+        KillSwitch::Channel(channel) if *channel == message.channel => {
+            Some(format!("Sending by {channel} is switched off."))
+        }
+        KillSwitch::Workflow(name)
+            if message
+                .step
+                .as_ref()
+                .is_some_and(|step| step.split('@').next() == Some(name)) =>
+        {
+            Some(format!("Workflow {name} is switched off."))
+        }
+        KillSwitch::Channel(_) | KillSwitch::Workflow(_) => None,
+    })
+}
+
+fn sandboxed(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Option<String> {
+    if tenant.sandbox {
+        Some("The whole business is in sandbox mode.".into())
+    } else if lead.is_some_and(|lead| lead.test) {
+        Some("This lead only tries things out.".into())
+    } else if let Some(hook) = &message.plan.hook
+        && !tenant
+            .connections
+            .iter()
+            .any(|way| way.channel == ChannelKind::Webhook && way.name == *hook)
+    {
+        Some(format!("There is no webhook connection named {hook} yet."))
+    } else if !tenant.has(message.channel) {
+        Some(format!("There is no {} connection yet.", message.channel))
+    } else {
+        message
+            .sandbox
+            .then(|| "It was sent with a test key.".into())
+    }
+}
+
+fn suppressed(message: &Message, point: Option<&Point>) -> Option<String> {
+    let point = point?;
+    let reason = point.suppressed?;
+    if message.plan.keyword_answer
+        || (reason.offers_only() && message.category != Category::Promotional)
+    {
+        return None;
+    }
+    let how = point
+        .suppressed_how
+        .as_deref()
+        .unwrap_or("no reason was given");
+    let at = point
+        .suppressed_at
+        .map(|at| format!(" on {}", at.strftime("%-d %B %Y")))
+        .unwrap_or_default();
+    Some(format!("On the suppression list since{at}: {how}").replace("since on", "since"))
+}
+
+fn consent(message: &Message, point: Option<&Point>) -> Result<&'static str, String> {
+    if message.plan.keyword_answer
+        || message.channel == ChannelKind::Webhook
+        || matches!(message.category, Category::Staff | Category::Emergency)
+    {
+        return Ok("");
+    }
+    let known = |purpose| {
+        point.map_or(Consent::Unasked, |point| {
+            point.consent.get(message.channel.code(), purpose)
+        })
+    };
+    match message.category {
+        Category::Promotional => match known(Purpose::Promotional) {
+            Consent::Granted => Ok("Granted for offers."),
+            Consent::Revoked => Err(format!(
+                "Consent to offers by {} was taken back.",
+                message.channel
+            )),
+            Consent::Unasked | Consent::Provided => Err(format!(
+                "There is no consent to offers by {}.",
+                message.channel
+            )),
+        },
+        Category::Transactional | Category::Staff | Category::Emergency => {
+            match known(Purpose::Transactional) {
+                Consent::Granted => Ok("Granted for this."),
+                Consent::Provided => Ok("The person gave this contact in an enquiry."),
+                Consent::Revoked => Err(format!(
+                    "Consent to messages by {} was taken back.",
+                    message.channel
+                )),
+                Consent::Unasked
+                    if message.channel == ChannelKind::Email && message.step.is_none() =>
+                {
+                    Ok("Written by a person of the business.")
+                }
+                Consent::Unasked => Err(
+                    "The person did not give this contact in an enquiry, and there is no consent."
+                        .into(),
+                ),
+            }
+        }
+    }
+}
+
+/// Numbers that no text may go to (compliance 8).
+fn number_type(message: &Message) -> Option<String> {
+    if message.channel != ChannelKind::Sms {
+        return None;
+    }
+    let kind = crate::contact::Phone::from_e164(&message.recipient).kind();
+    (!kind.can_text()).then(|| {
+        format!(
+            "A text cannot go to this number: it is {}.",
+            kind.describe()
+        )
+    })
+}

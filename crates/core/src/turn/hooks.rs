@@ -1,0 +1,444 @@
+//! What providers and people send back: reports that move a message forward, and words that a person writes (M9, C3, H1).
+
+use super::world::{Cancel, Consent, PointKey, Purpose, Suppression};
+use super::{Answer, ConsentTold, Tenant, Turn, kind_of};
+use crate::consent::words::{InboundWord, classify};
+use crate::ids::{ConnectionId, LeadId};
+use crate::messages::{
+    Category, ChannelKind, Inbound, Message, Plan, Reason, Report, Reported, Status, Suppress,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+impl Turn<'_> {
+    pub(super) fn report(&mut self, tenant: &Arc<Tenant>, report: &Report) -> Answer {
+        let Some(id) = report.message else {
+            return Answer::NotFound;
+        };
+        if self
+            .world
+            .messages
+            .get(&id)
+            .is_none_or(|message| message.tenant != tenant.id)
+        {
+            return Answer::NotFound;
+        }
+        if !self.world.first_seen(tenant.id, &report.dedup) {
+            return Answer::Done;
+        }
+        let now = self.now;
+        let Some(mut message) = self.world.message_mut(id).cloned() else {
+            return Answer::NotFound;
+        };
+        // A report may overtake the provider's own answer; the answer then finds the message settled and is kept as evidence.
+        match report.what {
+            Reported::Status(status) => {
+                let after = message.status.after(status);
+                if after != message.status {
+                    message.status = after;
+                    message.settled_at.get_or_insert(now);
+                    message.deadline = None;
+                    message.accepted_at.get_or_insert(report.at);
+                    message.why = report
+                        .why
+                        .clone()
+                        .filter(|_| !matches!(after, Status::Accepted | Status::Delivered));
+                }
+            }
+            Reported::Fact(fact) => {
+                let at = message
+                    .facts
+                    .entry(fact)
+                    .or_insert(report.at.as_microsecond());
+                *at = (*at).min(report.at.as_microsecond());
+            }
+        }
+        if message.reference.is_none() {
+            message.reference = report
+                .reference
+                .as_ref()
+                .map(|reference| reference.0.clone());
+        }
+        if report.cost.is_some() {
+            message.cost.clone_from(&report.cost);
+        }
+        if report.suppress != Suppress::No {
+            let why = report
+                .why
+                .clone()
+                .unwrap_or_else(|| Reason::new("report", "no reason was given"));
+            self.learn(tenant, &message, report.suppress, &why);
+        }
+        self.change(message);
+        Answer::Done
+    }
+
+    pub(super) fn inbound(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        inbound: &Inbound,
+        connection: Option<ConnectionId>,
+    ) -> Answer {
+        if !self.world.first_seen(tenant.id, &inbound.dedup) {
+            return Answer::Done;
+        }
+        let key = PointKey {
+            tenant: tenant.id,
+            kind: kind_of(inbound.channel),
+            value: inbound.from.clone(),
+        };
+        let lead = self
+            .world
+            .point(&key)
+            .and_then(|point| point.lead)
+            .and_then(|lead| self.own(tenant, lead));
+        let word = classify(&inbound.body, Some(&tenant.config.settings.name));
+        let said = json!({"channel": inbound.channel, "body": inbound.body, "to": inbound.to, "read_as": word.name()});
+        let event = lead.map(|lead| {
+            self.note(
+                tenant.id,
+                lead,
+                "message.received",
+                inbound.channel.as_str(),
+                None,
+                said,
+            )
+        });
+        match word {
+            InboundWord::Stop { how } => self.stop(tenant, &key, lead, inbound, connection, &how),
+            InboundWord::Start => self.start_again(tenant, &key, lead, inbound, connection),
+            InboundWord::Yes
+                if self
+                    .world
+                    .point(&key)
+                    .is_some_and(|point| point.suppressed == Some(Suppression::OptedOut)) =>
+            {
+                self.start_again(tenant, &key, lead, inbound, connection);
+            }
+            InboundWord::Help => {
+                let settings = &tenant.config.settings;
+                let contact = settings
+                    .phone
+                    .as_deref()
+                    .or(settings.email.as_deref())
+                    .unwrap_or("our website");
+                let text = format!(
+                    "{}: for help reach us at {contact}. Message frequency varies. Message and data rates may apply. Reply STOP to end.",
+                    settings.name
+                );
+                self.answer_word(tenant, lead, inbound, connection, text);
+            }
+            InboundWord::Unsure { .. } | InboundWord::Yes | InboundWord::None => {}
+        }
+        if let (Some(lead), Some(event)) = (lead, event) {
+            let properties = json!({"channel": inbound.channel, "body": inbound.body});
+            let happening = super::react::Happening {
+                event,
+                kind: "message.received",
+                also: None,
+                at: inbound.at,
+                source: "inbound",
+                form: None,
+                properties: &properties,
+                public: false,
+            };
+            self.guarded(
+                tenant,
+                lead,
+                || properties.to_string(),
+                |turn| turn.react(tenant, lead, &happening),
+            );
+        }
+        Answer::Done
+    }
+
+    /// STOP, in the same turn: revocation, suppression, everything that waits for the number, then one confirmation (C3).
+    fn stop(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        key: &PointKey,
+        lead: Option<LeadId>,
+        inbound: &Inbound,
+        connection: Option<ConnectionId>,
+        how: &str,
+    ) {
+        let already = self
+            .world
+            .point(key)
+            .is_some_and(|point| point.suppressed == Some(Suppression::OptedOut));
+        let wrote: String = inbound.body.chars().take(60).collect();
+        for purpose in [Purpose::Promotional, Purpose::Transactional] {
+            let told = ConsentTold {
+                channel: inbound.channel,
+                purpose,
+                granted: false,
+                wording: Some(wrote.clone()),
+                method: format!("reply: {how}"),
+                page: None,
+            };
+            self.write_consent(lead, key.clone(), &told, None, None, "keyword");
+        }
+        let how = format!("by replying {}", wrote.trim());
+        self.put_on_list(key, Suppression::OptedOut, how.clone(), self.now);
+        let answer = if already || inbound.answered_by_provider {
+            None
+        } else {
+            let text = format!(
+                "{}: you will get no more messages from us. Reply HELP for help.",
+                tenant.config.settings.name
+            );
+            self.answer_word(tenant, lead, inbound, connection, text)
+        };
+        self.world.out.cancels.push(Cancel {
+            tenant: tenant.id,
+            recipient: key.value.clone(),
+            categories: &[
+                Category::Transactional,
+                Category::Promotional,
+                Category::Staff,
+            ],
+            status: Status::Blocked,
+            why: Reason::new(
+                "opted_out",
+                format!("The person opted out {how} before it went."),
+            ),
+            except: answer,
+        });
+    }
+
+    fn start_again(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        key: &PointKey,
+        lead: Option<LeadId>,
+        inbound: &Inbound,
+        connection: Option<ConnectionId>,
+    ) {
+        let now = self.now;
+        // START undoes an opt-out and nothing else: bounces, complaints and lists of others stay (compliance 4).
+        if self
+            .world
+            .point(key)
+            .is_none_or(|point| point.suppressed != Some(Suppression::OptedOut))
+        {
+            return;
+        }
+        let point = self.world.point_mut(key, now);
+        point.suppressed = None;
+        point.suppressed_at = None;
+        point.suppressed_how = None;
+        point.consent.set(
+            inbound.channel.code(),
+            Purpose::Transactional,
+            Consent::Granted,
+        );
+        let wording = inbound.body.chars().take(60).collect();
+        let told = ConsentTold {
+            channel: inbound.channel,
+            purpose: Purpose::Transactional,
+            granted: true,
+            wording: Some(wording),
+            method: "reply".into(),
+            page: None,
+        };
+        self.write_consent(lead, key.clone(), &told, None, None, "keyword");
+        if !inbound.answered_by_provider {
+            let text = format!(
+                "{}: you will get our messages again. Reply HELP for help, STOP to end.",
+                tenant.config.settings.name
+            );
+            self.answer_word(tenant, lead, inbound, connection, text);
+        }
+    }
+
+    /// The one answer to a word; it is not held by what the word did.
+    fn answer_word(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: Option<LeadId>,
+        inbound: &Inbound,
+        connection: Option<ConnectionId>,
+        text: String,
+    ) -> Option<crate::ids::MessageId> {
+        if inbound.channel != ChannelKind::Sms {
+            return None;
+        }
+        if tenant.connections.iter().any(|way| {
+            Some(way.id) == connection && way.answers_opt_out && inbound.answered_by_provider
+        }) {
+            return None;
+        }
+        let id = self.message_id();
+        let notification = self.notification_id();
+        let mut message: Message = self.blank(
+            tenant,
+            id,
+            notification,
+            inbound.channel,
+            Category::Transactional,
+        );
+        message.lead = lead;
+        message.recipient.clone_from(&inbound.from);
+        message.body = Some(text);
+        message.plan = Plan {
+            keyword_answer: true,
+            ..Plan::default()
+        };
+        message.expires_at = Some(self.now + jiff::SignedDuration::from_secs(60));
+        message.priority = crate::messages::Priority::High;
+        self.post(tenant, message);
+        Some(id)
+    }
+
+    pub(super) fn consent(&mut self, tenant: &Arc<Tenant>, given: &super::ConsentGiven) -> Answer {
+        let lead = match given.lead {
+            Some(lead) => match self.own(tenant, lead) {
+                Some(lead) => Some(lead),
+                None => return Answer::NotFound,
+            },
+            None => None,
+        };
+        let kind = kind_of(given.told.channel);
+        let keys: Vec<PointKey> = match (&given.point, lead.and_then(|lead| self.world.lead(lead)))
+        {
+            (Some((kind, value)), _) => vec![PointKey {
+                tenant: tenant.id,
+                kind: *kind,
+                value: value.clone(),
+            }],
+            (None, Some(state)) => state
+                .points
+                .iter()
+                .filter(|key| key.kind == kind)
+                .cloned()
+                .collect(),
+            (None, None) => Vec::new(),
+        };
+        if keys.is_empty() {
+            return Answer::Refused {
+                code: "no_contact",
+                detail: format!("There is no contact point for {}.", given.told.channel),
+                field: Some("channel"),
+            };
+        }
+        for key in keys {
+            let lead = lead.or_else(|| self.world.point(&key).and_then(|point| point.lead));
+            let basis = if given.told.method == "verbal" {
+                "verbal"
+            } else {
+                "written"
+            };
+            self.write_consent(
+                lead,
+                key.clone(),
+                &given.told,
+                None,
+                Some(given.actor.clone()),
+                basis,
+            );
+            if !given.told.granted {
+                let categories: &'static [Category] = match given.told.purpose {
+                    Purpose::Promotional => &[Category::Promotional],
+                    _ => &[Category::Transactional, Category::Promotional],
+                };
+                self.world.out.cancels.push(Cancel {
+                    tenant: tenant.id,
+                    recipient: key.value.clone(),
+                    categories,
+                    status: Status::Blocked,
+                    why: Reason::new(
+                        "consent_revoked",
+                        format!("Consent was taken back ({}).", given.told.method),
+                    ),
+                    except: None,
+                });
+            }
+        }
+        if let Some(lead) = lead {
+            let said = json!({"channel": given.told.channel, "purpose": given.told.purpose, "granted": given.told.granted, "method": given.told.method});
+            self.note(
+                tenant.id,
+                lead,
+                "consent.changed",
+                "api",
+                Some(&given.actor),
+                said,
+            );
+        }
+        Answer::Done
+    }
+
+    pub(super) fn suppress(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        order: &super::SuppressOrder,
+    ) -> Answer {
+        let key = PointKey {
+            tenant: tenant.id,
+            kind: order.kind,
+            value: order.value.clone(),
+        };
+        let now = self.now;
+        match order.reason {
+            Some(reason) => {
+                self.put_on_list(&key, reason, order.how.clone(), now);
+                let categories: &'static [Category] = if reason.offers_only() {
+                    &[Category::Promotional]
+                } else {
+                    &[
+                        Category::Transactional,
+                        Category::Promotional,
+                        Category::Staff,
+                    ]
+                };
+                self.world.out.cancels.push(Cancel {
+                    tenant: tenant.id,
+                    recipient: key.value.clone(),
+                    categories,
+                    status: Status::Blocked,
+                    why: Reason::new(
+                        "suppressed",
+                        format!("Put on the suppression list: {}", order.how),
+                    ),
+                    except: None,
+                });
+            }
+            None => {
+                if self.world.point(&key).is_none() {
+                    return Answer::NotFound;
+                }
+                let point = self.world.point_mut(&key, now);
+                point.suppressed = None;
+                point.suppressed_at = None;
+                point.suppressed_how = None;
+            }
+        }
+        let action = if order.reason.is_some() {
+            "suppression.add"
+        } else {
+            "suppression.remove"
+        };
+        self.audit(
+            tenant,
+            &order.actor,
+            action,
+            json!({"kind": key.kind, "reason": order.reason}),
+        );
+        if let Some(lead) = self
+            .world
+            .point(&key)
+            .and_then(|point| point.lead)
+            .and_then(|lead| self.own(tenant, lead))
+        {
+            self.note(
+                tenant.id,
+                lead,
+                action,
+                "api",
+                Some(&order.actor),
+                json!({"kind": key.kind, "how": order.how}),
+            );
+        }
+        Answer::Done
+    }
+}

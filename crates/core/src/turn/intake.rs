@@ -1,0 +1,548 @@
+//! What comes into a turn, and what its caller is answered.
+
+use super::world::{PointKey, PointKind, Purpose, Suppression};
+use crate::contact::{Email, Phone};
+use crate::ids::{ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId};
+use crate::leads::{Overwrite, Profile};
+use crate::messages::{Category, ChannelKind, Inbound, Message, Outcome, Report, Status};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One thing that happened, for one tenant.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// When we heard of it.
+    pub at: Timestamp,
+    /// What happened.
+    pub intake: Intake,
+    /// The caller's key, so that a repeated call changes nothing (X7).
+    pub once: Option<Once>,
+}
+
+/// A caller's Idempotency-Key with the hash of its request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The key, at most 255 characters, with the route in front.
+    pub key: String,
+    /// Hash of method, path and body.
+    pub hash: [u8; 32],
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Intake {
+    /// A lead came in by API, form or import.
+    Capture(Box<Capture>),
+    /// A person or browser did something.
+    Track(Box<Track>),
+    /// What is known about a lead is edited.
+    Edit(Box<Edit>),
+    /// A lead is moved to a stage.
+    Stage(StageMove),
+    /// Two leads are one.
+    Merge {
+        /// The one that ends.
+        from: LeadId,
+        /// The one that stays.
+        into: LeadId,
+        /// Who says so.
+        actor: String,
+    },
+    /// A lead is deleted.
+    Delete {
+        /// The lead.
+        lead: LeadId,
+        /// Who says so.
+        actor: String,
+    },
+    /// A person of ours takes a lead.
+    Take {
+        /// The lead.
+        lead: LeadId,
+        /// Who.
+        actor: String,
+    },
+    /// A person wrote a message.
+    Compose(Box<Compose>),
+    /// A message that waits is not to go.
+    Cancel {
+        /// The message.
+        message: MessageId,
+        /// Who says so.
+        actor: String,
+    },
+    /// A message that ended without arriving is tried again, gated from scratch.
+    Retry {
+        /// The message.
+        message: MessageId,
+        /// Who says so.
+        actor: String,
+    },
+    /// A provider reports on a message.
+    Report(Box<Report>),
+    /// A person wrote to us.
+    Inbound {
+        /// What was written.
+        inbound: Box<Inbound>,
+        /// The account it came through.
+        connection: Option<ConnectionId>,
+    },
+    /// Consent is granted or taken back outside of a capture.
+    Consent(Box<ConsentGiven>),
+    /// A contact point is put on or taken off the suppression list.
+    Suppress(Box<SuppressOrder>),
+    /// An attempt ended.
+    Settled(Box<Settled>),
+    /// A waiting run's time has come.
+    Wake {
+        /// The run.
+        run: RunId,
+        /// Its lead.
+        lead: LeadId,
+    },
+}
+
+/// A lead as it came in, parsed at the edge.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// What was told.
+    pub profile: Profile,
+    /// The phone.
+    pub phone: Option<Phone>,
+    /// The email address.
+    pub email: Option<Email>,
+    /// The browser it came from, when the form sent it.
+    pub anonymous_id: Option<String>,
+    /// The product, else the tenant's default.
+    pub product: Option<String>,
+    /// Consents given with it.
+    pub consents: Vec<ConsentTold>,
+    /// The form it came through.
+    pub form: Option<String>,
+    /// Name of the event, so that a repeated one changes nothing.
+    pub key: Option<String>,
+    /// Only trying things out: sandbox channels.
+    pub test: bool,
+    /// True when the person gave the contact data in an enquiry; false for imports (US-2).
+    pub own_enquiry: bool,
+    /// Who may overwrite what.
+    pub overwrite: Overwrite,
+    /// The address it came from.
+    pub ip: Option<String>,
+}
+
+/// Consent that came with a lead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConsentTold {
+    /// The channel.
+    pub channel: ChannelKind,
+    /// What for.
+    pub purpose: Purpose,
+    /// Granted or refused.
+    pub granted: bool,
+    /// What the person read.
+    pub wording: Option<String>,
+    /// How it was given.
+    pub method: String,
+    /// The page.
+    pub page: Option<String>,
+}
+
+/// Something a person or browser did.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// Who: a lead that is known by id, or names of it.
+    pub who: Who,
+    /// Type of the event: `page`, `emergency_click`, …; `identify` only tells who it is.
+    pub kind: String,
+    /// When it happened.
+    pub happened: Timestamp,
+    /// What came with it.
+    pub properties: Value,
+    /// The name the sender gave it (S1).
+    pub key: Option<String>,
+    /// `tracking` or `api`.
+    pub source: &'static str,
+    /// What identify told.
+    pub traits: Option<Box<Capture>>,
+    /// Page address and campaign of the visit.
+    pub visit: Visit,
+    /// True when only a public write key vouches for it (S1).
+    pub public: bool,
+    /// True for browsers: counts towards a session.
+    pub session: bool,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// A lead of ours.
+    Lead(LeadId),
+    /// Names that the sender knows it by; at least one.
+    Named {
+        /// The browser's id.
+        anonymous: Option<String>,
+        /// The person's id in the sender's system.
+        user: Option<String>,
+    },
+}
+
+/// What a browser tells of the page it is on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Visit {
+    /// The page's path.
+    pub path: Option<String>,
+    /// Where it came from.
+    pub referrer: Option<String>,
+    /// Campaign fields, an object or null.
+    pub utm: Value,
+}
+
+/// An edit by a person or a system of the tenant.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// The lead.
+    pub lead: LeadId,
+    /// What to set.
+    pub profile: Profile,
+    /// Fields to empty, by name.
+    pub clear: Vec<String>,
+    /// A further phone.
+    pub phone: Option<Phone>,
+    /// A further email address.
+    pub email: Option<Email>,
+    /// Who.
+    pub actor: String,
+}
+
+/// A move to a stage (L9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageMove {
+    /// The lead.
+    pub lead: LeadId,
+    /// The product, else the first.
+    pub product: Option<String>,
+    /// Where to.
+    pub stage: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who.
+    pub actor: String,
+}
+
+/// A message that a person wrote or asked for.
+#[derive(Debug, Clone)]
+pub struct Compose {
+    /// To a lead.
+    pub lead: Option<LeadId>,
+    /// To a staff member, by name.
+    pub staff: Option<String>,
+    /// To a bare number or address.
+    pub to: Option<String>,
+    /// The channel.
+    pub channel: ChannelKind,
+    /// The category.
+    pub category: Category,
+    /// The text, for messages without template.
+    pub body: Option<String>,
+    /// The subject of a mail.
+    pub subject: Option<String>,
+    /// The template.
+    pub template: Option<String>,
+    /// What the template is filled with beside the lead.
+    pub data: Value,
+    /// Not before.
+    pub send_at: Option<Timestamp>,
+    /// Who.
+    pub actor: String,
+    /// Into the sandbox whatever is connected.
+    pub sandbox: bool,
+}
+
+/// Consent told outside of a capture.
+#[derive(Debug, Clone)]
+pub struct ConsentGiven {
+    /// The lead, whose contact points of the channel are meant.
+    pub lead: Option<LeadId>,
+    /// Or this contact point.
+    pub point: Option<(PointKind, String)>,
+    /// What was told.
+    pub told: ConsentTold,
+    /// Who wrote it down.
+    pub actor: String,
+}
+
+/// An order for the suppression list (C5).
+#[derive(Debug, Clone)]
+pub struct SuppressOrder {
+    /// The contact point.
+    pub kind: PointKind,
+    /// Number or address.
+    pub value: String,
+    /// Why; `None` takes it off the list.
+    pub reason: Option<Suppression>,
+    /// How we know.
+    pub how: String,
+    /// Who.
+    pub actor: String,
+}
+
+/// An attempt that ended, with the message as it was when it was sent off.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The message as it was sent off.
+    pub message: Arc<Message>,
+    /// When the call began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What the caller hears after the commit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// A lead was stored.
+    Captured(Captured),
+    /// An event was stored.
+    Tracked(Tracked),
+    /// A message was stored.
+    Composed {
+        /// Its id.
+        id: MessageId,
+        /// Where it stands.
+        status: Status,
+        /// Why it stands there, when that is not plain.
+        why: Option<String>,
+    },
+    /// It is done.
+    Done,
+    /// There is no such thing in this tenant.
+    NotFound,
+    /// It is not allowed, for this reason.
+    Refused {
+        /// A stable code.
+        code: &'static str,
+        /// A sentence.
+        detail: String,
+        /// The field at fault.
+        field: Option<&'static str>,
+    },
+    /// Somebody was first: who, and when.
+    Taken {
+        /// Who has it.
+        by: String,
+        /// Since when.
+        at: Timestamp,
+        /// True when it was the caller just now.
+        now: bool,
+    },
+    /// The same call was answered before: status and body.
+    Repeated {
+        /// HTTP status.
+        status: u16,
+        /// The body that was answered.
+        body: String,
+    },
+    /// The key was used for another body.
+    OtherBody,
+}
+
+/// What a capture came to: the body of the API's answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Captured {
+    /// The lead.
+    pub id: LeadId,
+    /// Its reference number.
+    pub reference: String,
+    /// `created` or `merged`.
+    pub status: CaptureStatus,
+    /// Where it stands, per product.
+    pub products: BTreeMap<String, ProductView>,
+    /// What was decided to say.
+    pub messages: Vec<MessageView>,
+}
+
+/// Whether a lead is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureStatus {
+    /// New.
+    Created,
+    /// Known before.
+    Merged,
+}
+
+/// Where a lead stands in a product.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProductView {
+    /// The stage.
+    pub stage: String,
+    /// Scores by model.
+    pub scores: BTreeMap<String, ScoreShort>,
+}
+
+/// A score in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoreShort {
+    /// Points.
+    pub points: i64,
+    /// Tier.
+    pub tier: Option<String>,
+}
+
+/// A message in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: MessageId,
+    /// The notification it belongs to.
+    pub notification: NotificationId,
+    /// The channel.
+    pub channel: ChannelKind,
+    /// Where it stands.
+    pub status: Status,
+}
+
+/// What an event came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tracked {
+    /// The event; of the first one when it is a repetition.
+    pub id: EventId,
+    /// The lead.
+    pub lead_id: LeadId,
+    /// True when it had been taken before and changed nothing.
+    pub repeated: bool,
+    /// Scores by model.
+    pub scores: BTreeMap<String, ScoreShort>,
+    /// What was decided to say.
+    pub messages: Vec<MessageView>,
+}
+
+/// What must be loaded before an order can be decided.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Contact points.
+    pub points: Vec<PointKey>,
+    /// Leads.
+    pub leads: Vec<LeadId>,
+    /// Messages.
+    pub messages: Vec<MessageId>,
+    /// Reports taken.
+    pub seen: Vec<(TenantId, String)>,
+}
+
+impl Order {
+    /// What deciding this order looks at first; the leads that are found by it come with all they have.
+    pub fn needs(&self, needs: &mut Needs) {
+        let tenant = self.tenant;
+        let mut point = |kind, value: String| {
+            needs.points.push(PointKey {
+                tenant,
+                kind,
+                value,
+            })
+        };
+        match &self.intake {
+            Intake::Capture(capture) => capture.points(&mut point),
+            Intake::Track(track) => {
+                match &track.who {
+                    Who::Lead(lead) => needs.leads.push(*lead),
+                    Who::Named { anonymous, user } => {
+                        if let Some(value) = anonymous {
+                            point(PointKind::Anonymous, value.clone());
+                        }
+                        if let Some(value) = user {
+                            point(PointKind::User, value.clone());
+                        }
+                    }
+                }
+                if let Some(traits) = &track.traits {
+                    traits.points(&mut |kind, value| {
+                        needs.points.push(PointKey {
+                            tenant,
+                            kind,
+                            value,
+                        })
+                    });
+                }
+            }
+            Intake::Edit(edit) => {
+                if let Some(phone) = &edit.phone {
+                    point(PointKind::Phone, phone.as_str().to_owned());
+                }
+                if let Some(email) = &edit.email {
+                    point(PointKind::Email, email.key().to_owned());
+                }
+                needs.leads.push(edit.lead);
+            }
+            Intake::Stage(StageMove { lead, .. })
+            | Intake::Delete { lead, .. }
+            | Intake::Take { lead, .. }
+            | Intake::Wake { lead, .. } => {
+                needs.leads.push(*lead);
+            }
+            Intake::Merge { from, into, .. } => needs.leads.extend([*from, *into]),
+            Intake::Compose(compose) => {
+                if let Some(to) = &compose.to {
+                    point(kind_of(compose.channel), to.clone());
+                }
+                needs.leads.extend(compose.lead);
+            }
+            Intake::Cancel { message, .. } | Intake::Retry { message, .. } => {
+                needs.messages.push(*message)
+            }
+            Intake::Report(report) => {
+                needs.messages.extend(report.message);
+                needs.seen.push((tenant, report.dedup.clone()));
+            }
+            Intake::Inbound { inbound, .. } => {
+                point(kind_of(inbound.channel), inbound.from.clone());
+                needs.seen.push((tenant, inbound.dedup.clone()));
+            }
+            Intake::Consent(given) => {
+                if let Some((kind, value)) = &given.point {
+                    point(*kind, value.clone());
+                }
+                needs.leads.extend(given.lead);
+            }
+            Intake::Suppress(order) => point(order.kind, order.value.clone()),
+            Intake::Settled(settled) => {
+                if !matches!(
+                    settled.outcome,
+                    Outcome::Accepted { .. } | Outcome::Delivered { .. }
+                ) {
+                    needs.messages.push(settled.message.id);
+                }
+            }
+        }
+    }
+}
+
+impl Capture {
+    fn points(&self, point: &mut impl FnMut(PointKind, String)) {
+        if let Some(phone) = &self.phone {
+            point(PointKind::Phone, phone.as_str().to_owned());
+        }
+        if let Some(email) = &self.email {
+            point(PointKind::Email, email.key().to_owned());
+        }
+        if let Some(anonymous) = &self.anonymous_id {
+            point(PointKind::Anonymous, anonymous.clone());
+        }
+    }
+}
+
+/// The kind of contact point that a channel reaches.
+pub const fn kind_of(channel: ChannelKind) -> PointKind {
+    match channel {
+        ChannelKind::Sms => PointKind::Phone,
+        ChannelKind::Email | ChannelKind::Webhook => PointKind::Email,
+    }
+}

@@ -1,0 +1,288 @@
+//! One turn: events in, changes out. Pure: what is known was loaded before, what changes is written after (design 1).
+//!
+//! [`Turn::take`] decides one order against the [`World`]. A panic or an error in reacting to an event sets that event aside with its
+//! raw form; its lead and the event itself are stored all the same, and the orders after it go on (M1, M2).
+
+mod act;
+mod capture;
+mod gate;
+mod hooks;
+mod intake;
+mod react;
+mod say;
+mod settle;
+mod tenant;
+mod track;
+mod workflow;
+pub mod world;
+
+pub use gate::{Ruling, Said, Verdict};
+pub use intake::*;
+pub use settle::Retries;
+pub use tenant::*;
+pub use world::World;
+
+use crate::ids::{
+    AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId, SessionId,
+    TenantId,
+};
+use crate::messages::{ChannelKind, Message};
+use crate::time::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use world::{EventRow, SetAside};
+
+/// Dice for jitter, handed in.
+pub trait Dice {
+    /// A number from 0 (included) to 1 (not included).
+    fn roll(&mut self) -> f64;
+}
+
+/// How much may be sent off in this turn, per channel.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Room {
+    /// Attempts that may still begin, by the channel's stored number.
+    pub free: [u32; 3],
+    /// True where messages wait already, so that a new one must not overtake them.
+    pub queue: [bool; 3],
+}
+
+/// One turn over a batch of orders.
+pub struct Turn<'a> {
+    /// What is known, and what changes.
+    pub world: &'a mut World,
+    /// Every tenant.
+    pub tenants: &'a HashMap<TenantId, Arc<Tenant>>,
+    /// Makes ids.
+    pub ids: &'a mut IdMaker,
+    /// Jitter.
+    pub dice: &'a mut dyn Dice,
+    /// The instant of the turn.
+    pub now: Timestamp,
+    /// What may be sent off.
+    pub room: Room,
+    /// How long a claim holds; calls end before.
+    pub lease: Duration,
+    /// Messages that this turn sends off: born claimed, with their intent in the same commit.
+    pub sent_off: Vec<MessageId>,
+    /// Steps that an event may still cause; a workflow cannot loop for ever.
+    fuel: u32,
+}
+
+/// Why an order could not be decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A rule or workflow is at fault.
+    #[error("{0}")]
+    Rule(String),
+    /// An event caused more than it may.
+    #[error("one event caused more than {0} steps: workflows that start each other in a circle?")]
+    Fuel(u32),
+}
+
+const FUEL: u32 = 200;
+
+impl std::fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn")
+            .field("now", &self.now)
+            .field("sent_off", &self.sent_off.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Turn<'a> {
+    /// A turn at `now` over what was loaded.
+    pub fn new(
+        world: &'a mut World,
+        tenants: &'a HashMap<TenantId, Arc<Tenant>>,
+        ids: &'a mut IdMaker,
+        dice: &'a mut dyn Dice,
+        now: Timestamp,
+        room: Room,
+        lease: Duration,
+    ) -> Self {
+        Self {
+            world,
+            tenants,
+            ids,
+            dice,
+            now,
+            room,
+            lease,
+            sent_off: Vec::new(),
+            fuel: FUEL,
+        }
+    }
+
+    /// Decides one order. Never fails: what cannot be decided is set aside.
+    pub fn take(&mut self, order: &Order) -> Answer {
+        let Some(tenant) = self.tenants.get(&order.tenant).cloned() else {
+            return Answer::NotFound;
+        };
+        let start = self.world.savepoint();
+        self.fuel = FUEL;
+        let sent_off = self.sent_off.len();
+        let room = self.room;
+        let answer = catch_unwind(AssertUnwindSafe(|| self.decide(&tenant, order)));
+        let answer = answer.unwrap_or_else(|panic| {
+            // What came before the reaction failed too: nothing of the order is kept but its raw form.
+            self.world.roll_back(start);
+            self.sent_off.truncate(sent_off);
+            self.room = room;
+            let error = panic_text(panic.as_ref());
+            self.set_aside(order.tenant, None, &error, format!("{:?}", order.intake));
+            Answer::Refused { code: "set_aside", detail: "This could not be decided. It was set aside with its raw form; see the errors page.".into(), field: None }
+        });
+        self.world.release();
+        answer
+    }
+
+    fn decide(&mut self, tenant: &Arc<Tenant>, order: &Order) -> Answer {
+        match &order.intake {
+            Intake::Capture(capture) => self.capture(tenant, capture),
+            Intake::Track(track) => self.track(tenant, track),
+            Intake::Edit(edit) => self.edit(tenant, edit),
+            Intake::Stage(order) => self.stage(tenant, order),
+            Intake::Merge { from, into, actor } => self.merge_by_hand(tenant, *from, *into, actor),
+            Intake::Delete { lead, actor } => self.delete(tenant, *lead, actor),
+            Intake::Take { lead, actor } => self.take_lead(tenant, *lead, actor),
+            Intake::Compose(compose) => self.compose(tenant, compose),
+            Intake::Cancel { message, actor } => self.cancel(tenant, *message, actor),
+            Intake::Retry { message, actor } => self.retry(tenant, *message, actor),
+            Intake::Report(report) => self.report(tenant, report),
+            Intake::Inbound {
+                inbound,
+                connection,
+            } => self.inbound(tenant, inbound, *connection),
+            Intake::Consent(given) => self.consent(tenant, given),
+            Intake::Suppress(order) => self.suppress(tenant, order),
+            Intake::Settled(settled) => self.settle(tenant, settled),
+            Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
+        }
+    }
+
+    /// Runs a reaction. When it fails, its changes are taken back, and the event is set aside with its raw form.
+    fn guarded(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        raw: impl FnOnce() -> String,
+        react: impl FnOnce(&mut Self) -> Result<(), Fault>,
+    ) {
+        let start = self.world.savepoint();
+        let (sent_off, room) = (self.sent_off.len(), self.room);
+        let error = match catch_unwind(AssertUnwindSafe(|| react(self))) {
+            Ok(Ok(())) => return,
+            Ok(Err(fault)) => fault.to_string(),
+            Err(panic) => panic_text(panic.as_ref()),
+        };
+        self.world.roll_back(start);
+        self.sent_off.truncate(sent_off);
+        self.room = room;
+        self.set_aside(tenant.id, Some(lead), &error, raw());
+    }
+
+    fn set_aside(&mut self, tenant: TenantId, lead: Option<LeadId>, error: &str, raw: String) {
+        let id = ErrorId::from_raw(self.ids.next(self.now));
+        let raw = raw.chars().take(8_000).collect();
+        self.world.out.set_aside.push(SetAside {
+            id,
+            tenant,
+            lead,
+            error: error.to_owned(),
+            raw,
+            at: self.now,
+        });
+    }
+
+    /// Spends one step of what an event may cause.
+    fn burn(&mut self) -> Result<(), Fault> {
+        self.fuel = self.fuel.checked_sub(1).ok_or(Fault::Fuel(FUEL))?;
+        Ok(())
+    }
+
+    /// The lead, followed through merges, when it is the tenant's.
+    fn own(&self, tenant: &Tenant, lead: LeadId) -> Option<LeadId> {
+        self.world
+            .lead(lead)
+            .filter(|state| state.lead.tenant == tenant.id)
+            .map(|state| state.lead.id)
+    }
+
+    /// Writes a line of a lead's history.
+    fn note(
+        &mut self,
+        tenant: TenantId,
+        lead: LeadId,
+        kind: &str,
+        source: &str,
+        actor: Option<&str>,
+        properties: Value,
+    ) -> EventId {
+        let id = EventId::from_raw(self.ids.next(self.now));
+        self.world.out.events.push(EventRow {
+            id,
+            tenant,
+            lead,
+            kind: kind.to_owned(),
+            at: self.now,
+            received_at: self.now,
+            source: source.to_owned(),
+            actor: actor.map(str::to_owned),
+            session: None,
+            properties,
+        });
+        id
+    }
+
+    fn run_id(&mut self) -> RunId {
+        RunId::from_raw(self.ids.next(self.now))
+    }
+
+    fn session_id(&mut self) -> SessionId {
+        SessionId::from_raw(self.ids.next(self.now))
+    }
+
+    fn notification_id(&mut self) -> NotificationId {
+        NotificationId::from_raw(self.ids.next(self.now))
+    }
+
+    fn message_id(&mut self) -> MessageId {
+        MessageId::from_raw(self.ids.next(self.now))
+    }
+
+    fn attempt_id(&mut self) -> AttemptId {
+        AttemptId::from_raw(self.ids.next(self.now))
+    }
+
+    /// Claims messages that are due: each is gated again, and goes off with its intent in this commit, or waits, or ends.
+    pub fn claim(&mut self, due: Vec<Message>) {
+        let due: Vec<Message> = self.join_digests(due);
+        for message in due {
+            let Some(tenant) = self.tenants.get(&message.tenant).cloned() else {
+                continue;
+            };
+            self.claim_one(&tenant, message);
+        }
+    }
+
+    /// Room for one more attempt on this channel.
+    fn has_room(&self, channel: ChannelKind) -> bool {
+        self.room.free[channel.code() as usize] > 0
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!(
+        "a bug in deciding: {}",
+        text.unwrap_or_else(|| "no text".into())
+    )
+}

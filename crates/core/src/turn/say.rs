@@ -1,0 +1,620 @@
+//! Deciding what is said: recipients, channels, templates, and the message rows that come of it (M2, M5, W2).
+
+use super::gate::Ruling;
+use super::world::PointKey;
+use super::{Answer, Compose, Fault, Tenant, Turn, kind_of};
+use crate::ids::{LeadId, RunId};
+use crate::leads::Lead;
+use crate::messages::{Category, ChannelKind, Message, Plan, Priority, Reason, Status};
+use crate::workflows::definition::{Channels, Recipient, Send, Workflow};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A send step of a run.
+pub(super) struct Saying<'a> {
+    pub(super) lead: LeadId,
+    pub(super) run: RunId,
+    pub(super) workflow: &'a Workflow,
+    pub(super) step: &'a str,
+    pub(super) send: &'a Send,
+}
+
+/// Somebody who is to hear.
+struct Hearer {
+    staff: Option<String>,
+    hook: Option<String>,
+    phone: Option<String>,
+    email: Option<String>,
+}
+
+impl Hearer {
+    fn address(&self, channel: ChannelKind) -> Option<&str> {
+        match channel {
+            ChannelKind::Sms => self.phone.as_deref(),
+            ChannelKind::Email => self.email.as_deref(),
+            ChannelKind::Webhook => self.hook.as_deref(),
+        }
+    }
+}
+
+impl Turn<'_> {
+    pub(super) fn say(&mut self, tenant: &Arc<Tenant>, saying: &Saying<'_>) -> Result<(), Fault> {
+        let send = saying.send;
+        let Some(state) = self.world.lead(saying.lead) else {
+            return Ok(());
+        };
+        let hearers = hearers(tenant, &state.lead, &send.to);
+        let Some((event, run_data)) = self.began(saying.lead, saying.run) else {
+            return Ok(());
+        };
+        let answers = run_data["event"]["at"]
+            .as_str()
+            .and_then(|at| at.parse::<jiff::Timestamp>().ok())
+            .map(jiff::Timestamp::as_microsecond);
+        let story = run_data["event"].clone();
+        let data = self.data_for(tenant, saying.lead, &story);
+        let version = tenant
+            .config
+            .workflows
+            .get(&saying.workflow.name)
+            .map_or(0, |workflow| workflow.version);
+        let step = format!("{}@{version}#{}", saying.workflow.name, saying.step);
+        if hearers.is_empty() {
+            return Err(Fault::Rule(format!(
+                "step {step} has nobody to send to: {} is empty",
+                send.to.describe()
+            )));
+        }
+        for hearer in hearers {
+            let notification = self.notification_id();
+            let (channels, first) = match &send.channels {
+                Channels::All(channels) => (channels, false),
+                Channels::First(channels) => (channels, true),
+            };
+            for (index, channel) in channels.iter().enumerate() {
+                let address = hearer.address(*channel).map(str::to_owned);
+                let reached = address.is_some();
+                let template = tenant
+                    .config
+                    .templates
+                    .lookup(&send.template, *channel, None);
+                let category = send
+                    .category
+                    .or_else(|| template.map(|template| template.category))
+                    .unwrap_or(Category::Transactional);
+                let to_lead = matches!(send.to, Recipient::Lead);
+                let id = self.message_id();
+                let plan = Plan {
+                    then: if first {
+                        channels.get(index + 1..).unwrap_or_default().to_vec()
+                    } else {
+                        Vec::new()
+                    },
+                    answers: answers.filter(|_| to_lead && category == Category::Transactional),
+                    hook: hearer.hook.clone(),
+                    ..Plan::default()
+                };
+                let mut message = self.blank(tenant, id, notification, *channel, category);
+                message.lead = Some(saying.lead);
+                message.staff.clone_from(&hearer.staff);
+                message.run = Some(saying.run);
+                message.step = Some(step.clone());
+                message.event = Some(event);
+                message.recipient = address.unwrap_or_default();
+                message.priority = send.priority.unwrap_or_else(|| usual_priority(category));
+                message.expires_at = send.expires.map(|length| self.now + signed(length));
+                message.template =
+                    template.map(|template| (template.name.clone(), template.version));
+                message.data = with_staff(&data, hearer.staff.as_deref());
+                message.plan = plan;
+                if !reached {
+                    let what = if *channel == ChannelKind::Sms {
+                        "phone number"
+                    } else {
+                        "email address"
+                    };
+                    let whom = hearer.staff.clone().unwrap_or_else(|| "the lead".into());
+                    self.skip(
+                        message,
+                        "no_contact",
+                        format!("Skipped: {whom} has no {what}."),
+                    );
+                } else if message.template.is_none() {
+                    self.skip(
+                        message,
+                        "no_template",
+                        format!(
+                            "Skipped: there is no template {} for {channel}.",
+                            send.template
+                        ),
+                    );
+                } else {
+                    self.post(tenant, message);
+                    if first {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A message of which only the frame is known.
+    pub(super) fn blank(
+        &mut self,
+        tenant: &Tenant,
+        id: crate::ids::MessageId,
+        notification: crate::ids::NotificationId,
+        channel: ChannelKind,
+        category: Category,
+    ) -> Message {
+        Message {
+            id,
+            tenant: tenant.id,
+            lead: None,
+            staff: None,
+            run: None,
+            step: None,
+            notification,
+            event: None,
+            channel,
+            connection: None,
+            recipient: String::new(),
+            category,
+            priority: usual_priority(category),
+            status: Status::Queued,
+            due_at: self.now,
+            created_at: self.now,
+            expires_at: None,
+            template: None,
+            locale: None,
+            body: None,
+            data: "{}".into(),
+            plan: Plan::default(),
+            verdict: "{}".into(),
+            epoch: 0,
+            attempt: None,
+            deadline: None,
+            hash: None,
+            attempts: 0,
+            sandbox: false,
+            repeated: false,
+            reference: None,
+            accepted_at: None,
+            settled_at: None,
+            facts: std::collections::BTreeMap::new(),
+            why: None,
+            cost: None,
+        }
+    }
+
+    /// Keeps a message that cannot go this way, with its reason, so that it explains itself (M5, M10).
+    fn skip(&mut self, mut message: Message, code: &str, detail: String) {
+        message.status = Status::Blocked;
+        message.settled_at = Some(self.now);
+        message.why = Some(Reason::new(code, detail));
+        self.world.out.messages.push(message);
+    }
+
+    /// Gates a new message and keeps it: sent off at once, waiting, or ended.
+    pub(super) fn post(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
+        if message.status != Status::Scheduled {
+            self.place_at_gates(tenant, &mut message);
+        }
+        if message.status == Status::Sending {
+            self.sent_off.push(message.id);
+        }
+        self.world.out.messages.push(message);
+    }
+
+    /// Runs the gates and writes down what they say; a message that passes and finds room is claimed with its intent.
+    pub(super) fn place_at_gates(&mut self, tenant: &Arc<Tenant>, message: &mut Message) {
+        let verdict = self.judge(tenant, message);
+        message.verdict = verdict.text;
+        message.sandbox = verdict.sandbox;
+        match verdict.ruling {
+            Ruling::Pass => {
+                let lane = message.channel.code() as usize;
+                if self.room.queue[lane] || !self.has_room(message.channel) {
+                    message.status = Status::Queued;
+                    message.due_at = message.due_at.min(self.now);
+                } else {
+                    self.claim_now(tenant, message);
+                }
+            }
+            Ruling::Defer { until, why, digest } => {
+                message.status = Status::Deferred;
+                message.due_at = until;
+                message.plan.digest |= digest;
+                message.why = Some(why);
+            }
+            Ruling::End { status, why } => {
+                message.status = status;
+                message.settled_at = Some(self.now);
+                message.why = Some(why);
+            }
+        }
+    }
+
+    /// Writes the intent: attempt, epoch, deadline, hash. Without a committed intent there is no call (reliability 3.1).
+    fn claim_now(&mut self, tenant: &Arc<Tenant>, message: &mut Message) {
+        message.connection = self.way(tenant, message);
+        message.status = Status::Sending;
+        message.epoch += 1;
+        message.attempts += 1;
+        message.attempt = Some(self.attempt_id());
+        message.deadline = Some(self.now + signed(self.lease));
+        message.why = None;
+        if message.hash.is_none() {
+            message.hash = Some(hash_of(message));
+        }
+        self.room.free[message.channel.code() as usize] -= 1;
+        self.count_contact(tenant, message);
+    }
+
+    /// The account a message goes through: the first that is on and did not fail it already. `None` is the sandbox.
+    fn way(&self, tenant: &Tenant, message: &Message) -> Option<crate::ids::ConnectionId> {
+        if message.sandbox {
+            return None;
+        }
+        let mut ways = tenant.ways(message.channel).filter(|way| {
+            message
+                .plan
+                .hook
+                .as_ref()
+                .is_none_or(|hook| way.name == *hook)
+        });
+        let first = ways.clone().next();
+        ways.find(|way| !message.plan.tried.contains(&way.id))
+            .or(first)
+            .map(|way| way.id)
+    }
+
+    /// What contact limits count, at the moment of the intent (M6).
+    fn count_contact(&mut self, tenant: &Tenant, message: &Message) {
+        if message.attempts > 1 || message.plan.keyword_answer {
+            return;
+        }
+        if message.category == Category::Staff {
+            for key in super::gate::staff_counters(tenant.id, message.channel, self.now) {
+                self.world.count(key);
+            }
+        } else if message.channel != ChannelKind::Webhook {
+            let key = PointKey {
+                tenant: tenant.id,
+                kind: kind_of(message.channel),
+                value: message.recipient.clone(),
+            };
+            let now = self.now;
+            if message.channel == ChannelKind::Sms || message.category == Category::Promotional {
+                self.world
+                    .point_mut(&key, now)
+                    .recent
+                    .add(now, message.category == Category::Promotional);
+            }
+        }
+    }
+
+    /// Gates a message whose time has come, again and for good: only this run counts (compliance 1.3).
+    pub(super) fn claim_one(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
+        self.room.queue[message.channel.code() as usize] = false;
+        self.place_at_gates(tenant, &mut message);
+        if message.status == Status::Queued {
+            return; // no room after all: it stays as it is
+        }
+        if message.status == Status::Sending {
+            self.sent_off.push(message.id);
+        }
+        self.world.out.changes.push(super::world::MessageChange {
+            message,
+            expects: super::world::Expects::Read,
+        });
+    }
+
+    /// Alerts held over a limit for the same recipient become one digest; the others point to it (M6).
+    pub(super) fn join_digests(&mut self, due: Vec<Message>) -> Vec<Message> {
+        let mut out: Vec<Message> = Vec::with_capacity(due.len());
+        for mut message in due {
+            let same = |one: &Message| {
+                one.plan.digest
+                    && one.tenant == message.tenant
+                    && one.channel == message.channel
+                    && one.recipient == message.recipient
+            };
+            let leader = message
+                .plan
+                .digest
+                .then(|| out.iter_mut().find(|one| same(one)))
+                .flatten();
+            let Some(leader) = leader else {
+                out.push(message);
+                continue;
+            };
+            join(leader, &message);
+            message.status = Status::Cancelled;
+            message.settled_at = Some(self.now);
+            message.why = Some(Reason::new(
+                "digest",
+                format!("Part of the digest {}.", leader.id),
+            ));
+            self.world.out.changes.push(super::world::MessageChange {
+                message,
+                expects: super::world::Expects::Read,
+            });
+        }
+        out
+    }
+
+    pub(super) fn compose(&mut self, tenant: &Arc<Tenant>, compose: &Compose) -> Answer {
+        let refused = |code, detail: String, field| Answer::Refused {
+            code,
+            detail,
+            field: Some(field),
+        };
+        let lead = match compose.lead {
+            Some(lead) => match self.own(tenant, lead) {
+                Some(lead) => Some(lead),
+                None => return Answer::NotFound,
+            },
+            None => None,
+        };
+        let state = lead.and_then(|lead| self.world.lead(lead));
+        let staff = match &compose.staff {
+            Some(name) => match tenant.staff.iter().find(|one| one.name == *name) {
+                Some(staff) => Some(staff.clone()),
+                None => {
+                    return refused(
+                        "unknown_staff",
+                        format!("There is no staff member {name}."),
+                        "staff_id",
+                    );
+                }
+            },
+            None => None,
+        };
+        let address = match (state, &staff, &compose.to) {
+            (Some(state), _, _) => match compose.channel {
+                ChannelKind::Sms => state.lead.phone.clone(),
+                ChannelKind::Email => state.lead.email.clone(),
+                ChannelKind::Webhook => None,
+            },
+            (None, Some(staff), _) => match compose.channel {
+                ChannelKind::Sms => staff.phone.clone(),
+                ChannelKind::Email => staff.email.clone(),
+                ChannelKind::Webhook => None,
+            },
+            (None, None, to) => to.clone(),
+        };
+        let Some(address) = address else {
+            return refused(
+                "no_contact",
+                format!("There is no address for {} to send to.", compose.channel),
+                "channel",
+            );
+        };
+        let template = match &compose.template {
+            Some(name) => match tenant.config.templates.lookup(name, compose.channel, None) {
+                Some(template) if template.category == compose.category => {
+                    Some((template.name.clone(), template.version))
+                }
+                Some(template) => {
+                    return refused(
+                        "category",
+                        format!(
+                            "Template {name} is {}, not {}.",
+                            template.category, compose.category
+                        ),
+                        "category",
+                    );
+                }
+                None => {
+                    return refused(
+                        "unknown_template",
+                        format!("There is no template {name} for {}.", compose.channel),
+                        "template",
+                    );
+                }
+            },
+            None => None,
+        };
+        let id = self.message_id();
+        let notification = self.notification_id();
+        let event = lead.map(|lead| {
+            self.note(
+                tenant.id,
+                lead,
+                "message.composed",
+                "api",
+                Some(&compose.actor),
+                json!({"message": id, "channel": compose.channel}),
+            )
+        });
+        let mut message = self.blank(tenant, id, notification, compose.channel, compose.category);
+        message.lead = lead;
+        message.staff = staff.map(|staff| staff.name);
+        message.event = event;
+        message.recipient = address;
+        message.template = template;
+        message.sandbox = compose.sandbox;
+        message.body = compose.body.as_ref().map(|text| match compose.channel {
+            ChannelKind::Email => json!({"subject": compose.subject, "text": text}).to_string(),
+            ChannelKind::Sms | ChannelKind::Webhook => text.clone(),
+        });
+        let data = match lead {
+            Some(lead) => self.data_for(
+                tenant,
+                lead,
+                &json!({"type": "message.composed", "properties": compose.data}),
+            ),
+            None => json!({"event": {"type": "message.composed", "properties": compose.data}}),
+        };
+        message.data = with_staff(&data, message.staff.as_deref());
+        if let Some(at) = compose.send_at.filter(|at| *at > self.now) {
+            message.status = Status::Scheduled;
+            message.due_at = at;
+        }
+        self.post(tenant, message);
+        match self.world.out.messages.last() {
+            Some(message) => Answer::Composed {
+                id,
+                status: message.status,
+                why: message.why.as_ref().map(|why| why.detail.clone()),
+            },
+            None => Answer::NotFound,
+        }
+    }
+
+    /// What templates are filled with, apart from what is the same for every message of the tenant.
+    pub(super) fn data_for(&self, tenant: &Tenant, lead: LeadId, story: &Value) -> Value {
+        let Some(state) = self.world.lead(lead) else {
+            return json!({});
+        };
+        let mut data = Map::new();
+        data.insert("lead".into(), lead_view(tenant, &state.lead));
+        let mut event = Map::new();
+        for name in ["type", "at", "properties"] {
+            event.insert(name.into(), story.get(name).cloned().unwrap_or(Value::Null));
+        }
+        data.insert("event".into(), Value::Object(event));
+        if let Some(view) = score_view(tenant, state) {
+            data.insert("score".into(), view);
+        }
+        Value::Object(data)
+    }
+}
+
+fn lead_view(tenant: &Tenant, lead: &Lead) -> Value {
+    json!({
+        "id": lead.id,
+        "reference": tenant.references.write(lead.number),
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "full_name": lead.full_name(),
+        "phone": lead.phone,
+        "email": lead.email,
+        "city": lead.city,
+        "state": lead.state,
+        "zip": lead.zip,
+        "source": lead.source,
+        "stage": lead.stage(),
+        "anonymous": lead.anonymous,
+        "attributes": lead.attributes,
+    })
+}
+
+fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value> {
+    let model = tenant.config.shown_model(state.lead.product())?;
+    let row = state.scores.iter().rev().find(|row| row.model == model)?;
+    let model = tenant.config.models.get(model)?;
+    let reasons: Vec<&str> = row
+        .state
+        .fired
+        .keys()
+        .filter_map(|rule| model.item.label_of(rule))
+        .collect();
+    Some(json!({
+        "model": row.model,
+        "points": row.state.points,
+        "tier": row.state.tier,
+        "label": row.state.tier.as_deref().and_then(|tier| model.item.tier_label(tier)),
+        "reasons": reasons,
+    }))
+}
+
+/// The same data with the staff member who is spoken to.
+fn with_staff(data: &Value, staff: Option<&str>) -> String {
+    match (staff, data) {
+        (Some(name), Value::Object(map)) => {
+            let mut map = map.clone();
+            map.insert(
+                "staff".into(),
+                json!({"name": name, "first_name": name.split(' ').next()}),
+            );
+            Value::Object(map).to_string()
+        }
+        _ => data.to_string(),
+    }
+}
+
+/// Adds a held alert to the digest that will speak for it.
+fn join(leader: &mut Message, held: &Message) {
+    let mut data: Value = serde_json::from_str(&leader.data).unwrap_or_default();
+    let line = |message: &Message| {
+        serde_json::from_str::<Value>(&message.data).ok().map(|data| json!({"reference": data["lead"]["reference"], "name": data["lead"]["full_name"], "label": data["score"]["label"]}))
+    };
+    if let Value::Object(map) = &mut data {
+        let list = map.entry("list").or_insert_with(|| json!([]));
+        if let Value::Array(list) = list {
+            if list.is_empty() {
+                list.extend(line(leader));
+            }
+            list.extend(line(held));
+        }
+    }
+    leader.data = data.to_string();
+    leader.hash = None;
+}
+
+fn hearers(tenant: &Tenant, lead: &Lead, to: &Recipient) -> Vec<Hearer> {
+    let staff = |fits: &dyn Fn(&super::StaffMember) -> bool| -> Vec<Hearer> {
+        let found = tenant.staff.iter().filter(|one| fits(one));
+        found
+            .map(|one| Hearer {
+                staff: Some(one.name.clone()),
+                hook: None,
+                phone: one.phone.clone(),
+                email: one.email.clone(),
+            })
+            .collect()
+    };
+    match to {
+        Recipient::Lead => vec![Hearer {
+            staff: None,
+            hook: None,
+            phone: lead.phone.clone(),
+            email: lead.email.clone(),
+        }],
+        Recipient::List(list) => staff(&|one| one.lists.iter().any(|on| on == list)),
+        Recipient::Role(role) => staff(&|one| one.roles.iter().any(|has| has == role)),
+        Recipient::Staff(name) => staff(&|one| one.name == *name),
+        Recipient::OnCall => staff(&|one| one.on_call),
+        Recipient::Hook(name) => vec![Hearer {
+            staff: None,
+            hook: Some(name.clone()),
+            phone: None,
+            email: None,
+        }],
+    }
+}
+
+/// The priority of a message whose step names none (M7).
+const fn usual_priority(category: Category) -> Priority {
+    match category {
+        Category::Emergency => Priority::Critical,
+        Category::Staff => Priority::High,
+        Category::Transactional => Priority::Normal,
+        Category::Promotional => Priority::Low,
+    }
+}
+
+/// Hash of template version and data, half of a SHA-256: ties the intent to exactly one text.
+pub(super) fn hash_of(message: &Message) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    if let Some((name, version)) = &message.template {
+        hash.update(name);
+        hash.update(version.to_be_bytes());
+    }
+    hash.update(message.body.as_deref().unwrap_or_default());
+    hash.update([0]);
+    hash.update(&message.data);
+    let digest = hash.finalize();
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
+}
+
+pub(super) fn signed(length: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(length).unwrap_or(jiff::SignedDuration::MAX)
+}

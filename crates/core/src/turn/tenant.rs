@@ -1,0 +1,94 @@
+//! A tenant as a turn sees it: configuration, staff, connections and switches, as they are when the turn begins.
+
+use crate::config::TenantConfig;
+use crate::ids::{ConnectionId, TenantId};
+use crate::leads::ReferenceKey;
+use crate::messages::ChannelKind;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A tenant with everything its rules need.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its configuration, compiled.
+    pub config: Arc<TenantConfig>,
+    /// Who works its leads.
+    pub staff: Vec<StaffMember>,
+    /// Its accounts at providers, in the order in which they are tried.
+    pub connections: Vec<Connection>,
+    /// What is switched off (M12).
+    pub kill: Vec<KillSwitch>,
+    /// True when everything goes to the sandbox.
+    pub sandbox: bool,
+    /// Its time zone.
+    pub zone: TimeZone,
+    /// Its key for reference numbers.
+    pub references: ReferenceKey,
+}
+
+/// A person who works the leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaffMember {
+    /// The name, unique in the tenant.
+    pub name: String,
+    /// Where texts go, E.164.
+    pub phone: Option<String>,
+    /// Where mails go.
+    pub email: Option<String>,
+    /// `owner`, `admin`, …
+    pub roles: Vec<String>,
+    /// Lists that the person is on.
+    pub lists: Vec<String>,
+    /// On call now.
+    pub on_call: bool,
+}
+
+/// A tenant's account at a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// What it carries.
+    pub channel: ChannelKind,
+    /// The provider's name.
+    pub provider: String,
+    /// Its name; hooks are called by it.
+    pub name: String,
+    /// False when it was switched off.
+    pub enabled: bool,
+    /// True when the provider drops twins by key (M3).
+    pub drops_twins: bool,
+    /// True when the provider answers STOP itself.
+    pub answers_opt_out: bool,
+}
+
+/// Something that is switched off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KillSwitch {
+    /// Everything of the tenant.
+    All,
+    /// One channel.
+    Channel(ChannelKind),
+    /// One workflow.
+    Workflow(String),
+}
+
+impl Tenant {
+    /// The accounts for a channel that are switched on, in order.
+    pub fn ways(&self, channel: ChannelKind) -> impl Iterator<Item = &Connection> {
+        self.connections
+            .iter()
+            .filter(move |one| one.channel == channel && one.enabled)
+    }
+
+    /// True when the tenant has any account for the channel, on or off: only a channel without one is served by the sandbox.
+    pub fn has(&self, channel: ChannelKind) -> bool {
+        self.connections.iter().any(|one| one.channel == channel)
+    }
+}

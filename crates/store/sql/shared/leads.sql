@@ -1,0 +1,128 @@
+-- columns lead: id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into
+
+-- by_id [hot]: one lead with all that deciding needs.
+SELECT {lead} FROM leads WHERE id = $1 AND deleted_at IS NULL;
+
+-- insert [hot]: a lead comes into being.
+INSERT INTO leads (id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, product, stage, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29);
+
+-- update [hot]: what is known about a lead changed.
+UPDATE leads
+SET first_name = $3, last_name = $4, phone = $5, email = $6, source = $7, city = $8, state = $9, zip = $10, country = $11, time_zone = $12,
+    attributes = $13, tags = $14, products = $15, product = $16, stage = $17, points = $18, tier = $19, anonymous = $20, test = $21,
+    created_at = $22, updated_at = $23, last_event_at = $24, ringing_since = $25, answered_at = $26, answered_by = $27, merged_into = $28
+WHERE tenant_id = $2 AND id = $1;
+
+-- last_number [hot]: how far a tenant has counted its leads.
+SELECT number FROM leads WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1;
+
+-- by_number [hot]: a lead by its reference.
+SELECT {lead} FROM leads WHERE tenant_id = $1 AND number = $2 AND deleted_at IS NULL;
+
+-- delete: personal data go, the row stays as a gap in the count.
+UPDATE leads
+SET deleted_at = $3, first_name = NULL, last_name = NULL, phone = NULL, email = NULL, city = NULL, state = NULL, zip = NULL, attributes = '{}', tags = '[]', ringing_since = NULL
+WHERE tenant_id = $1 AND id = $2;
+
+-- ringing [hot]: who waits for a person, longest first.
+SELECT {lead} FROM leads
+WHERE tenant_id = $1 AND ringing_since IS NOT NULL AND answered_at IS NULL AND merged_into IS NULL AND deleted_at IS NULL
+ORDER BY ringing_since LIMIT $2;
+
+-- ringing_count [hot]: how many wait for a person.
+SELECT count(*) FROM leads WHERE tenant_id = $1 AND ringing_since IS NOT NULL AND answered_at IS NULL AND merged_into IS NULL AND deleted_at IS NULL;
+
+-- point [hot]: one seek tells whose a contact point is, whether it may be used, and what it had lately.
+SELECT lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent FROM contact_points WHERE tenant_id = $1 AND kind = $2 AND value = $3;
+
+-- points_of [hot]: the contact points of a lead.
+SELECT tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent FROM contact_points WHERE lead_id = $1;
+
+-- insert_point [hot]: a contact point is seen for the first time.
+INSERT INTO contact_points (tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- update_point [hot]: a contact point changed hands, consent, suppression or was written to.
+UPDATE contact_points SET lead_id = $4, suppressed = $5, suppressed_at = $6, suppressed_how = $7, consent = $8, recent = $9
+WHERE tenant_id = $1 AND kind = $2 AND value = $3;
+
+-- forget_points: contact points of a deleted lead go, unless they must be remembered as suppressed.
+DELETE FROM contact_points WHERE tenant_id = $1 AND lead_id = $2 AND suppressed = 0;
+
+-- detach_points: what is suppressed stays without its lead.
+UPDATE contact_points SET lead_id = NULL WHERE tenant_id = $1 AND lead_id = $2;
+
+-- suppressions: the list, newest first.
+SELECT kind, value, suppressed, suppressed_at, suppressed_how FROM contact_points
+WHERE tenant_id = $1 AND suppressed <> 0 AND suppressed_at < $2
+ORDER BY suppressed_at DESC LIMIT $3;
+
+-- session [hot]: the last visit of a lead.
+SELECT id, number, started_at, last_at, data FROM sessions WHERE lead_id = $1 ORDER BY id DESC LIMIT 1;
+
+-- insert_session [hot]: a visit begins.
+INSERT INTO sessions (id, tenant_id, lead_id, number, started_at, last_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- update_session [hot]: a visit goes on.
+UPDATE sessions SET last_at = $3, data = $4 WHERE tenant_id = $2 AND id = $1;
+
+-- insert_event [hot]: a line of history.
+INSERT INTO events (id, tenant_id, lead_id, kind, at, received_at, source, actor, session_id, properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- event_key [hot]: whether a named event was taken before.
+SELECT event_id FROM event_keys WHERE tenant_id = $1 AND lead_id = $2 AND key = $3;
+
+-- insert_event_key [hot]: a named event is taken.
+INSERT INTO event_keys (tenant_id, lead_id, key, event_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
+
+-- timeline [hot]: a lead's history, newest first.
+SELECT id, kind, at, source, actor, session_id, properties FROM events WHERE lead_id = $2 AND tenant_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4;
+
+-- events_in_order: a lead's history as it came in, for counting again.
+SELECT id, kind, at, source, session_id, properties FROM events WHERE lead_id = $2 AND tenant_id = $1 ORDER BY id;
+
+-- merge_events: history of the first lead becomes the second's.
+UPDATE events SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_event_keys: so do the names of its events.
+UPDATE OR IGNORE event_keys SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_sessions: so do its visits.
+UPDATE sessions SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_ledger: so do its points.
+UPDATE OR IGNORE score_ledger SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_states: its standing is written anew with the second lead's.
+DELETE FROM score_states WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_runs: so do its runs.
+UPDATE runs SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_messages: so do its messages.
+UPDATE messages SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merge_consents: so do its consents.
+UPDATE consents SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+
+-- merged_leads: leads that had been merged into the first.
+UPDATE leads SET merged_into = $3 WHERE tenant_id = $1 AND merged_into = $2;
+
+-- delete_events: a deleted lead's history goes.
+DELETE FROM events WHERE tenant_id = $1 AND lead_id = $2;
+
+-- insert_spam: kept apart, never notified (L3).
+INSERT INTO spam (id, tenant_id, form, sign, raw, ip, at) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- spam: what was kept apart, newest first.
+SELECT id, form, sign, raw, ip, at FROM spam WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
+
+-- insert_draft: a booking that is not finished yet.
+INSERT INTO drafts (id, tenant_id, form, hash, data, step, at) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- update_draft: the next step of a booking.
+UPDATE drafts SET data = $3, step = $4, at = $5, lead_id = $6 WHERE tenant_id = $1 AND id = $2;
+
+-- draft: a booking by its id.
+SELECT form, hash, data, step, at, lead_id FROM drafts WHERE tenant_id = $1 AND id = $2;

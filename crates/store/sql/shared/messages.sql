@@ -1,0 +1,97 @@
+-- columns message: id, tenant_id, lead_id, staff, run_id, step, notification_id, event_id, channel, connection_id, recipient, category, priority, status, due_at, created_at, expires_at, template, template_version, locale, body, data, plan, verdict, epoch, attempt_id, deadline, hash, attempts, sandbox, repeated, provider_ref, accepted_at, settled_at, facts, why, cost_micros, currency
+
+-- insert [hot]: a message with the change that caused it (M2); one that is sent off at once is born claimed.
+INSERT INTO messages (id, tenant_id, lead_id, staff, run_id, step, notification_id, event_id, channel, connection_id, recipient, category, priority, status, state, due_at, created_at, expires_at, template, template_version, locale, body, data, plan, verdict, epoch, attempt_id, deadline, hash, attempts, sandbox, repeated, settled_at, why)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34);
+
+-- by_id [hot]: one message.
+SELECT {message} FROM messages WHERE id = $1;
+
+-- due [hot]: what may go next on a channel, in the order of one priority.
+SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4;
+
+-- next_due [hot]: when the next message of a channel and priority is due.
+SELECT due_at FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 ORDER BY due_at LIMIT 1;
+
+-- accept [hot]: the provider took it. Only an attempt of this epoch still in flight counts; a later answer is evidence.
+UPDATE messages
+SET status = $3, state = 2, provider_ref = $4, accepted_at = $5, settled_at = $6, deadline = NULL, why = NULL, cost_micros = $7, currency = $8
+WHERE id = $1 AND epoch = $2 AND state = 1;
+
+-- late_reference: a report overtook the provider's own answer; the name it gave is kept.
+UPDATE messages SET provider_ref = coalesce(provider_ref, $2), accepted_at = coalesce(accepted_at, $3) WHERE id = $1;
+
+-- change [hot]: a message that was read in this turn moves on.
+UPDATE messages
+SET connection_id = $3, status = $4, state = $5, due_at = $6, data = $7, plan = $8, verdict = $9, epoch = $10, attempt_id = $11, deadline = $12, hash = $13,
+    attempts = $14, sandbox = $15, repeated = $16, provider_ref = $17, accepted_at = $18, settled_at = $19, facts = $20, why = $21, cost_micros = $22, currency = $23,
+    expires_at = $24
+WHERE tenant_id = $2 AND id = $1;
+
+-- insert_attempt [hot]: a call that ended.
+INSERT INTO attempts (id, tenant_id, message_id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING;
+
+-- attempts_of [hot]: the calls of a message.
+SELECT id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late FROM attempts WHERE message_id = $2 AND tenant_id = $1 ORDER BY id;
+
+-- waiting_for [hot]: messages that wait for a recipient.
+SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 AND recipient = $2;
+
+-- overdue [hot]: attempts whose deadline passed without an answer.
+SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadline LIMIT $2;
+
+-- in_flight [hot]: attempts that were under way when the process ended.
+SELECT {message} FROM messages WHERE state = 1 ORDER BY deadline LIMIT $1;
+
+-- of_lead [hot]: the messages about a lead, newest first.
+SELECT {message} FROM messages WHERE lead_id = $2 AND tenant_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4;
+
+-- newest [hot]: the messages of a tenant, newest first.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
+
+-- of_notification [hot]: one send step for one recipient; its messages got their ids right after it.
+SELECT {message} FROM messages WHERE id > $2 AND id < $3 AND tenant_id = $1 AND notification_id = $2;
+
+-- counts [hot]: how many wait, per channel.
+SELECT channel, count(*), min(due_at) FROM messages WHERE state = 0 GROUP BY channel;
+
+-- trouble_count [hot]: messages that did not arrive since an instant given as id.
+SELECT count(*) FROM messages WHERE tenant_id = $1 AND id > $2 AND status IN (6, 7, 8, 10, 11) AND status IN (6, 7, 11);
+
+-- trouble [hot]: messages that did not arrive, newest first.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status IN (6, 7, 8, 10, 11) ORDER BY id DESC LIMIT $3;
+
+-- insert_consent [hot]: a grant or revocation.
+INSERT INTO consents (id, tenant_id, lead_id, kind, value, channel, purpose, granted, basis, wording, method, page, ip, actor, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+
+-- consents_of [hot]: the consents of a lead, oldest first.
+SELECT id, kind, value, channel, purpose, granted, basis, wording, method, page, ip, actor, at FROM consents WHERE lead_id = $2 AND tenant_id = $1 ORDER BY id;
+
+-- seen [hot]: whether a report was taken, today or the day before.
+SELECT 1 FROM seen WHERE tenant_id = $1 AND day IN ($2, $2 - 1, $2 - 2, $2 - 3, $2 - 4, $2 - 5, $2 - 6, $2 - 7) AND key = $3;
+
+-- insert_seen [hot]: a report is taken.
+INSERT INTO seen (tenant_id, day, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+
+-- counter [hot]: how far a limit is used.
+SELECT n FROM counters WHERE tenant_id = $1 AND name = $2 AND slot = $3;
+
+-- set_counter [hot]: a limit is used further.
+INSERT INTO counters (tenant_id, name, slot, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, name, slot) DO UPDATE SET n = excluded.n;
+
+-- once [hot]: what a call with this key was answered, today or the day before.
+SELECT hash, status, answer FROM idempotency_keys WHERE tenant_id = $1 AND day IN ($2, $2 - 1) AND key = $3;
+
+-- insert_once [hot]: a call with a key is answered.
+INSERT INTO idempotency_keys (tenant_id, day, key, hash, status, answer) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- purge_once: keys of days gone by.
+DELETE FROM idempotency_keys WHERE day < $1;
+
+-- purge_seen: reports of days gone by.
+DELETE FROM seen WHERE day < $1;
+
+-- purge_counters: limits of slots gone by.
+DELETE FROM counters WHERE (name LIKE '%.hour' AND slot < $1) OR (name LIKE '%.day' AND slot < $2);

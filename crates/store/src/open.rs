@@ -1,0 +1,219 @@
+//! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
+
+use crate::{Checkpointer, Readers, Writer};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod migrations {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// Older versions can corrupt the write-ahead log when two connections checkpoint. Source: sqlite.org, release 3.51.3.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Why the data folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "the data folder {0} is in use by another Ringback. Stop that one first, or give this one a folder of its own with --data."
+    )]
+    InUse(PathBuf),
+    /// The folder cannot be used.
+    #[error("the data folder {path} cannot be used: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database was written by a newer Ringback.
+    #[error(
+        "the database is of version {found}, this program knows {known}. Use the newer program that wrote it, or restore the backup from before the upgrade."
+    )]
+    Newer {
+        /// Version of the database.
+        found: i32,
+        /// Newest version that this program knows.
+        known: i32,
+    },
+    /// SQLite is too old.
+    #[error(
+        "SQLite {0} is too old: 3.51.3 or newer is needed, because older ones can corrupt the write-ahead log."
+    )]
+    OldSqlite(&'static str),
+    /// A migration failed; the database is as it was.
+    #[error("the database could not be brought up to date; it is as it was before")]
+    Migration(#[source] refinery::Error),
+    /// SQLite failed.
+    #[error("the database cannot be opened")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Keeps other processes out of a data folder until it is dropped.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+/// Opens the database of a data folder: makes both when they are new, brings the schema up to date, and locks others out.
+pub fn open(folder: &Path) -> Result<(Writer, Readers, Checkpointer), OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite(rusqlite::version()));
+    }
+    let failed = |source| OpenError::Folder {
+        path: folder.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let lock = lock(folder)?;
+    let file = folder.join("ringback.db");
+    let mut connection = Connection::open(&file)?;
+    settle_in(&connection, true)?;
+    migrate(&mut connection)?;
+    let checkpoints = Connection::open(&file)?;
+    settle_in(&checkpoints, true)?;
+    let readers = Readers::new(reader_count(), || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&file, flags)?;
+        settle_in(&reader, false)?;
+        Ok(reader)
+    })?;
+    Ok((
+        Writer::new(connection, lock)?,
+        readers,
+        Checkpointer::new(checkpoints),
+    ))
+}
+
+fn reader_count() -> usize {
+    std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 8)
+}
+
+fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
+    let failed = |source| OpenError::Folder {
+        path: folder.to_owned(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Every connection has the same manners. FULL: an acknowledged lead is on the disk (P1). No mmap. Cache 8 MiB: a larger one costs
+/// CPU at every commit.
+fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.execute_batch(
+        "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF;",
+    )?;
+    if writes {
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000; PRAGMA journal_size_limit = 67108864;")?;
+    } else {
+        connection.execute_batch("PRAGMA query_only = ON;")?;
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let runner = migrations::migrations::runner();
+    let known = runner
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0);
+    let known = i32::try_from(known).unwrap_or(i32::MAX);
+    let has_history: bool = connection.query_row(
+        "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'",
+        [],
+        |row| row.get(0),
+    )?;
+    if has_history {
+        let found: i32 = connection.query_row(
+            "SELECT coalesce(max(version), 0) FROM refinery_schema_history",
+            [],
+            |row| row.get(0),
+        )?;
+        if found > known {
+            return Err(OpenError::Newer { found, known });
+        }
+    }
+    runner.run(connection).map_err(OpenError::Migration)?;
+    Ok(())
+}
+
+/// A database in memory with the schema of today, for tests.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().expect("a database in memory");
+    migrate(&mut connection).expect("the schema of today");
+    connection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let path =
+            std::env::temp_dir().join(format!("ringback-store-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        path
+    }
+
+    /// O6: two processes on one folder would split the data.
+    #[test]
+    fn a_second_opener_is_refused_with_words() {
+        let path = folder("lock");
+        let held = open(&path).expect("the first opens");
+        let refused = open(&path).err().expect("the second is refused");
+        assert!(matches!(refused, OpenError::InUse(_)));
+        assert!(refused.to_string().contains("--data"));
+        drop(held);
+        open(&path).expect("free again");
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
+
+    /// An older program never touches a newer database.
+    #[test]
+    fn a_newer_database_is_refused() {
+        let path = folder("newer");
+        drop(open(&path).expect("made"));
+        let connection = Connection::open(path.join("ringback.db")).expect("opened");
+        connection
+            .execute("INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (999, 'later', '2030-01-01T00:00:00Z', '1')", [])
+            .expect("a later migration");
+        drop(connection);
+        assert!(matches!(
+            open(&path).err(),
+            Some(OpenError::Newer { found: 999, .. })
+        ));
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
+
+    /// P1: the settings that the promise stands on.
+    #[test]
+    fn the_writer_syncs_every_commit() {
+        let path = folder("full");
+        let (writer, ..) = open(&path).expect("made");
+        assert_eq!(writer.pragma("synchronous"), "2");
+        assert_eq!(writer.pragma("journal_mode"), "wal");
+        drop(writer);
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
+}

@@ -1,0 +1,63 @@
+//! The statements, read from `sql/` when the crate is built.
+
+/// One statement with its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement {
+    /// `slice.name`, for errors.
+    pub name: &'static str,
+    /// Runs for every lead or message; must never scan a table.
+    pub hot: bool,
+    /// The text.
+    pub text: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/statements.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hot statement finds its rows by an index. A scan would be fine today and a night of pagers in a year.
+    #[test]
+    fn no_hot_statement_scans_a_table() {
+        let connection = crate::open::in_memory();
+        let mut checked = 0;
+        for statement in ALL.iter().filter(|statement| statement.hot) {
+            let mut plan = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {}", statement.text))
+                .unwrap_or_else(|error| panic!("{}: {error}", statement.name));
+            let n = plan.parameter_count();
+            let nulls: Vec<Option<i64>> = vec![None; n];
+            let steps: Vec<String> = plan
+                .query_map(rusqlite::params_from_iter(nulls), |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            for step in &steps {
+                let scans = step.starts_with("SCAN ")
+                    && !step.contains("CONSTANT ROW")
+                    && !step.contains("USING INDEX")
+                    && !step.contains("USING COVERING INDEX");
+                assert!(!scans, "{} scans: {step}", statement.name);
+                assert!(
+                    !step.contains("TEMP B-TREE") || statement.name.starts_with("scoring."),
+                    "{} sorts: {step}",
+                    statement.name
+                );
+            }
+            checked += 1;
+        }
+        assert!(checked > 40, "only {checked} statements are marked hot");
+    }
+
+    /// Every statement is one that the database understands.
+    #[test]
+    fn every_statement_can_be_prepared() {
+        let connection = crate::open::in_memory();
+        for statement in ALL {
+            connection
+                .prepare(statement.text)
+                .unwrap_or_else(|error| panic!("{}: {error}", statement.name));
+        }
+    }
+}
