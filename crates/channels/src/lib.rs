@@ -1,1 +1,31 @@
-//! x
+//! Ringback's channels: a small module per provider, one guarded way out of the house, and proof of what comes in.
+//!
+//! A channel translates: request, reply, and a table from reply to outcome. Consent, quiet hours, limits, retries and failover
+//! were settled before it is called; it makes one attempt and says exactly what is known of it.
+
+mod answers;
+mod catalogue;
+mod channel;
+mod clock;
+pub mod http;
+mod mail;
+mod resend;
+mod sandbox;
+mod ses;
+mod settings;
+pub mod signing;
+mod smtp;
+pub mod testing;
+mod twilio;
+mod webhook;
+
+pub use self::http::{Egress, Http};
+pub use catalogue::{ProviderInfo, SettingInfo, catalogue, open};
+pub use channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports};
+pub use sandbox::sandbox;
+pub use settings::SettingsError;
+
+/// How we introduce ourselves to servers.
+pub(crate) fn user_agent() -> ::http::HeaderValue {
+    ::http::HeaderValue::from_static(concat!("ringback/", env!("CARGO_PKG_VERSION")))
+}

@@ -1,0 +1,103 @@
+//! What an HTTP answer means when its body says nothing better: the same table for every provider.
+
+use crate::http::{Answer, retry_after::retry_after};
+use ringback_core::{
+    messages::{Outcome, Reason, Suppress},
+    time::Timestamp,
+};
+
+/// What a second call with the same key would do at this provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twins {
+    /// It drops twins, so a server error may simply be tried again.
+    Dropped,
+    /// It would send again, so a server error leaves us not knowing.
+    Sent,
+}
+
+/// Classifies a refusal by its status alone. `name` is the provider's, for the sentence.
+pub(crate) fn by_status(name: &str, answer: &Answer, twins: Twins, now: Timestamp) -> Outcome {
+    let status = answer.status.as_u16();
+    let code = format!("http_{status}");
+    let why = |detail: String| Reason::new(code.clone(), detail);
+    match status {
+        200..=299 => unreadable(name),
+        300..=399 => Outcome::Misconfigured {
+            why: why(format!(
+                "{name} answered with a redirect, which is not followed; enter the address it leads to."
+            )),
+        },
+        401 | 403 => Outcome::Misconfigured {
+            why: why(format!(
+                "{name} did not accept the credentials; check them."
+            )),
+        },
+        404 | 405 | 410 => Outcome::Misconfigured {
+            why: why(format!(
+                "{name} does not know this address; check the settings of the connection."
+            )),
+        },
+        408 | 425 | 429 => Outcome::Retryable {
+            why: why(format!("{name} asks us to slow down.")),
+            after: retry_after(&answer.headers, now),
+        },
+        413 => Outcome::Permanent {
+            why: why(format!("The message is too large for {name}.")),
+            suppress: Suppress::No,
+        },
+        500..=599 if twins == Twins::Dropped => Outcome::Retryable {
+            why: why(format!("{name} has trouble of its own.")),
+            after: retry_after(&answer.headers, now),
+        },
+        500..=599 => Outcome::Unknown {
+            why: why(format!(
+                "{name} had trouble of its own and may have sent it all the same."
+            )),
+        },
+        _ => Outcome::Permanent {
+            why: why(format!("{name} refused the message.")),
+            suppress: Suppress::No,
+        },
+    }
+}
+
+/// It said yes in words that cannot be read: it may have been sent.
+pub(crate) fn unreadable(name: &str) -> Outcome {
+    Outcome::Unknown {
+        why: Reason::new(
+            "unreadable",
+            format!("{name} answered with success, but the answer cannot be read."),
+        ),
+    }
+}
+
+/// A message of another kind reached the connection, which is our own mistake.
+pub(crate) fn wrong_kind(name: &str) -> Outcome {
+    Outcome::Permanent {
+        why: Reason::new(
+            "wrong_kind",
+            format!("{name} cannot carry this kind of message."),
+        ),
+        suppress: Suppress::No,
+    }
+}
+
+/// What a probe says of an answer that is no success.
+pub(crate) fn probe_failed(name: &str, answer: &Answer) -> Reason {
+    let status = answer.status.as_u16();
+    let detail = match status {
+        401 | 403 => format!("{name} did not accept the credentials; check them."),
+        404 => format!("{name} does not know this account or address; check the settings."),
+        429 => format!("{name} asks us to slow down; try again in a minute."),
+        _ => format!("{name} answered with status {status}."),
+    };
+    Reason::new(format!("http_{status}"), detail)
+}
+
+/// At most `most` characters of a text from outside, on one line.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(most)
+        .collect()
+}

@@ -1,0 +1,187 @@
+//! The providers there are, what each wants to know, and opening a connection to one.
+
+use crate::{
+    channel::Channel, http::Http, resend, sandbox, ses, settings::Settings,
+    settings::SettingsError, smtp, twilio, webhook,
+};
+use ringback_core::messages::ChannelKind;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A provider, as a form and a check see it.
+#[derive(Debug, Clone, Copy)]
+pub struct ProviderInfo {
+    /// The name in the API.
+    pub name: &'static str,
+    /// The way its messages travel. The sandbox is listed once for each.
+    pub channel: ChannelKind,
+    /// The name for people.
+    pub label: &'static str,
+    /// What it wants to know, in the order of a form.
+    pub settings: &'static [SettingInfo],
+}
+
+/// One setting of a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingInfo {
+    /// The name in the API.
+    pub name: &'static str,
+    /// The name for people.
+    pub label: &'static str,
+    /// Kept encrypted and never answered back (X5).
+    pub secret: bool,
+    /// The connection cannot be opened without it.
+    pub required: bool,
+    /// A sentence: where to find it, what it does, its default.
+    pub help: &'static str,
+    /// The values it can have; empty when it is free text.
+    pub choices: &'static [&'static str],
+}
+
+impl SettingInfo {
+    pub(crate) const fn needed(
+        name: &'static str,
+        label: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            secret: false,
+            required: true,
+            help,
+            choices: &[],
+        }
+    }
+
+    pub(crate) const fn optional(
+        name: &'static str,
+        label: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            required: false,
+            ..Self::needed(name, label, help)
+        }
+    }
+
+    pub(crate) const fn secret(self) -> Self {
+        Self {
+            secret: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn one_of(self, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..self }
+    }
+}
+
+/// What all HTTP providers can be told.
+pub(crate) const BASE_URL: SettingInfo = SettingInfo::optional(
+    "base_url",
+    "API address",
+    "Another address to call instead of the provider's own: a regional one, or a stand-in for tests.",
+);
+pub(crate) const RATE: SettingInfo = SettingInfo::optional(
+    "rate_per_second",
+    "Messages a second",
+    "The limit of your account, when you know it. Without it only the provider's own refusals slow us down.",
+);
+
+/// Every provider, in the order of a menu.
+pub fn catalogue() -> &'static [ProviderInfo] {
+    const ALL: &[ProviderInfo] = &[
+        twilio::INFO,
+        resend::INFO,
+        ses::INFO,
+        smtp::INFO,
+        webhook::INFO,
+        sandbox::SMS,
+        sandbox::EMAIL,
+        sandbox::WEBHOOK,
+    ];
+    ALL
+}
+
+/// Opens a connection. Nothing is called yet; [`Channel::probe`] does.
+pub fn open(
+    provider: &str,
+    settings: &BTreeMap<String, String>,
+    http: &Http,
+) -> Result<Arc<dyn Channel>, SettingsError> {
+    let Some(info) = catalogue().iter().find(|one| one.name == provider) else {
+        let mut known: Vec<&str> = catalogue().iter().map(|one| one.name).collect();
+        known.dedup();
+        return Err(SettingsError::new(
+            "provider",
+            format!(
+                "There is no provider of this name; there are {}.",
+                known.join(", ")
+            ),
+        ));
+    };
+    let settings = Settings::checked(info, settings)?;
+    Ok(match info.name {
+        "twilio" => Arc::new(twilio::Twilio::open(&settings, http)?),
+        "resend" => Arc::new(resend::Resend::open(&settings, http)?),
+        "ses" => Arc::new(ses::Ses::open(&settings, http)?),
+        "smtp" => Arc::new(smtp::Smtp::open(&settings, http)?),
+        "webhook" => Arc::new(webhook::Webhook::open(&settings, http)?),
+        _ => Arc::new(sandbox::Sandbox::open(&settings)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_explains_its_settings() {
+        for provider in catalogue() {
+            assert!(!provider.label.is_empty());
+            for setting in provider.settings {
+                assert!(
+                    setting.help.ends_with('.'),
+                    "{} {}",
+                    provider.name,
+                    setting.name
+                );
+                assert!(
+                    setting
+                        .name
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b == b'_'),
+                    "{} {}",
+                    provider.name,
+                    setting.name
+                );
+            }
+            if provider.name != "sandbox" {
+                let has = |name| provider.settings.iter().any(|one| one.name == name);
+                assert!(
+                    has("base_url") || has("host") || has("url"),
+                    "{}",
+                    provider.name
+                );
+            }
+        }
+    }
+
+    /// X5: whatever opens a door is marked as a secret.
+    #[test]
+    fn secrets_are_marked() {
+        for provider in catalogue() {
+            for setting in provider.settings {
+                let sounds_secret = ["token", "key", "secret", "password", "bearer"]
+                    .iter()
+                    .any(|word| setting.name.contains(word))
+                    && setting.name != "access_key_id";
+                assert_eq!(
+                    setting.secret, sounds_secret,
+                    "{} {}",
+                    provider.name, setting.name
+                );
+            }
+        }
+    }
+}
