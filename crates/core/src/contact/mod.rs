@@ -2,6 +2,10 @@
 
 mod email;
 mod phone;
+mod phone_error;
+mod phone_kind;
 
 pub use email::*;
 pub use phone::*;
+pub use phone_error::*;
+pub use phone_kind::*;
