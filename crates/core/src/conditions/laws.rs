@@ -149,4 +149,62 @@ proptest! {
             }
         }
     }
+
+    /// Any keys with any values: refused with a sentence, or usable.
+    #[test]
+    fn no_comparison_makes_reading_panic(
+        keys in prop::collection::btree_map(prop::sample::select(vec![
+            "field", "at_least", "zone", "all", "not", "is", "is_not", "in", "gt", "lte", "between", "contains", "ends_with", "matches",
+            "exists", "within", "older_than",
+        ]), hostile(), 0..3),
+        field in prop::option::of(prop::sample::select(vec!["lead.zip", "session.paths", "event.at", "run.x.0.\u{e9}", "lead.tags"])),
+    ) {
+        let mut node = json!(keys);
+        if let Some(field) = field {
+            node["field"] = json!(field);
+        }
+        match serde_json::from_value::<Condition>(node) {
+            Err(why) => prop_assert!(why.to_string().len() > 20),
+            Ok(condition) => {
+                prop_assert!(condition.check().len() < 20);
+                for scene in [Scene::default(), Scene::bare("page")] {
+                    prop_assert_eq!(condition.explain(&scene.facts()).held, condition.holds(&scene.facts()));
+                }
+            }
+        }
+    }
+}
+
+fn hostile() -> impl Strategy<Value = serde_json::Value> {
+    let one = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|truth| json!(truth)),
+        any::<f64>().prop_map(|number| json!(number)),
+        prop::sample::select(vec![i64::MIN, -1, 0, 1, 3, 1 << 53, i64::MAX])
+            .prop_map(|number| json!(number)),
+        "\\PC{0,9}".prop_map(|text| json!(text)),
+        prop::sample::select(vec![
+            "2026-11-22",
+            "-9999-01-01",
+            "9999-12-31T23:59:59",
+            "9999-12-31",
+            "3653d",
+            "99999999999999999999d",
+            "1d",
+            "a",
+            "A\u{301}",
+            "\u{130}",
+            "(",
+            "a|b",
+            "(a{999}){999}",
+            "inf",
+            "-0",
+            "America/Denver",
+            "UTC",
+            "../../etc/passwd",
+            "lead.stage",
+        ])
+        .prop_map(|text| json!(text)),
+    ];
+    prop_oneof![3 => one.clone(), 1 => prop::collection::vec(one, 0..4).prop_map(|values| json!(values)), 1 => Just(json!({ "all": [] }))]
 }

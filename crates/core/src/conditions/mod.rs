@@ -102,4 +102,26 @@ impl Condition {
     pub fn describe(&self) -> String {
         explain::describe(self)
     }
+
+    /// The fields it asks for, as they are written, in that order; one that is asked twice comes twice.
+    pub fn fields(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        self.each(&mut |comparison| found.push(comparison.field.written()));
+        found
+    }
+
+    /// How many regular expressions it holds.
+    pub(crate) fn patterns(&self) -> usize {
+        let mut count = 0;
+        self.each(&mut |comparison| count += usize::from(comparison.test.name() == "matches"));
+        count
+    }
+
+    fn each<'c>(&'c self, visit: &mut impl FnMut(&'c Comparison)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.each(visit)),
+            Self::Not(part) => part.each(visit),
+            Self::Compare(comparison) => visit(comparison),
+        }
+    }
 }
