@@ -246,8 +246,8 @@ fn kind_and_region_decide_who_may_text_and_call() {
         (
             "+18765230123",
             Some("JM"),
-            PhoneKind::Landline,
-            false,
+            PhoneKind::FixedOrMobile,
+            true,
             Anyone,
         ),
         ("+80012345678", None, PhoneKind::TollFree, false, StaffOnly),
