@@ -1,1 +1,5 @@
-//! x
+//! Workflows: what happens when (W).
+
+pub mod definition;
+
+pub use definition::*;
