@@ -1,0 +1,170 @@
+//! The clients: each posts its leads and, when the line breaks, posts them again under the same `Idempotency-Key` (X7).
+
+use crate::{
+    people,
+    wire::{Answer, Request, Wire},
+};
+use ringback_core::ids::LeadId;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// A client gives a lead up after this long without an answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a client was told about its lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// 2xx, with the lead's id.
+    Acknowledged(LeadId),
+    /// An answer that the contract does not know here.
+    Unexpected(String),
+}
+
+/// All clients of a campaign, and their notebook.
+pub struct Clients {
+    addr: SocketAddr,
+    authorization: String,
+    seed: u64,
+    leads: u64,
+    next: AtomicU64,
+    finished: AtomicU64,
+    acknowledged: AtomicU64,
+    retried: AtomicU64,
+    abandoned: AtomicBool,
+    told: Mutex<BTreeMap<u64, Told>>,
+}
+
+impl Clients {
+    /// Clients for `leads` leads.
+    pub fn new(addr: SocketAddr, key: &str, seed: u64, leads: u64) -> Self {
+        Self {
+            addr,
+            authorization: format!("Bearer {key}"),
+            seed,
+            leads,
+            next: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            retried: AtomicU64::new(0),
+            abandoned: AtomicBool::new(false),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Leads that were answered 2xx so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Requests that had to be repeated.
+    pub fn retried(&self) -> u64 {
+        self.retried.load(Ordering::Relaxed)
+    }
+
+    /// True when every lead has its answer.
+    pub fn done(&self) -> bool {
+        self.finished.load(Ordering::Relaxed) >= self.leads
+    }
+
+    /// What was said about each lead.
+    pub fn told(&self) -> BTreeMap<u64, Told> {
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Tells the clients that the server will not come back.
+    pub fn give_up(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Posts every lead over so many connections.
+    pub async fn post_all(self: &Arc<Self>, connections: usize) {
+        let tasks: Vec<_> = (0..connections)
+            .map(|_| tokio::spawn(self.clone().one_connection()))
+            .collect();
+        for task in tasks {
+            // A client that panicked leaves leads without an answer, which `done` and the verdict show.
+            drop(task.await);
+        }
+    }
+
+    async fn one_connection(self: Arc<Self>) {
+        let mut wire = None;
+        loop {
+            let n = self.next.fetch_add(1, Ordering::Relaxed);
+            if n >= self.leads {
+                return;
+            }
+            let told = self.post(n, &mut wire).await;
+            if matches!(told, Told::Acknowledged(_)) {
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            self.told
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(n, told);
+            self.finished.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn post(&self, n: u64, wire: &mut Option<Wire>) -> Told {
+        // The same bytes each time: another body under the same key is refused.
+        let request = Request::new("POST", "/v1/leads", self.addr)
+            .header("authorization", &self.authorization)
+            .header("content-type", "application/json")
+            .header("idempotency-key", &format!("crash-{}-{n}", self.seed))
+            .body(people::lead(n, people::now_us()).as_bytes());
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE && !self.abandoned.load(Ordering::Relaxed) {
+            let answer = match ask(wire, self.addr, &request).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    *wire = None;
+                    self.again(20).await;
+                    continue;
+                }
+            };
+            match answer.status {
+                200 | 201 => return acknowledged(&answer),
+                // The first request is still at work, or the server sheds load: both say "ask again".
+                409 | 429 | 503 => self.again(50).await,
+                status => return Told::Unexpected(format!("{status} {}", answer.text())),
+            }
+        }
+        Told::Unexpected(format!("no answer in {PATIENCE:?}"))
+    }
+
+    async fn again(&self, ms: u64) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+async fn ask(wire: &mut Option<Wire>, addr: SocketAddr, request: &[u8]) -> std::io::Result<Answer> {
+    let open = match wire {
+        Some(open) if open.kept() => open,
+        _ => wire.insert(Wire::connect(addr).await?),
+    };
+    open.ask(request).await
+}
+
+fn acknowledged(answer: &Answer) -> Told {
+    let json = answer.json();
+    match json["id"].as_str().map(str::parse::<LeadId>) {
+        Some(Ok(lead)) => Told::Acknowledged(lead),
+        _ => Told::Unexpected(format!(
+            "{} without a lead's id: {}",
+            answer.status,
+            answer.text()
+        )),
+    }
+}

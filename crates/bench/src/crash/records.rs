@@ -1,0 +1,139 @@
+//! What the database says: read from the file itself, without the server and without its code.
+
+use crate::{
+    fault::{Fault, Tried, While, fault},
+    people,
+};
+use ringback_core::messages::{ChannelKind, Status};
+use rusqlite::{Connection, OpenFlags, Row, types::ValueRef};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
+
+/// A message as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The lead it belongs to.
+    pub lead: i64,
+    /// How it went.
+    pub channel: ChannelKind,
+    /// Where it stands.
+    pub status: Status,
+    /// The store itself says that it may have gone more than once (P4).
+    pub maybe_repeated: bool,
+}
+
+/// Everything that is compared.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// The leads.
+    pub leads: HashSet<i64>,
+    /// Which leads carry the token of a number.
+    pub by_number: HashMap<u64, Vec<i64>>,
+    /// The messages to leads.
+    pub messages: Vec<Message>,
+    /// What `integrity_check` and `foreign_key_check` complained about.
+    pub damage: Vec<String>,
+}
+
+fn open(database: &Path) -> Tried<Connection> {
+    let db = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .during("opening the server's database")?;
+    db.busy_timeout(std::time::Duration::from_secs(10))
+        .during("opening the server's database")?;
+    Ok(db)
+}
+
+/// Messages that wait, are on their way, or are unknown.
+pub fn open_messages(database: &Path) -> Tried<i64> {
+    let codes: Vec<String> = Status::ALL
+        .iter()
+        .filter(|status| !status.settled() || **status == Status::Unknown)
+        .map(|status| status.code().to_string())
+        .collect();
+    let sql = format!(
+        "SELECT count(*) FROM messages WHERE status IN ({})",
+        codes.join(", ")
+    );
+    open(database)?
+        .query_row(&sql, [], |row| row.get(0))
+        .during("counting open messages")
+}
+
+/// Reads the whole book.
+pub fn read(database: &Path) -> Tried<Book> {
+    let db = open(database)?;
+    let mut book = Book {
+        damage: damage(&db)?,
+        ..Book::default()
+    };
+    each(&db, "SELECT * FROM leads", |row| {
+        let id = row.get("id").during("reading a lead")?;
+        book.leads.insert(id);
+        if let Some(n) = number_in(row) {
+            book.by_number.entry(n).or_default().push(id);
+        }
+        Ok(())
+    })?;
+    each(
+        &db,
+        "SELECT * FROM messages WHERE lead_id IS NOT NULL",
+        |row| {
+            book.messages.push(message(row)?);
+            Ok(())
+        },
+    )?;
+    Ok(book)
+}
+
+fn each(db: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Tried<()>) -> Tried<()> {
+    let mut read = db.prepare(sql).during(sql)?;
+    let mut rows = read.query([]).during(sql)?;
+    while let Some(row) = rows.next().during(sql)? {
+        take(row)?;
+    }
+    Ok(())
+}
+
+fn message(row: &Row<'_>) -> Tried<Message> {
+    let number = |name: &str| {
+        row.get::<_, i64>(name)
+            .during(format_args!("reading messages.{name}"))
+    };
+    let unreadable =
+        |name: &str, code: i64| fault!("messages.{name} holds {code}, which is no such code");
+    let (status, channel) = (number("status")?, number("channel")?);
+    Ok(Message {
+        lead: number("lead_id")?,
+        channel: ChannelKind::from_code(channel).ok_or_else(|| unreadable("channel", channel))?,
+        status: Status::from_code(status).ok_or_else(|| unreadable("status", status))?,
+        // A schema without the mark lists nothing but unknown messages.
+        maybe_repeated: row.get::<_, i64>("repeated").unwrap_or(0) != 0,
+    })
+}
+
+/// The number of the token in any text of a row.
+fn number_in(row: &Row<'_>) -> Option<u64> {
+    (0..row.as_ref().column_count()).find_map(|at| match row.get_ref(at) {
+        Ok(ValueRef::Text(text)) => people::read_token(text).map(|(n, _)| n),
+        _ => None,
+    })
+}
+
+fn damage(db: &Connection) -> Tried<Vec<String>> {
+    let mut damage = Vec::new();
+    each(db, "PRAGMA integrity_check", |row| {
+        let line: String = row.get(0).during("reading integrity_check")?;
+        if line != "ok" {
+            damage.push(line);
+        }
+        Ok(())
+    })?;
+    each(db, "PRAGMA foreign_key_check", |row| {
+        let table: String = row.get(0).map_err(|why| Fault::new(why.to_string()))?;
+        damage.push(format!("a row of {table} points at nothing"));
+        Ok(())
+    })?;
+    Ok(damage)
+}

@@ -1,0 +1,94 @@
+// Every page, in both themes, at three widths: nothing complains, nothing is in the way of anybody (U, WCAG 2.2 AA).
+import { AxeBuilder } from '@axe-core/playwright';
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Demo, listen, openBrowser, screenshots, signIn } from './house.mjs';
+
+const WIDTHS = [1440, 390, 320];
+const HEIGHT = 900;
+
+let demo, browser, page, complaints;
+
+before(async () => {
+  mkdirSync(screenshots, { recursive: true });
+  demo = await Demo.start();
+  browser = await openBrowser();
+  page = await (await browser.newContext({ viewport: { width: WIDTHS[0], height: HEIGHT } })).newPage();
+  complaints = await listen(page);
+  await signIn(page, demo);
+  await demo.pasteCurl();
+});
+
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+/** The addresses of a page's links, without what comes after the path, on this server only. */
+async function links(scope) {
+  const hrefs = await page.locator(`${scope} a[href]`).evaluateAll((all) => all.map((a) => a.href));
+  const paths = hrefs.map((href) => new URL(href)).filter((url) => url.origin === demo.url).map((url) => url.pathname);
+  return [...new Set(paths)];
+}
+
+/** Every page of the menu, and the first single thing behind each list. */
+async function everyPage() {
+  const home = new URL(page.url()).pathname;
+  const menu = await links('nav[aria-label="Pages"]');
+  assert.ok(menu.includes(home), `the menu leads to the page it is on: ${menu}`);
+  const pages = [...menu];
+  for (const list of menu.filter((path) => path !== home)) {
+    await page.goto(demo.url + list);
+    const one = (await links('main')).find((path) => path.startsWith(`${list}/`) && !pages.includes(path));
+    if (one) pages.push(one);
+  }
+  for (const kind of ['leads', 'messages']) {
+    assert.ok(pages.some((path) => new RegExp(`/${kind}/[^/]+$`).test(path)), `a page of one of the ${kind} is among ${pages}`);
+  }
+  return ['/sign-in', ...pages];
+}
+
+async function faults(path, theme, width) {
+  const found = [];
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  for (const fault of violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))) {
+    found.push(`${path} ${theme} ${width} px: ${fault.id}, ${fault.help}: ${fault.nodes.map((node) => node.target.join(' ')).slice(0, 3).join('; ')}`);
+  }
+  const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  if (wide > room) found.push(`${path} ${theme} ${width} px: is ${wide} px wide and scrolls sideways`);
+  return found;
+}
+
+test('every page is sound in light and dark at 1440, 390 and 320 px', { timeout: 600_000 }, async () => {
+  const found = [];
+  const pages = await everyPage();
+  for (const path of pages) {
+    await page.setViewportSize({ width: WIDTHS[0], height: HEIGHT });
+    const answer = await page.goto(demo.url + path);
+    assert.equal(answer.status(), 200, path);
+    for (const theme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme: theme });
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: HEIGHT });
+        found.push(...await faults(path, theme, width));
+        // Single things have ids in their address; their picture is named after the list.
+        const name = path.replace(/^\/t\/[^/]+/, '').replace(/(?<=\/)\w+_\w{13}$/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'overview';
+        await page.screenshot({ path: join(screenshots, `${name}-${theme}-${width}.png`), fullPage: true });
+      }
+    }
+  }
+  assert.deepEqual(found, []);
+  assert.deepEqual(complaints, []);
+});
+
+test('the policy of every page forbids what pages do not need', async () => {
+  const answer = await page.goto(demo.url + '/sign-in');
+  const policy = answer.headers()['content-security-policy'] ?? '';
+  for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]) {
+    assert.ok(policy.includes(part), `${part} is missing from: ${policy}`);
+  }
+  assert.doesNotMatch(policy, /unsafe-/);
+  assert.equal(answer.headers()['x-content-type-options'], 'nosniff');
+});
