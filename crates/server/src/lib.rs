@@ -11,6 +11,6 @@ mod secrets;
 
 pub use app::{App, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};
-pub use loops::{Live, LiveChange, Loops};
+pub use loops::{Live, LiveChange, Loops, Rendered, render, webhook_url};
 pub use registry::{Home, Houses, Registry};
 pub use routes::routes;

@@ -4,13 +4,12 @@
 use crate::secrets::MasterKey;
 use arc_swap::ArcSwap;
 use ringback_channels::{Channel, Http, Repeat};
-use ringback_core::config::{Document, Problem, TenantConfig, Versioned};
+use ringback_core::config::{Document, Problem, TenantConfig};
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::ChannelKind;
 use ringback_core::templates::Template;
 use ringback_core::turn::{Connection, Tenant};
-use ringback_core::workflows::Workflow;
 use ringback_store::{ConnectionRow, House, KeyRow, StoreError, TenantRow};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -155,8 +154,11 @@ impl Registry {
             .into_iter()
             .filter_map(|document| Some((document.path, Document { version: document.version, text: document.text? })))
             .collect();
-        let config = ringback_core::config::load(&files).map_err(|problems| LoadError::Config { tenant: row.slug.clone(), problems })?;
+        let mut config = ringback_core::config::load(&files).map_err(|problems| LoadError::Config { tenant: row.slug.clone(), problems })?;
         let past = self.past_workflows(store, &row, &config)?;
+        for problem in config.remember(past.iter().map(|(path, document)| (path.as_str(), document))) {
+            tracing::warn!(tenant = %row.slug, %problem, "an older version that runs still go by cannot be read");
+        }
         let rows = store.connections(row.id)?;
         let (mut channels, mut broken, mut connections) = (HashMap::new(), HashMap::new(), Vec::new());
         for one in &rows {
@@ -192,9 +194,8 @@ impl Registry {
         let tenant = Tenant {
             id: row.id,
             slug: row.slug.clone(),
-            zone: config.settings.time_zone.time_zone().clone(),
+            zone: config.settings.time_zone.rules().clone(),
             config: Arc::new(config),
-            past,
             staff: store.staff(row.id)?,
             connections,
             kill: row.kill.clone(),
@@ -205,16 +206,16 @@ impl Registry {
     }
 
     /// Workflows of versions that open runs still go by (W4).
-    fn past_workflows(&self, store: &impl House, row: &TenantRow, config: &TenantConfig) -> Result<HashMap<(String, i64), Arc<Workflow>>, StoreError> {
-        let mut past = HashMap::new();
+    fn past_workflows(&self, store: &impl House, row: &TenantRow, config: &TenantConfig) -> Result<Vec<(String, Document)>, StoreError> {
+        let mut past = Vec::new();
         for (name, version) in store.open_workflows(row.id)? {
-            if config.workflows.get(&name).is_some_and(|workflow| workflow.version == version) {
+            let current = config.workflows.get(&name);
+            if current.is_some_and(|workflow| workflow.version == version) {
                 continue;
             }
-            let path = format!("workflows/{name}.yaml");
-            let text = store.document(row.id, &path, Some(version))?.and_then(|document| document.text);
-            if let Some(workflow) = text.and_then(|text| ringback_core::config::load_workflow(&path, &text).ok()) {
-                past.insert((name, version), Arc::new(workflow));
+            let path = current.map_or_else(|| format!("workflows/{name}.yaml"), |workflow| workflow.path.clone());
+            if let Some(text) = store.document(row.id, &path, Some(version))?.and_then(|document| document.text) {
+                past.push((path, Document { version, text }));
             }
         }
         Ok(past)
@@ -228,22 +229,25 @@ impl Registry {
 }
 
 impl Home {
-    /// The template a message was decided with: the newest when it is that version, else the one of that version, read once.
-    pub fn template(&self, name: &str, channel: ChannelKind, version: i64, read: impl FnOnce(&str) -> Option<String>) -> Option<FoundTemplate<'_>> {
-        let newest: Option<&Versioned<Template>> = self.tenant.config.template(name, channel, None);
+    /// The template a message was decided with: the newest when it is that version, else the one of that version, read
+    /// once. `read` answers path and text of that version.
+    pub fn template(&self, name: &str, channel: ChannelKind, version: i64, read: impl FnOnce() -> Option<(String, String)>) -> Option<Arc<Template>> {
+        let newest = self.tenant.config.template(name, channel, None);
         if let Some(newest) = newest
             && newest.version == version
         {
-            return Some(FoundTemplate::Newest(&newest.value));
+            return Some(Arc::clone(newest));
+        }
+        if let Some(other) = self.tenant.config.template_version(name, channel, version) {
+            return Some(Arc::clone(other));
         }
         let key = (name.to_owned(), channel.code(), version);
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let found = past.entry(key).or_insert_with(|| {
-            let path = newest.map(|newest| newest.path.clone())?;
-            let text = read(&path)?;
+            let (path, text) = read()?;
             Template::parse(&path, &text).ok().map(|template| Arc::new(template.with_version(version)))
         });
-        found.clone().map(FoundTemplate::Past)
+        found.clone()
     }
 
     /// True while any message would go to the sandbox: no real account for texts or mails.
@@ -252,22 +256,3 @@ impl Home {
     }
 }
 
-/// A template of the newest version or of one before.
-#[derive(Debug)]
-pub enum FoundTemplate<'a> {
-    /// The one in force.
-    Newest(&'a Template),
-    /// One that was replaced.
-    Past(Arc<Template>),
-}
-
-impl std::ops::Deref for FoundTemplate<'_> {
-    type Target = Template;
-
-    fn deref(&self) -> &Template {
-        match self {
-            Self::Newest(template) => template,
-            Self::Past(template) => template,
-        }
-    }
-}

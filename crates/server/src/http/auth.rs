@@ -6,7 +6,7 @@ use crate::registry::Home;
 use aws_lc_rs::constant_time;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use ringback_store::{KeyKind, KeyRow};
 use sha2::{Digest, Sha256};
@@ -135,8 +135,8 @@ pub(crate) fn find(app: &App, whole: &str, kinds: &[KeyKind]) -> Option<Caller> 
 }
 
 /// The user of a Basic authorization, for write keys.
-pub(crate) fn basic_user(parts: &axum::http::HeaderMap) -> Option<String> {
-    let value = parts.get(header::AUTHORIZATION)?.to_str().ok()?;
+pub(crate) fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

@@ -37,8 +37,8 @@ pub(crate) struct Queue {
     pub(crate) orders: VecDeque<(Order, Option<Reply>)>,
     pub(crate) outcomes: Vec<Settled>,
     pub(crate) jobs: Vec<Job>,
-    closed: bool,
-    stop: bool,
+    pub(crate) closed: bool,
+    pub(crate) stop: bool,
 }
 
 /// The door to the writer.

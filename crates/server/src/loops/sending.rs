@@ -144,9 +144,17 @@ pub fn render(home: &Home, readers: &Readers, tokens: &Tokens, public_url: &str,
     let Some((name, version)) = &message.template else {
         return Err(wrong("It has neither a text nor a template.".into()));
     };
-    let template = home.template(name, message.channel, *version, |path| {
-        let path = path.to_owned();
-        readers.ask(|store| store.document(message.tenant, &path, Some(*version))).ok().flatten().and_then(|document| document.text)
+    let template = home.template(name, message.channel, *version, || {
+        let begins = format!("{name}.{}.", message.channel);
+        let found = readers.ask(|store| {
+            let paths = store.documents(message.tenant)?;
+            let of_name = |path: &str| path.starts_with("templates/") && path.rsplit('/').next().is_some_and(|file| file.starts_with(&begins));
+            match paths.into_iter().find(|document| of_name(&document.path)) {
+                Some(document) => store.document(message.tenant, &document.path, Some(*version)),
+                None => Ok(None),
+            }
+        });
+        found.ok().flatten().and_then(|document| Some((document.path, document.text?)))
     });
     let Some(template) = template else {
         return Err(wrong(format!("Template {name} is not there in version {version}.")));
@@ -164,7 +172,7 @@ pub fn render(home: &Home, readers: &Readers, tokens: &Tokens, public_url: &str,
         ChannelKind::Email => {
             let category = message.category;
             let step = message.step.as_deref().and_then(|step| step.split('@').next()).unwrap_or(name);
-            let feedback = FeedbackId { campaign: step, tenant: &home.row.slug, category, sender: "ringback" };
+            let feedback = FeedbackId { campaign: step, tenant: &home.row.slug, sender: "ringback" };
             Content::Mail {
                 subject: rendered.subject.unwrap_or_default(),
                 text: rendered.text,
