@@ -89,10 +89,6 @@ fn rows(data: &Path, file: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this is how a build script speaks to cargo"
-)]
 fn announce(path: &Path) {
     println!("cargo:rerun-if-changed={}", path.display());
     println!("cargo:rerun-if-changed=build.rs");

@@ -105,12 +105,18 @@ fn value_problem(comparison: &Comparison, literal: &Literal) -> Option<String> {
     let name = comparison.test.name();
     match (kind, literal) {
         (FieldKind::Text | FieldKind::List, Literal::Bool(_)) => Some(format!(
-            "{path} is {}, but {name} compares it with {literal}; put the word in quotes",
+            "{path} is {}, but {name} compares it with yes or no; put the word in quotes",
             kind.noun()
         )),
-        (FieldKind::Number, Literal::Bool(_) | Literal::Text { number: None, .. }) => Some(
-            format!("{path} is a number, but {name} compares it with {literal}"),
-        ),
+        (FieldKind::Number, Literal::Bool(_) | Literal::Text { number: None, .. }) => {
+            Some(format!(
+                "{path} is a number, but {name} compares it with {}",
+                match literal {
+                    Literal::Text { text, .. } => quoted(text),
+                    _ => "yes or no".to_owned(),
+                }
+            ))
+        }
         (FieldKind::Bool, Literal::Number(_) | Literal::Text { truth: None, .. }) => Some(format!(
             "{path} is yes or no; write {name}: true or {name}: false"
         )),

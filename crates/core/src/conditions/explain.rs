@@ -1,20 +1,12 @@
-//! Saying in sentences what a condition asks, what was seen, and why it held.
+//! Saying what a condition asks, how each comparison came out, and why the whole held.
 
 use super::{
     Condition,
-    catalogue::{FieldKind, Place},
-    check::asks,
     facts::Facts,
-    operators::{Comparison, Test},
-    suggest::shown,
-    values::{Bound, Scalar, Seen, contains, ends, starts},
+    operators::Comparison,
+    sentences::{claim, seen, sentence},
 };
 use serde::Serialize;
-use std::fmt::Display;
-
-/// Characters of a seen value that are repeated, and elements of a list.
-const SEEN: usize = 80;
-const ELEMENTS: usize = 3;
 
 /// A condition with its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,245 +65,46 @@ fn reasons(condition: &Condition, turned: bool, facts: &Facts<'_>, sentences: &m
             .iter()
             .for_each(|node| reasons(node, turned, facts, sentences)),
         Condition::Not(node) => reasons(node, !turned, facts, sentences),
-        Condition::Compare(comparison) => sentences.push(part(comparison, turned, facts).sentence),
+        Condition::Compare(comparison) => {
+            let found = comparison.field.seen(facts);
+            sentences.push(sentence(comparison, turned, &found, facts));
+        }
     }
 }
 
 pub(super) fn describe(condition: &Condition) -> String {
-    words(condition, false, false)
+    let mut out = String::new();
+    words(&mut out, condition, false, false);
+    out
 }
 
-fn words(condition: &Condition, turned: bool, inner: bool) -> String {
+fn words(out: &mut String, condition: &Condition, turned: bool, inner: bool) {
     let (nodes, joint) = match condition {
-        Condition::Compare(comparison) => return claim(comparison, turned, None),
-        Condition::Not(node) => return words(node, !turned, inner),
+        Condition::Compare(comparison) => return claim(out, comparison, turned, None),
+        Condition::Not(node) => return words(out, node, !turned, inner),
         // Not all of them: one of them not; not any: none of them (De Morgan), so the sentence needs no “not (…)”.
         Condition::All(nodes) => (nodes, if turned { " or " } else { " and " }),
         Condition::Any(nodes) => (nodes, if turned { " and " } else { " or " }),
     };
-    let joined = nodes
-        .iter()
-        .map(|node| words(node, turned, true))
-        .collect::<Vec<_>>()
-        .join(joint);
-    if inner && nodes.len() > 1 {
-        format!("({joined})")
-    } else {
-        joined
+    let brackets = inner && nodes.len() > 1;
+    out.push_str(if brackets { "(" } else { "" });
+    for (at, node) in nodes.iter().enumerate() {
+        out.push_str(if at > 0 { joint } else { "" });
+        words(out, node, turned, true);
     }
+    out.push_str(if brackets { ")" } else { "" });
 }
 
 fn part(comparison: &Comparison, turned: bool, facts: &Facts<'_>) -> Part {
     let found = comparison.field.seen(facts);
-    let held = comparison.judges(&found, facts.now) != turned;
-    let seen = if comparison.field.personal() {
-        None
-    } else {
-        seen(comparison, &found, facts)
-    };
-    let mut sentence = claim(comparison, turned, Some((&found, facts)));
-    if comparison.field.kind() != FieldKind::Bool && !comparison.field.personal() {
-        match (&seen, &comparison.test) {
-            (Some(seen), _) => sentence.push_str(&format!(": it was {seen}")),
-            (None, Test::Exists(_)) => {}
-            (None, _) => sentence.push_str(": it was not given"),
-        }
-    }
-    let seen = seen.map(|seen| seen.trim_matches(['“', '”']).to_owned());
+    let mut value = String::new();
+    let told = !comparison.field.personal() && seen(&mut value, comparison, &found, facts, "");
     Part {
-        sentence,
-        held,
-        seen,
+        sentence: sentence(comparison, turned, &found, facts),
+        held: comparison.judges(&found, facts.now) != turned,
+        seen: told.then_some(value),
         field: comparison.field.written().to_owned(),
     }
-}
-
-/// What was seen; of a list the elements that passed come first.
-fn seen(comparison: &Comparison, found: &Seen<'_>, facts: &Facts<'_>) -> Option<String> {
-    let (mut passed, mut others, mut more) = (Vec::new(), Vec::new(), 0usize);
-    found.each(|scalar| {
-        let list = if comparison
-            .test
-            .passes(scalar, comparison.zone.as_ref(), facts.now)
-        {
-            &mut passed
-        } else {
-            &mut others
-        };
-        if list.len() < ELEMENTS {
-            list.push(scalar);
-        } else {
-            more += 1;
-        }
-        true
-    });
-    passed.append(&mut others);
-    more += passed.len().saturating_sub(ELEMENTS);
-    passed.truncate(ELEMENTS);
-    let mut text = passed
-        .into_iter()
-        .map(scalar_text)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if text.is_empty() {
-        return None;
-    }
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    Some(text)
-}
-
-fn scalar_text(scalar: Scalar<'_>) -> String {
-    match scalar {
-        Scalar::Text(text) => format!("“{}”", shown(text, SEEN)),
-        Scalar::Number(number) => number.to_string(),
-        Scalar::Bool(truth) => if truth { "yes" } else { "no" }.to_owned(),
-        Scalar::Instant(at) => format!("{at:.0}"),
-        Scalar::Opaque => "a value with parts".to_owned(),
-    }
-}
-
-/// Yes-or-no fields have sentences of their own: “it was a weekend” says more than “weekend is yes”.
-const CLAIMS: [(Place, &str, &str); 5] = [
-    (
-        Place::AfterHours,
-        "it was after hours",
-        "it was not after hours",
-    ),
-    (Place::Weekend, "it was a weekend", "it was not a weekend"),
-    (
-        Place::BusinessHours,
-        "it was within business hours",
-        "it was not within business hours",
-    ),
-    (Place::Holiday, "it was a holiday", "it was not a holiday"),
-    (
-        Place::Anonymous,
-        "the lead was anonymous",
-        "the lead was not anonymous",
-    ),
-];
-
-/// What the comparison claims, the other way round when `turned`.
-fn claim(comparison: &Comparison, turned: bool, met: Option<(&Seen<'_>, &Facts<'_>)>) -> String {
-    let Comparison {
-        field,
-        test,
-        wanted,
-        ..
-    } = comparison;
-    if let Test::Is(literal) | Test::IsNot(literal) = test
-        && let Some(asked) = asks(literal)
-        && let Some((_, yes, no)) = CLAIMS.iter().find(|(place, ..)| field.is(*place))
-    {
-        let affirmed = (asked != turned) != test.denies();
-        return if affirmed { *yes } else { *no }.to_owned();
-    }
-    let denied = turned != test.denies();
-    let label = field.label();
-    let [is, is_not, are] = verbs(test);
-    let object = object(comparison, met);
-    let claim = if *wanted > 1 {
-        let number = if denied { "fewer than" } else { "at least" };
-        match test {
-            Test::Exists(_) => format!("there are {number} {wanted} {label}"),
-            _ => format!("{number} {wanted} of the {label} {are} {object}"),
-        }
-    } else if field.kind() == FieldKind::List && !matches!(test, Test::Exists(_)) {
-        format!(
-            "{} of the {label} {is} {object}",
-            if denied { "none" } else { "one" }
-        )
-    } else {
-        format!("{label} {} {object}", if denied { is_not } else { is })
-    };
-    claim.trim_end().to_owned()
-}
-
-/// The verb of a test for one, against one, and for several.
-fn verbs(test: &Test) -> [&'static str; 3] {
-    let dated = |bound: &Bound| matches!(bound, Bound::Instant(..));
-    match test {
-        Test::Is(_) | Test::IsNot(_) => ["is", "is not", "are"],
-        Test::In(_) | Test::NotIn(_) => ["is one of", "is none of", "are among"],
-        Test::Gt(bound) if dated(bound) => ["is after", "is not after", "are after"],
-        Test::Gte(bound) if dated(bound) => {
-            ["is at or after", "is not at or after", "are at or after"]
-        }
-        Test::Lt(bound) if dated(bound) => ["is before", "is not before", "are before"],
-        Test::Lte(bound) if dated(bound) => {
-            ["is at or before", "is not at or before", "are at or before"]
-        }
-        Test::Gt(_) => ["is more than", "is not more than", "are more than"],
-        Test::Gte(_) => ["is at least", "is not at least", "are at least"],
-        Test::Lt(_) => ["is less than", "is not less than", "are less than"],
-        Test::Lte(_) => ["is at most", "is not at most", "are at most"],
-        Test::Between(..) => ["is between", "is not between", "are between"],
-        Test::Contains(_) => ["contains", "does not contain", "contain"],
-        Test::StartsWith(_) => ["starts with", "does not start with", "start with"],
-        Test::EndsWith(_) => ["ends with", "does not end with", "end with"],
-        Test::Matches(_) => ["matches", "does not match", "match"],
-        Test::Exists(_) => ["is given", "is not given", "are given"],
-        Test::Within(_) => ["is within", "is not within", "are within"],
-        Test::OlderThan(_) => [
-            "is longer ago than",
-            "is not longer ago than",
-            "are longer ago than",
-        ],
-    }
-}
-
-fn object(comparison: &Comparison, met: Option<(&Seen<'_>, &Facts<'_>)>) -> String {
-    match &comparison.test {
-        Test::Is(literal) | Test::IsNot(literal) => literal.to_string(),
-        Test::In(literals) | Test::NotIn(literals) => several(literals.iter()),
-        Test::Gt(bound) | Test::Gte(bound) | Test::Lt(bound) | Test::Lte(bound) => {
-            bound.to_string()
-        }
-        Test::Between(from, to) => format!("{from} and {to}"),
-        Test::Contains(words) => one_word(words, met, contains),
-        Test::StartsWith(words) => one_word(words, met, starts),
-        Test::EndsWith(words) => one_word(words, met, ends),
-        Test::Matches(pattern) => format!("the pattern {}", shown(pattern.written(), SEEN)),
-        Test::Exists(_) => String::new(),
-        Test::Within(span) => format!("{span} of the moment"),
-        Test::OlderThan(span) => span.to_string(),
-    }
-}
-
-/// The word that was found, so that the sentence says which of a long list it was; the list when none was.
-fn one_word(
-    words: &[Box<str>],
-    met: Option<(&Seen<'_>, &Facts<'_>)>,
-    fits: fn(&str, &str) -> bool,
-) -> String {
-    let quote = |word: &str| format!("“{}”", shown(word, SEEN));
-    if let [word] = words {
-        return quote(word);
-    }
-    if let Some((found, _)) = met {
-        let hit = words
-            .iter()
-            .find(|word| found.count(1, |scalar| scalar.with_text(|text| fits(text, word))));
-        if let Some(word) = hit {
-            return quote(word);
-        }
-    }
-    format!("one of {}", several(words.iter().map(|word| quote(word))))
-}
-
-fn several<T: Display>(values: impl ExactSizeIterator<Item = T>) -> String {
-    let more = values.len().saturating_sub(5);
-    let mut text = values
-        .take(5)
-        .map(|value| value.to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
 }
 
 #[cfg(test)]

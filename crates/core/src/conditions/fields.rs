@@ -4,6 +4,7 @@ use super::{
     catalogue::{CATALOGUE, FieldInfo, FieldKind, Place},
     facts::Facts,
     referrer::searched,
+    suggest::shown,
     values::{Scalar, Seen},
 };
 use serde_json::Value;
@@ -19,6 +20,7 @@ pub(super) struct Field {
     written: Box<str>,
     info: Option<&'static FieldInfo>,
     tail: Box<[Box<str>]>,
+    label: Cow<'static, str>,
 }
 
 impl PartialEq for Field {
@@ -29,36 +31,19 @@ impl PartialEq for Field {
 
 impl Field {
     pub(super) fn read(written: &str) -> Self {
-        let unknown = || Self {
-            written: written.chars().take(LONGEST).collect(),
-            info: None,
-            tail: Box::default(),
+        let (info, tail) =
+            find(written).map_or((None, Box::default()), |(info, tail)| (Some(info), tail));
+        let written: Box<str> = written.chars().take(LONGEST).collect();
+        let label = match info {
+            None => Cow::Owned(written.to_string()),
+            Some(info) => label(info, &tail),
         };
-        if written.len() > LONGEST {
-            return unknown();
+        Self {
+            written,
+            info,
+            tail,
+            label,
         }
-        for info in &CATALOGUE {
-            if let Some(root) = info.path.strip_suffix('*') {
-                let Some(tail) = written.strip_prefix(root) else {
-                    continue;
-                };
-                let tail: Box<[Box<str>]> = tail.split('.').map(Box::from).collect();
-                if tail.len() <= DEEPEST && tail.iter().all(|part| !part.trim().is_empty()) {
-                    return Self {
-                        written: written.into(),
-                        info: Some(info),
-                        tail,
-                    };
-                }
-            } else if info.path == written {
-                return Self {
-                    written: written.into(),
-                    info: Some(info),
-                    tail: Box::default(),
-                };
-            }
-        }
-        unknown()
     }
 
     pub(super) fn written(&self) -> &str {
@@ -85,21 +70,9 @@ impl Field {
         )
     }
 
-    /// What the field is called in sentences: a label of the catalogue, or the last name of the path in plain words.
-    pub(super) fn label(&self) -> Cow<'static, str> {
-        let Some(info) = self.info else {
-            return Cow::Owned(self.written.to_string());
-        };
-        let Some(last) = self.tail.last() else {
-            return Cow::Borrowed(info.label);
-        };
-        let plain = last.replace(['_', '-'], " ");
-        Cow::Owned(match (info.place, &**last) {
-            (Place::EventProperties, "path") => "page path".to_owned(),
-            (Place::EventProperties, "search" | "q" | "query") => "search on the site".to_owned(),
-            (Place::SessionUtm, _) => format!("UTM {plain}"),
-            _ => plain,
-        })
+    /// What the field is called in sentences.
+    pub(super) fn label(&self) -> &str {
+        &self.label
     }
 
     /// What the facts say about the field. Empty and blank texts, empty lists and `null` count as missing: forms send them for
@@ -199,6 +172,41 @@ impl Field {
             Value::String(text) => Seen::text(text),
             other => Seen::One(Scalar::of(other)),
         }
+    }
+}
+
+fn find(written: &str) -> Option<(&'static FieldInfo, Box<[Box<str>]>)> {
+    if written.len() > LONGEST {
+        return None;
+    }
+    for info in &CATALOGUE {
+        if info.path == written {
+            return (!written.ends_with('*')).then_some((info, Box::default()));
+        }
+        if let Some(tail) = info
+            .path
+            .strip_suffix('*')
+            .and_then(|root| written.strip_prefix(root))
+        {
+            let tail: Box<[Box<str>]> = tail.split('.').map(Box::from).collect();
+            let sound = tail.len() <= DEEPEST && tail.iter().all(|part| !part.trim().is_empty());
+            return sound.then_some((info, tail));
+        }
+    }
+    None
+}
+
+/// A label of the catalogue, or the last name of the path in plain words.
+fn label(info: &FieldInfo, tail: &[Box<str>]) -> Cow<'static, str> {
+    let Some(last) = tail.last() else {
+        return Cow::Borrowed(info.label);
+    };
+    let plain = shown(&last.replace(['_', '-'], " "), 80);
+    match (info.place, &**last) {
+        (Place::EventProperties, "path") => Cow::Borrowed("page path"),
+        (Place::EventProperties, "search" | "q" | "query") => Cow::Borrowed("search on the site"),
+        (Place::SessionUtm, _) => Cow::Owned(format!("UTM {plain}")),
+        _ => Cow::Owned(plain),
     }
 }
 

@@ -38,6 +38,7 @@ mod fields;
 mod operators;
 mod read;
 mod referrer;
+mod sentences;
 mod span;
 pub(crate) mod suggest;
 mod values;

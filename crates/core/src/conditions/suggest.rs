@@ -1,5 +1,7 @@
 //! The mend for a misspelt name.
 
+use std::fmt::{self, Write};
+
 /// The one of `known` that `written` most likely means, if any is near.
 pub(crate) fn nearest<'k>(
     written: &str,
@@ -29,15 +31,31 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// At most `limit` characters of a text, without control characters and marks that turn the direction of writing.
 pub(crate) fn shown(text: &str, limit: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(limit + 3));
-    for (count, letter) in text.trim().chars().enumerate() {
-        if count == limit {
-            out.push('…');
-            break;
+    Shown(text, limit).to_string()
+}
+
+/// A text as it may be shown: see [`shown`].
+pub(crate) struct Shown<'t>(pub(crate) &'t str, pub(crate) usize);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text, limit) = *self;
+        let text = text.trim();
+        if text.len() <= limit
+            && text
+                .bytes()
+                .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        {
+            return f.write_str(text);
         }
-        let hidden = letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        out.push(if hidden { ' ' } else { letter });
+        for (count, letter) in text.chars().enumerate() {
+            if count == limit {
+                return f.write_char('…');
+            }
+            let hidden = letter.is_control()
+                || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            f.write_char(if hidden { ' ' } else { letter })?;
+        }
+        Ok(())
     }
-    out
 }

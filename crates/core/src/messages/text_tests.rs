@@ -383,7 +383,7 @@ proptest! {
         let text = pieces.concat();
         let cleaned = clean(&text);
         prop_assert!(!linkable(&cleaned), "{:?} -> {:?}", text, cleaned);
-        prop_assert_eq!(clean(&cleaned), cleaned.clone(), "twice");
+        prop_assert_eq!(&clean(&cleaned), &cleaned, "twice");
         prop_assert!(cleaned.chars().count() <= 120);
         prop_assert!(!cleaned.contains(['\r', '\n', '\0']));
     }

@@ -1,11 +1,15 @@
 //! Where people are: countries, states, ZIPs, area codes and their time zones, and the hours a business keeps (C4, L6).
 
+mod day_hours;
+mod holidays;
 mod region;
 mod state;
 mod tables;
 mod whereabouts;
 mod zone;
 
+pub use day_hours::*;
+pub use holidays::{Holiday, HolidayError, HolidaySet, Holidays};
 pub use region::*;
 pub use state::{State, StateError};
 pub use whereabouts::*;
