@@ -35,6 +35,18 @@ impl Problem {
         }
     }
 
+    /// What a template says about itself.
+    pub(super) fn of_template(path: &str, told: Vec<crate::templates::Problem>) -> Vec<Self> {
+        told.into_iter()
+            .map(|one| Self {
+                path: path.to_owned(),
+                line: one.line,
+                message: one.message,
+                mend: None,
+            })
+            .collect()
+    }
+
     /// The same with its mend.
     #[must_use]
     pub fn mend(mut self, mend: impl Into<Option<String>>) -> Self {
@@ -66,6 +78,20 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
         .filter(|(near, _)| *near >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, word)| format!("Did you mean `{word}`?"))
+}
+
+/// The known word that `written` is a slip of the pen away from: two letters at most.
+pub(super) fn slip_of<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    known
+        .into_iter()
+        .filter(|word| word.len().min(written.len()) > 3)
+        .map(|word| (strsim::damerau_levenshtein(written, word), word))
+        .filter(|(distance, _)| (1..=2).contains(distance))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
 }
 
 /// The mend for a word that is not in a list: the nearest one, else the whole list.

@@ -207,6 +207,13 @@ pub enum Recipient {
     Hook(String),
 }
 
+impl Recipient {
+    /// Who it is, within a sentence.
+    pub fn describe(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

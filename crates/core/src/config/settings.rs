@@ -1,0 +1,391 @@
+//! `tenant.yaml`: who the business is, where and when it works, and how much may be said (M6, M11, C4).
+
+use super::{did_you_mean, durations};
+use crate::conditions::Condition;
+use crate::messages::ChannelKind;
+use crate::places::{self, OpeningHours, Region, Zone};
+use crate::time::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::time::Duration;
+
+/// Everything of `tenant.yaml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The business, as customers know it.
+    pub name: String,
+    /// What it does, one word.
+    pub industry: Option<String>,
+    /// The country it works in; numbers without a country belong to it (L6).
+    pub region: Region,
+    /// The zone of its opening hours.
+    pub time_zone: Zone,
+    /// When somebody is there. Without it the business is always open.
+    pub hours: Option<OpeningHours>,
+    /// Days it is closed.
+    #[serde(default)]
+    pub holidays: Holidays,
+    /// How its pages and mails look.
+    #[serde(default)]
+    pub branding: Branding,
+    /// Its website.
+    pub website: Option<String>,
+    /// The number customers may call, as it is to be shown.
+    pub phone: Option<String>,
+    /// Where answers to its mails go.
+    pub email: Option<String>,
+    /// The postal address that mails carry (T5, US-17).
+    pub postal_address: Option<String>,
+    /// How much may be said (M6).
+    #[serde(default)]
+    pub limits: Limits,
+    /// How much it may cost (M11).
+    #[serde(default)]
+    pub budget: Budget,
+    /// The hours of messages to leads (C4).
+    #[serde(default)]
+    pub quiet_hours: QuietHours,
+    /// Who may send tracking events with the public write key (S1).
+    #[serde(default)]
+    pub tracking: Tracking,
+    /// What the business promises its leads (W7).
+    pub promise: Option<Promise>,
+    /// The product of leads that nothing assigns elsewhere; may be left out when there is only one.
+    pub product: Option<String>,
+    /// Which product a lead belongs to; the first that matches (L9).
+    #[serde(default)]
+    pub routing: Vec<Route>,
+}
+
+/// Days the business is closed: dates, days of every year, or a named set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Holidays(Vec<Holiday>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Holiday {
+    /// One day.
+    On(Date),
+    /// The same day each year: month and day.
+    Yearly(i8, i8),
+    /// A calendar that is built in, such as `us_federal`.
+    Calendar(String),
+}
+
+impl Holidays {
+    /// Whether `day` is one.
+    pub fn contains(&self, day: Date) -> bool {
+        self.0.iter().any(|holiday| match holiday {
+            Holiday::On(date) => *date == day,
+            Holiday::Yearly(month, date) => day.month() == *month && day.day() == *date,
+            Holiday::Calendar(key) => places::Holidays::built_in()
+                .set(key)
+                .is_some_and(|set| matches!(set.on(day), places::Holiday::Yes(_))),
+        })
+    }
+
+    /// All of them from one day to another, both included, at most 800 days on.
+    pub fn between(&self, from: Date, until: Date) -> Vec<Date> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        from.series(jiff::Span::new().days(1))
+            .take(800)
+            .take_while(|day| *day <= until)
+            .filter(|day| self.contains(*day))
+            .collect()
+    }
+}
+
+impl Serialize for Holiday {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::On(date) => to.collect_str(date),
+            Self::Yearly(month, day) => to.collect_str(&format_args!("{month:02}-{day:02}")),
+            Self::Calendar(key) => to.serialize_str(key),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Holiday {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let calendars = places::Holidays::built_in();
+        if calendars.set(&text).is_some() {
+            return Ok(Self::Calendar(text));
+        }
+        if let Ok(date) = text.parse::<Date>() {
+            return Ok(Self::On(date));
+        }
+        // 2028 is a leap year, so that 02-29 is a day.
+        if let Ok(date) = format!("2028-{text}").parse::<Date>() {
+            return Ok(Self::Yearly(date.month(), date.day()));
+        }
+        let text: String = text.chars().take(60).collect();
+        let mend = did_you_mean(&text, calendars.keys()).unwrap_or_else(|| {
+            "Write a date (2026-12-24), a day of each year (12-24) or a calendar such as us_federal.".to_owned()
+        });
+        Err(de::Error::custom(format!("`{text}` is no holiday. {mend}")))
+    }
+}
+
+/// The hour at the tenant's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoursNow {
+    /// Within the opening hours.
+    pub open: bool,
+    /// Outside of them, or a holiday.
+    pub after_hours: bool,
+    /// Saturday or Sunday.
+    pub weekend: bool,
+    /// One of the tenant's holidays.
+    pub holiday: bool,
+    /// 0 to 23.
+    pub hour: i8,
+    /// `monday` to `sunday`.
+    pub weekday: &'static str,
+}
+
+impl Settings {
+    /// What the clock on the tenant's wall says at an instant (S3). Without opening hours it is always open, holidays apart.
+    pub fn hours_at(&self, at: Timestamp, zone: &TimeZone) -> HoursNow {
+        use jiff::civil::Weekday;
+        let local = at.to_zoned(zone.clone());
+        let holiday = self.holidays.contains(local.date());
+        let open = !holiday
+            && self
+                .hours
+                .as_ref()
+                .is_none_or(|hours| hours.is_open(at, zone, &[]));
+        HoursNow {
+            open,
+            after_hours: !open,
+            weekend: matches!(local.weekday(), Weekday::Saturday | Weekday::Sunday),
+            holiday,
+            hour: local.hour(),
+            weekday: match local.weekday() {
+                Weekday::Monday => "monday",
+                Weekday::Tuesday => "tuesday",
+                Weekday::Wednesday => "wednesday",
+                Weekday::Thursday => "thursday",
+                Weekday::Friday => "friday",
+                Weekday::Saturday => "saturday",
+                Weekday::Sunday => "sunday",
+            },
+        }
+    }
+}
+
+/// How pages and mails look.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Branding {
+    /// The colour of the mail's head and buttons, `#0b5cad`.
+    pub color: Option<String>,
+    /// The https address of a logo.
+    pub logo: Option<String>,
+}
+
+/// How much may be said (M6).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// To staff, over all of them.
+    pub staff_alerts: StaffLimits,
+    /// To one lead.
+    pub leads: LeadLimits,
+}
+
+/// Alerts over these join a digest; a critical one is never silent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StaffLimits {
+    /// Texts in an hour.
+    pub sms_per_hour: u32,
+    /// Texts in a day.
+    pub sms_per_day: u32,
+    /// Mails in an hour.
+    pub email_per_hour: u32,
+    /// Mails in a day.
+    pub email_per_day: u32,
+    /// Alerts in an hour over all channels.
+    pub all_per_hour: u32,
+}
+
+impl Default for StaffLimits {
+    fn default() -> Self {
+        Self {
+            sms_per_hour: 20,
+            sms_per_day: 100,
+            email_per_hour: 100,
+            email_per_day: 1_000,
+            all_per_hour: 50,
+        }
+    }
+}
+
+/// In a rolling 24 hours, to one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeadLimits {
+    /// Promotional contacts: texts and calls. Never more than 3 (US-8).
+    pub promotional_per_24h: u32,
+    /// Texts of every kind.
+    pub texts_per_24h: u32,
+}
+
+impl Default for LeadLimits {
+    fn default() -> Self {
+        Self {
+            promotional_per_24h: 3,
+            texts_per_24h: 4,
+        }
+    }
+}
+
+/// How much sending may cost, in the tenant's currency (M11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// ISO 4217.
+    pub currency: String,
+    /// For texts.
+    pub sms: Spending,
+    /// For mails.
+    pub email: Spending,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            currency: "USD".to_owned(),
+            sms: Spending {
+                per_day: Some(100),
+                per_month: None,
+            },
+            email: Spending::default(),
+        }
+    }
+}
+
+impl Budget {
+    /// What may be spent on a channel.
+    pub fn of(&self, channel: ChannelKind) -> Spending {
+        match channel {
+            ChannelKind::Sms => self.sms,
+            ChannelKind::Email => self.email,
+            ChannelKind::Webhook => Spending::default(),
+        }
+    }
+}
+
+/// Whole units of the currency; none is without limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spending {
+    /// In a day of the tenant's zone.
+    pub per_day: Option<u32>,
+    /// In a month of the tenant's zone.
+    pub per_month: Option<u32>,
+}
+
+/// The hours of messages to leads (C4). Promotional ones go from 8 to 20, or narrower by law; that cannot be widened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuietHours {
+    /// The hour at which transactional messages stop, 20 or 21.
+    pub transactional_until: u8,
+}
+
+impl Default for QuietHours {
+    fn default() -> Self {
+        Self {
+            transactional_until: 20,
+        }
+    }
+}
+
+/// Who may send tracking events with the public write key (S1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracking {
+    /// Origins such as `https://www.example.com`. Empty: no browser may.
+    pub origins: Vec<String>,
+}
+
+/// What the business promises its leads (W7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// Until a person answers, counted in opening hours.
+    #[serde(with = "durations")]
+    pub first_response: Duration,
+}
+
+/// One line of the routing list (L9).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// What must hold; none always does.
+    #[serde(serialize_with = "super::maybe_in_words")]
+    pub when: Option<Condition>,
+    /// Where the lead belongs then.
+    pub product: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holidays(words: &str) -> Holidays {
+        serde_json::from_str(words).unwrap()
+    }
+
+    #[test]
+    fn the_federal_holidays_are_on_their_days() {
+        let set = holidays(r#"["us_federal"]"#);
+        let days: Vec<String> = set
+            .between("2026-01-01".parse().unwrap(), "2027-01-01".parse().unwrap())
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            days,
+            [
+                "2026-01-01",
+                "2026-01-19",
+                "2026-02-16",
+                "2026-05-25",
+                "2026-06-19",
+                "2026-07-03",
+                "2026-07-04",
+                "2026-09-07",
+                "2026-10-12",
+                "2026-11-11",
+                "2026-11-26",
+                "2026-12-25",
+                "2027-01-01",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_holiday_is_a_date_or_a_day_of_each_year() {
+        let set = holidays(r#"["12-24", "2026-03-05"]"#);
+        for (day, closed) in [
+            ("2026-12-24", true),
+            ("2031-12-24", true),
+            ("2026-03-05", true),
+            ("2027-03-05", false),
+        ] {
+            assert_eq!(set.contains(day.parse().unwrap()), closed, "{day}");
+        }
+        assert!(serde_json::from_str::<Holidays>(r#"["christmas"]"#).is_err());
+        assert_eq!(
+            serde_json::to_string(&set).unwrap(),
+            r#"["12-24","2026-03-05"]"#
+        );
+    }
+}

@@ -1,0 +1,487 @@
+//! W5: a folder is checked as a whole, and every mistake is told with file, line and mend.
+
+use super::*;
+use crate::messages::ChannelKind;
+use crate::workflows::Recipient;
+use proptest::prelude::*;
+use std::path::Path;
+
+const TENANT: &str = "name: Alder Plumbing\nregion: US\ntime_zone: America/Denver\npostal_address: 100 Example Street\n";
+const PRODUCT: &str = "name: repair\nstages:\n  - { name: new }\n  - { name: contacted }\n  - { name: done, terminal: true }\nscore_model: intent\n";
+const MODEL: &str = "name: intent\nscope: session\nrules:\n  - { name: click, label: Clicked emergency, event: emergency_click, points: 30 }\ntiers:\n  - { name: immediate, label: Immediate, from: 30 }\n";
+const STAFF: &str = "people:\n  - { name: Ruth Alder, email: ruth@example.com, phone: 303-555-0101, roles: [owner] }\n  - { name: Sam Okafor, email: sam@example.com }\nlists:\n  emergency: [Ruth Alder, Sam Okafor]\non_call: Ruth Alder\nhooks:\n  - { name: crm }\n";
+const WORKFLOW: &str = "name: alert\ntrigger: { tier_entered: { model: intent, tier: immediate } }\nsteps:\n  - send: { to: { list: emergency }, channels: { all: [sms] }, template: emergency, category: staff }\n  - wait_for: { event: lead.acknowledged, within: 5m }\n    otherwise:\n      - send: { to: { role: owner }, channels: { first: [sms] }, template: emergency }\n";
+const FORM: &str = "name: contact\nfields:\n  - { name: first_name, type: text }\n  - { name: phone, type: phone, required: true }\n  - { name: sms_consent, type: checkbox }\nconsents:\n  - { field: sms_consent, channel: sms, purpose: transactional, wording: Text me about my request. }\n";
+const ALERT: &str = "---\ncategory: staff\nsample:\n  score: { points: 95 }\n---\nURGENT: Emergency lead. Score: {{ score.points }}\n";
+
+fn base() -> BTreeMap<String, Document> {
+    [
+        ("tenant.yaml", TENANT),
+        ("products/repair.yaml", PRODUCT),
+        ("scores/intent.yaml", MODEL),
+        ("staff.yaml", STAFF),
+        ("workflows/alert.yaml", WORKFLOW),
+        ("forms/contact.yaml", FORM),
+        ("templates/emergency.sms.txt", ALERT),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path.to_owned(), Document::new(text)))
+    .collect()
+}
+
+/// What is said when one file is another.
+fn said(path: &str, text: &str) -> Vec<String> {
+    let mut files = base();
+    files.insert(path.to_owned(), Document::new(text));
+    match load(&files) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(Problem::to_string).collect(),
+    }
+}
+
+/// What is said when a piece of one of the base files is replaced.
+fn changed(path: &str, from: &str, to: &str) -> Vec<String> {
+    let files = base();
+    let text = files[path].text.replace(from, to);
+    assert_ne!(text, files[path].text, "{from:?} is not in {path}");
+    said(path, &text)
+}
+
+#[test]
+fn a_good_folder_loads_and_answers() {
+    let config = load(&base()).unwrap();
+    assert_eq!(config.default_product(), Some("repair"));
+    assert_eq!(config.model_of("repair").unwrap().name, "intent");
+    assert_eq!(config.on_tier("repair", "intent", "immediate").len(), 1);
+    assert!(config.on_tier("repair", "intent", "high").is_empty());
+    assert!(config.on_captured("repair", None).is_empty());
+    assert!(
+        config
+            .template("emergency", ChannelKind::Sms, Some("es-MX"))
+            .is_some()
+    );
+    assert!(
+        config
+            .template("emergency", ChannelKind::Email, None)
+            .is_none()
+    );
+    let list = config.staff_of(&Recipient::List("emergency".to_owned()));
+    assert_eq!(list.len(), 2);
+    assert_eq!(list[0].phone.as_ref().unwrap().as_str(), "+13035550101");
+    assert_eq!(config.staff_of(&Recipient::OnCall)[0].first_name(), "Ruth");
+    assert!(config.staff_of(&Recipient::Lead).is_empty());
+    assert!(config.may_move("repair", Some("new"), "done").is_ok());
+    assert!(config.may_move("nothing", None, "done").is_err());
+    assert_eq!(config.form("contact").unwrap().source(), "contact");
+    assert_eq!(config.workflows["alert"].version, 1);
+}
+
+#[test]
+fn a_slip_of_the_pen_is_told_with_line_and_mend() {
+    for (path, from, to, wanted) in [
+        (
+            "workflows/alert.yaml",
+            "template: emergency,",
+            "template: emergancy,",
+            "workflows/alert.yaml:4: There is no template `emergancy` for sms. Did you mean `emergency`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "list: emergency",
+            "list: emergancy",
+            "workflows/alert.yaml:4: There is no list `emergancy`. Did you mean `emergency`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "role: owner",
+            "role: ower",
+            "workflows/alert.yaml:7: There is no person with the role `ower`. Did you mean `owner`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "tier: immediate",
+            "tier: imediate",
+            "workflows/alert.yaml:2: There is no tier `imediate`. Did you mean `immediate`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "model: intent",
+            "model: intend",
+            "workflows/alert.yaml:2: There is no score model `intend`. Did you mean `intent`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "category: staff",
+            "category: stuff",
+            "workflows/alert.yaml:4: `stuff` is not known here. Did you mean `staff`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "category: staff",
+            "category: promotional",
+            "workflows/alert.yaml:4: The step says `promotional`, but templates/emergency.sms.txt says `staff`: the template's category counts.",
+        ),
+        (
+            "workflows/alert.yaml",
+            "to: { list: emergency }",
+            "to: lead",
+            "workflows/alert.yaml:4: `emergency` is a staff alert; a lead must never read it (C2).",
+        ),
+        (
+            "workflows/alert.yaml",
+            "all: [sms]",
+            "all: [sms, email]",
+            "workflows/alert.yaml:4: There is no template `emergency` for email. Write templates/emergency.email.mjml.",
+        ),
+        (
+            "workflows/alert.yaml",
+            "within: 5m",
+            "within: 5 minutes",
+            "workflows/alert.yaml:5: `5 minutes` is no length of time.",
+        ),
+        (
+            "workflows/alert.yaml",
+            "wait_for:",
+            "wait_fr:",
+            "workflows/alert.yaml:5: There is no setting `wait_fr` here. Did you mean `wait_for`?",
+        ),
+        (
+            "workflows/alert.yaml",
+            "name: alert",
+            "name: alarm",
+            "workflows/alert.yaml:1: The name is `alarm`, but the file is called `alert`.",
+        ),
+        (
+            "workflows/alert.yaml",
+            "name: alert",
+            "name: alert\nwhen: { field: lead.stge, is: new }",
+            "workflows/alert.yaml:2: ",
+        ),
+        (
+            "products/repair.yaml",
+            "score_model: intent",
+            "score_model: intend",
+            "products/repair.yaml:6: There is no score model `intend`. Did you mean `intent`?",
+        ),
+        (
+            "products/repair.yaml",
+            "{ name: contacted }",
+            "{ name: new }",
+            "products/repair.yaml:4: The stage `new` is here twice.",
+        ),
+        (
+            "products/repair.yaml",
+            "score_model: intent",
+            "qualification: { points: 50, stage: contactd }",
+            "products/repair.yaml:6: There is no stage `contactd`. Did you mean `contacted`?",
+        ),
+        (
+            "staff.yaml",
+            "303-555-0101",
+            "303-555-010",
+            "staff.yaml:2: 303-555-010 is one digit short for the United States.",
+        ),
+        (
+            "staff.yaml",
+            "sam@example.com",
+            "sam.example.com",
+            "staff.yaml:3: ",
+        ),
+        (
+            "staff.yaml",
+            "[Ruth Alder, Sam Okafor]",
+            "[Ruth Alda, Sam Okafor]",
+            "staff.yaml:5: The list `emergency` names `Ruth Alda`, who is not among the people. Did you mean `Ruth Alder`?",
+        ),
+        (
+            "staff.yaml",
+            "on_call: Ruth Alder",
+            "on_call: Nobody",
+            "staff.yaml:6: `Nobody` is on call, but not among the people.",
+        ),
+        (
+            "staff.yaml",
+            ", phone: 303-555-0101",
+            "",
+            "workflows/alert.yaml:4: Nobody hears this by sms: no phone number is known for the list emergency.",
+        ),
+        (
+            "forms/contact.yaml",
+            "type: phone",
+            "type: phon",
+            "forms/contact.yaml:4: `phon` is not known here. Did you mean `phone`?",
+        ),
+        (
+            "forms/contact.yaml",
+            "type: phone, required",
+            "type: text, required",
+            "forms/contact.yaml:4: `phone` fills the lead's phone",
+        ),
+        (
+            "forms/contact.yaml",
+            "{ name: sms_consent, type: checkbox }",
+            "{ name: sms_consent, type: checkbox, required: true }",
+            "forms/contact.yaml:7: `sms_consent` is required, but consent may not be a condition",
+        ),
+        (
+            "forms/contact.yaml",
+            "purpose: transactional",
+            "purpose: promotional",
+            "forms/contact.yaml:7: Written consent to marketing texts has to say that it is not a condition of a purchase (US-1).",
+        ),
+        (
+            "forms/contact.yaml",
+            "name: contact",
+            "name: contact\nthank_you: javascript:alert(1)",
+            "forms/contact.yaml:2: `javascript:alert(1)` is neither a path nor an https address.",
+        ),
+        (
+            "forms/contact.yaml",
+            "name: contact",
+            "name: contact\nanti_spam: { honeypot: phone }",
+            "forms/contact.yaml:2: `phone` cannot be the trap",
+        ),
+        (
+            "forms/contact.yaml",
+            "name: contact",
+            "name: contact\nsteps: [[first_name, phone], [phone]]",
+            "forms/contact.yaml:2: No step asks for the field `sms_consent`.",
+        ),
+        (
+            "tenant.yaml",
+            "America/Denver",
+            "America/Dever",
+            "tenant.yaml:3: ",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: USA",
+            "tenant.yaml:2: ",
+        ),
+        (
+            "tenant.yaml",
+            "name: Alder Plumbing\n",
+            "",
+            "tenant.yaml:1: `name` is missing.",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\nquiet_hours: { transactional_until: 23 }",
+            "tenant.yaml:3: Transactional messages stop at 20",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\nlimits: { leads: { promotional_per_24h: 9 } }",
+            "tenant.yaml:3: Three promotional contacts",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\ntracking: { origins: [\"https://a.example/x\"] }",
+            "tenant.yaml:3: `https://a.example/x` is no origin.",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\nproduct: repairs",
+            "tenant.yaml:3: There is no product `repairs`. Did you mean `repair`?",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\nbudgte: {}",
+            "tenant.yaml:3: There is no setting `budgte` here. Did you mean `budget`?",
+        ),
+    ] {
+        let told = changed(path, from, to);
+        assert!(
+            told.iter().any(|one| one.starts_with(wanted)),
+            "{path} with {to:?} should say\n  {wanted}\nbut said\n  {}",
+            told.join("\n  ")
+        );
+    }
+}
+
+#[test]
+fn steps_that_nobody_reaches_are_told() {
+    let steps = |steps: &str| format!("name: alert\ntrigger: manual\nsteps:\n{steps}");
+    for (text, wanted) in [
+        (
+            "  - end\n  - wait: 5m\n",
+            "workflows/alert.yaml:5: Nothing comes here: the step before it ends the run.",
+        ),
+        (
+            "  - branch: { field: lead.tier, is: high }\n    then: [end]\n    otherwise: [end]\n  - wait: 5m\n",
+            "workflows/alert.yaml:7: Nothing comes here: both ways before it end the run.",
+        ),
+        (
+            "  - wait: 0s\n",
+            "workflows/alert.yaml:4: A wait of no time is none.",
+        ),
+        (
+            "  - set_stage: { stage: don }\n",
+            "workflows/alert.yaml:4: There is no stage `don`. Did you mean `done`?",
+        ),
+    ] {
+        let told = said("workflows/alert.yaml", &steps(text));
+        assert!(told.iter().any(|one| one == wanted), "{text}: {told:?}");
+    }
+    let conditional = "  - { end: true, when: { field: lead.tier, is: high } }\n  - wait: 5m\n";
+    assert_eq!(
+        said("workflows/alert.yaml", &steps(conditional)),
+        Vec::<String>::new()
+    );
+}
+
+/// Mistakes of different files come in one answer, and one mistake is told once.
+#[test]
+fn everything_is_told_at_once_and_nothing_twice() {
+    let mut files = base();
+    files.insert(
+        "templates/emergency.sms.txt".to_owned(),
+        Document::new("no front matter"),
+    );
+    files.insert(
+        "scores/intent.yaml".to_owned(),
+        Document::new("name: [intent\n"),
+    );
+    files.insert("staff.yaml".to_owned(), Document::new("people: 7\n"));
+    files.insert("wrokflows/x.yaml".to_owned(), Document::new("name: x\n"));
+    files.insert(
+        "workflows/nested/x.yaml".to_owned(),
+        Document::new("name: x\n"),
+    );
+    let told: Vec<String> = load(&files)
+        .unwrap_err()
+        .iter()
+        .map(Problem::to_string)
+        .collect();
+    let of = |path: &str| told.iter().filter(|one| one.starts_with(path)).count();
+    assert_eq!(of("scores/intent.yaml"), 1, "{told:#?}");
+    assert_eq!(of("staff.yaml"), 1, "{told:#?}");
+    assert_eq!(
+        of("wrokflows/x.yaml: Nothing reads this file. Did you mean `workflows`?"),
+        1,
+        "{told:#?}"
+    );
+    assert_eq!(of("workflows/nested/x.yaml"), 1, "{told:#?}");
+    // What could not be read is not said to be missing by those who refer to it.
+    assert_eq!(of("workflows/alert.yaml"), 0, "{told:#?}");
+    assert_eq!(of("products/repair.yaml"), 0, "{told:#?}");
+}
+
+#[test]
+fn an_empty_folder_says_what_it_needs() {
+    let told = load(&BTreeMap::new()).unwrap_err();
+    assert_eq!(
+        told[0].to_string(),
+        "tenant.yaml: There is no tenant.yaml: it names the business, its region and its time zone."
+    );
+    let only: BTreeMap<_, _> = [("tenant.yaml".to_owned(), Document::new(TENANT))].into();
+    assert!(
+        load(&only).unwrap_err()[0]
+            .message
+            .starts_with("There is no product.")
+    );
+}
+
+#[test]
+fn sample_days_are_checked_line_by_line() {
+    let told = said(
+        "events/day.jsonl",
+        "{\"at_offset_s\": 5, \"path\": \"/v1/track\", \"body\": {}}\n{\"at_offset_s\": 2, \"path\": \"/v1/track\"}\n{}\n",
+    );
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("events/day.jsonl:2: "), "{told:?}");
+    assert!(told[1].starts_with("events/day.jsonl:3: "), "{told:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a stranger uploads is answered, and never by a panic.
+    #[test]
+    fn hostile_documents_are_answered(
+        name in "(tenant.yaml|staff.yaml|products/a.yaml|scores/a.yaml|workflows/alert.yaml|forms/contact.yaml|templates/a.sms.txt|templates/b.email.mjml|events/a.jsonl|é/../x)",
+        text in "((name|steps|trigger|fields|people|stages|tiers|when|send|branch|then|region|routing|consents): ?(x|\\[\\{\\}\\]|\\{a: b\\}|-1|9e99|\"\"|~|\\[end\\]|!!binary x|&a \\[\\*a\\])?\n|\\PC{0,30}\n){0,8}",
+    ) {
+        let mut files = base();
+        files.insert(name, Document::new(text));
+        let _answer = load(&files);
+    }
+}
+
+/// The documents of a preset's folder, as `tenant create` stores them.
+fn preset(name: &str) -> BTreeMap<String, Document> {
+    fn collect(root: &Path, folder: &Path, into: &mut BTreeMap<String, Document>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(root, &path, into);
+            } else {
+                let name = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                into.insert(name, Document::new(std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../presets")
+        .join(name);
+    let mut files = BTreeMap::new();
+    collect(&root, &root, &mut files);
+    files
+}
+
+/// W8: the presets ship without a problem and without a warning.
+#[test]
+fn the_presets_are_in_order() {
+    for name in ["plumbing", "auto-glass"] {
+        let config = load(&preset(name)).unwrap_or_else(|problems| {
+            let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
+            panic!("{name}:\n{}", told.join("\n"))
+        });
+        let warnings: Vec<String> = config.warnings.iter().map(Problem::to_string).collect();
+        assert!(warnings.is_empty(), "{name}:\n{}", warnings.join("\n"));
+    }
+}
+
+/// W8, T2: every template of the presets renders its sample, with a lead who left everything empty too, and texts keep their length.
+#[test]
+fn every_template_of_the_presets_renders() {
+    use crate::messages::segments::segments;
+    use crate::templates::{Data, RenderContext};
+    let context = RenderContext::new(jiff::tz::TimeZone::UTC, "US", None);
+    for name in ["plumbing", "auto-glass"] {
+        let config = load(&preset(name)).unwrap();
+        for template in config.templates.iter() {
+            let shown = template
+                .render(&Data::new(&template.sample()), &context)
+                .unwrap();
+            let said = format!("{name}/{} {}: {shown:?}", template.name, template.channel);
+            assert!(
+                !shown.text.contains("{{") && !shown.text.contains("None"),
+                "{said}"
+            );
+            if template.channel == ChannelKind::Sms {
+                let most = template
+                    .max_segments
+                    .expect("every text of a preset has its bound");
+                assert!(segments(&shown.text).count <= most, "{said}");
+            }
+            if std::env::var_os("RINGBACK_SHOW_TEMPLATES").is_some() {
+                eprintln!(
+                    "== {name}/{}.{} {:?}\n{}\n",
+                    template.name, template.channel, shown.subject, shown.text
+                );
+            }
+        }
+    }
+}
