@@ -11,6 +11,7 @@ mod zone;
 pub use day_hours::*;
 pub use holidays::{Holiday, HolidayError, HolidaySet, Holidays};
 pub use region::*;
+pub(crate) use state::plain_area_code;
 pub use state::{State, StateError};
 pub use whereabouts::*;
 pub use zone::*;
