@@ -46,7 +46,7 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
         };
         match template.category {
             Category::Transactional | Category::Emergency => {
-                offers(path, template, &shown, findings)
+                offers(path, template, &shown, findings);
             }
             Category::Promotional => false_subject(path, &shown, findings),
             Category::Staff => too_much(path, template, findings),
@@ -135,11 +135,12 @@ fn reply_cancel(path: &str, shown: &Rendered, findings: &mut Findings) {
 
 /// Whether the words stand in the text as words, not as part of one. Both in small letters.
 fn stands_in(text: &str, words: &str) -> bool {
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let begins_with_letter = letter(words.chars().next());
     text.match_indices(words).any(|(at, _)| {
-        let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let begins_with_letter = letter(words.chars().next());
-        !(begins_with_letter && letter(text[..at].chars().next_back()))
-            && !letter(text[at + words.len()..].chars().next())
+        let runs_in = begins_with_letter && letter(text[..at].chars().next_back());
+        let runs_on = letter(text[at + words.len()..].chars().next());
+        !runs_in && !runs_on
     })
 }
 
