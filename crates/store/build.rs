@@ -43,7 +43,7 @@ fn main() {
     }
     writeln!(
         out,
-        "/// Every statement.\npub const ALL: &[Statement] = &[{}];",
+        "/// Every statement.\n#[cfg(test)]\npub const ALL: &[Statement] = &[{}];",
         all.join(", ")
     )
     .expect("writing to a string");

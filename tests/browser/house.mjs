@@ -92,6 +92,7 @@ export function openBrowser() {
 
 /** Opens the link as a person does: the page it leads to has one button, since links are also opened by scanners. */
 export async function signIn(page, demo) {
+  page.setDefaultTimeout(15_000);
   await page.goto(demo.link);
   if (/\/sign-in/.test(page.url())) {
     await page.locator('main form button').first().click();

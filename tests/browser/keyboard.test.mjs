@@ -75,7 +75,8 @@ test('a lead is taken with the keyboard alone', async () => {
     const stop = await focused();
     if (stop?.main && stop.tag === 'button' && /take/i.test(stop.name)) {
       await page.keyboard.press('Enter');
-      await page.waitForFunction((lead) => document.querySelector('.ring-grid a.name')?.getAttribute('href') !== lead, first);
+      await page.waitForFunction((lead) => document.querySelector('main#main h1')
+        && document.querySelector('.ring-grid a.name')?.getAttribute('href') !== lead, first);
       return;
     }
   }

@@ -73,6 +73,7 @@ test('every page is sound in light and dark at 1440, 390 and 320 px', { timeout:
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: HEIGHT });
         found.push(...await faults(path, theme, width));
+        if (width === 320) continue;
         // Single things have ids in their address; their picture is named after the list.
         const name = path.replace(/^\/t\/[^/]+/, '').replace(/(?<=\/)\w+_\w{13}$/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'overview';
         await page.screenshot({ path: join(screenshots, `${name}-${theme}-${width}.png`), fullPage: true });

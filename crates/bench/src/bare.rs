@@ -28,8 +28,20 @@ struct Rows {
     table: String,
     insert: String,
     rows: Vec<Vec<Value>>,
-    /// Columns of unique indexes that hold text or bytes: each copy gets its own.
-    own: Vec<bool>,
+    changes: Vec<Change>,
+}
+
+/// What becomes of a column in a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// Ids and times move on; everything else stays.
+    Shift,
+    /// It names what all leads share.
+    Keep,
+    /// Text or bytes in a unique index: each copy gets its own, in no order, as numbers and addresses are.
+    Own,
+    /// The reference number of a lead, which is random.
+    Scatter,
 }
 
 /// What was measured.
@@ -179,7 +191,7 @@ fn rows_of_one_lead(db: &Connection) -> Tried<Vec<Rows>> {
             known.entry(key).or_default().extend(ids);
         }
         let marks: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
-        let own = own_columns(db, name, &columns)?;
+        let changes = changes(db, name, &columns)?;
         found.push(Rows {
             insert: format!(
                 "INSERT INTO {name} ({}) VALUES ({})",
@@ -188,7 +200,7 @@ fn rows_of_one_lead(db: &Connection) -> Tried<Vec<Rows>> {
             ),
             table: name.clone(),
             rows,
-            own,
+            changes,
         });
     }
     if found.is_empty() {
@@ -207,7 +219,7 @@ fn columns(db: &Connection, table: &str) -> Tried<Vec<String>> {
         .during(format_args!("reading the columns of {table}"))
 }
 
-fn own_columns(db: &Connection, table: &str, columns: &[String]) -> Tried<Vec<bool>> {
+fn changes(db: &Connection, table: &str, columns: &[String]) -> Tried<Vec<Change>> {
     let mut read = db
         .prepare(
             "SELECT DISTINCT info.name FROM pragma_index_list(?1) AS list, pragma_index_info(list.name) AS info \
@@ -218,10 +230,13 @@ fn own_columns(db: &Connection, table: &str, columns: &[String]) -> Tried<Vec<bo
         .query_map([table], |row| row.get(0))
         .and_then(Iterator::collect)
         .during(format_args!("reading the indexes of {table}"))?;
-    Ok(columns
-        .iter()
-        .map(|column| unique.contains(column))
-        .collect())
+    let change = |column: &String| match column.as_str() {
+        "tenant_id" | "connection_id" => Change::Keep,
+        "number" if table == "leads" => Change::Scatter,
+        name if unique.contains(name) => Change::Own,
+        _ => Change::Shift,
+    };
+    Ok(columns.iter().map(change).collect())
 }
 
 fn select(
@@ -242,12 +257,20 @@ fn insert_copy(db: &Connection, tables: &[Rows], lead: u64, dice: &mut Dice) -> 
     for table in tables {
         let mut insert = db.prepare_cached(&table.insert).during(&table.insert)?;
         for row in &table.rows {
-            let copy = row.iter().zip(&table.own).map(|(value, own)| match value {
-                Value::Integer(id) if *id >= SMALLEST_ID => Value::Integer(id + shift),
-                Value::Text(text) if *own => Value::Text(another(text, dice)),
-                Value::Blob(bytes) if *own => Value::Blob(scrambled(bytes, dice)),
-                value => value.clone(),
-            });
+            let copy =
+                row.iter()
+                    .zip(&table.changes)
+                    .map(|(value, change)| match (value, change) {
+                        (Value::Integer(_), Change::Scatter) => {
+                            Value::Integer(dice.below(1 << 40) as i64)
+                        }
+                        (Value::Integer(id), Change::Shift | Change::Own) if *id >= SMALLEST_ID => {
+                            Value::Integer(id + shift)
+                        }
+                        (Value::Text(text), Change::Own) => Value::Text(another(text, dice)),
+                        (Value::Blob(bytes), Change::Own) => Value::Blob(scrambled(bytes, dice)),
+                        (value, _) => value.clone(),
+                    });
             insert
                 .execute(rusqlite::params_from_iter(copy))
                 .during(format_args!("inserting a copy into {}", table.table))?;
@@ -285,8 +308,9 @@ mod tests {
         let db = Connection::open(&source).unwrap();
         db.execute_batch(
             "CREATE TABLE tenants (id INTEGER PRIMARY KEY, name TEXT) STRICT;
-             CREATE TABLE leads (id INTEGER PRIMARY KEY, tenant INTEGER, reference TEXT NOT NULL, CHECK (length(reference) = 8)) STRICT;
-             CREATE UNIQUE INDEX leads_reference ON leads (tenant, reference);
+             CREATE TABLE leads (id INTEGER PRIMARY KEY, tenant_id INTEGER, number INTEGER NOT NULL, code TEXT CHECK (length(code) = 8)) STRICT;
+             CREATE UNIQUE INDEX leads_number ON leads (tenant_id, number);
+             CREATE UNIQUE INDEX leads_code ON leads (tenant_id, code);
              CREATE TABLE messages (id INTEGER PRIMARY KEY, lead_id INTEGER NOT NULL, status INTEGER) STRICT;
              CREATE TABLE attempts (message_id INTEGER, number INTEGER, PRIMARY KEY (message_id, number)) STRICT, WITHOUT ROWID;
              CREATE TABLE points (value TEXT, lead_id INTEGER, PRIMARY KEY (value)) STRICT, WITHOUT ROWID;
@@ -296,8 +320,8 @@ mod tests {
         for n in 0..5i64 {
             let id = (1 << 40) + n * 1_000;
             db.execute(
-                "INSERT INTO leads VALUES (?1, 1, ?2)",
-                (id, format!("RB-{n:05}")),
+                "INSERT INTO leads VALUES (?1, 1 << 41, ?2, ?3)",
+                (id, n, format!("RB-{n:05}")),
             )
             .unwrap();
             for m in 1..=2 {
@@ -342,6 +366,12 @@ mod tests {
             )
             .unwrap();
         assert_eq!(astray, 0, "copies point at their own lead");
+        let tenants: i64 = db
+            .query_row("SELECT count(DISTINCT tenant_id) FROM leads", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(tenants, 1, "copies stay with their tenant");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -103,23 +103,28 @@ pub fn catalogue() -> &'static [ProviderInfo] {
     ALL
 }
 
+/// The provider of this name.
+pub(crate) fn find(name: &str) -> Result<&'static ProviderInfo, SettingsError> {
+    catalogue().iter().find(|one| one.name == name).ok_or_else(|| {
+        let mut known: Vec<&str> = catalogue().iter().map(|one| one.name).collect();
+        known.dedup();
+        SettingsError::new(
+            "provider",
+            format!(
+                "There is no provider of this name; there are {}.",
+                known.join(", ")
+            ),
+        )
+    })
+}
+
 /// Opens a connection. Nothing is called yet; [`Channel::probe`] does.
 pub fn open(
     provider: &str,
     settings: &BTreeMap<String, String>,
     http: &Http,
 ) -> Result<Arc<dyn Channel>, SettingsError> {
-    let Some(info) = catalogue().iter().find(|one| one.name == provider) else {
-        let mut known: Vec<&str> = catalogue().iter().map(|one| one.name).collect();
-        known.dedup();
-        return Err(SettingsError::new(
-            "provider",
-            format!(
-                "There is no provider of this name; there are {}.",
-                known.join(", ")
-            ),
-        ));
-    };
+    let info = find(provider)?;
     let settings = Settings::checked(info, settings)?;
     Ok(match info.name {
         "twilio" => Arc::new(twilio::Twilio::open(&settings, http)?),

@@ -200,7 +200,7 @@ pub struct WaitingCount {
     /// The channel.
     pub channel: ChannelKind,
     /// How many.
-    pub n: u64,
+    pub n: i64,
     /// When the first of them is due.
     pub oldest: Option<Timestamp>,
 }
@@ -406,7 +406,7 @@ impl Reader<'_> {
     }
 
     /// How many wait for a person.
-    pub fn ringing_count(&self, tenant: TenantId) -> Result<u64, StoreError> {
+    pub fn ringing_count(&self, tenant: TenantId) -> Result<i64, StoreError> {
         self.connection
             .query_row(leads::RINGING_COUNT.text, [tenant.raw()], |row| row.get(0))
             .map_err(StoreError::at(leads::RINGING_COUNT.name))
@@ -781,7 +781,7 @@ impl Reader<'_> {
         tenant: TenantId,
         now: Timestamp,
         days: i64,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<i64, StoreError> {
         let floor = id_floor(now.as_millisecond() - days * 86_400_000);
         self.connection
             .query_row(
@@ -790,6 +790,11 @@ impl Reader<'_> {
                 |row| row.get(0),
             )
             .map_err(StoreError::at(messages::TROUBLE_COUNT.name))
+    }
+
+    /// Attempts under way.
+    pub fn flying(&self) -> Result<i64, StoreError> {
+        self.connection.query_row(messages::FLYING.text, [], |row| row.get(0)).map_err(StoreError::at(messages::FLYING.name))
     }
 
     /// Whether the database answers.

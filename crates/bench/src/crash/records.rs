@@ -137,3 +137,37 @@ fn damage(db: &Connection) -> Tried<Vec<String>> {
     })?;
     Ok(damage)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_book_is_read_from_the_file() {
+        let path = std::env::temp_dir().join(format!("ringback-records-{}.db", std::process::id()));
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF;
+             CREATE TABLE leads (id INTEGER PRIMARY KEY, note INTEGER, last_name TEXT);
+             CREATE TABLE messages (id INTEGER PRIMARY KEY, lead_id INTEGER REFERENCES leads (id), channel INTEGER, status INTEGER);
+             INSERT INTO leads VALUES (10, 7, 'Whitfield {}'), (11, NULL, 'somebody else');
+             INSERT INTO messages VALUES (1, 10, 0, 4), (2, 10, 1, 11), (3, 11, 0, 3), (4, NULL, 0, 1), (5, 99, 1, 4);",
+            people::token(42, 1_790_000_000_000_000)
+        ))
+        .unwrap();
+        drop(db);
+        let book = read(&path).unwrap();
+        assert_eq!(book.leads, HashSet::from([10, 11]));
+        assert_eq!(book.by_number, HashMap::from([(42, vec![10])]));
+        assert_eq!(book.messages.len(), 4, "messages to staff are not compared");
+        assert_eq!(book.messages[1].channel, ChannelKind::Email);
+        assert_eq!(book.messages[1].status, Status::Unknown);
+        assert_eq!(book.damage, ["a row of messages points at nothing"]);
+        assert_eq!(
+            open_messages(&path).unwrap(),
+            3,
+            "queued, sending and unknown"
+        );
+        std::fs::remove_file(&path).unwrap();
+    }
+}

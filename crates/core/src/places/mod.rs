@@ -2,6 +2,7 @@
 
 mod day_hours;
 mod holidays;
+mod opening;
 mod region;
 mod state;
 mod tables;
@@ -10,6 +11,7 @@ mod zone;
 
 pub use day_hours::*;
 pub use holidays::{Holiday, HolidayError, HolidaySet, Holidays};
+pub use opening::*;
 pub use region::*;
 pub use state::{State, StateError};
 pub use whereabouts::*;

@@ -142,3 +142,38 @@ impl ScoreState {
 fn visit(facts: &Facts<'_>) -> u32 {
     facts.session.as_ref().map_or(0, |session| session.number)
 }
+
+/// Adds what another lead gathered in the same model, when two leads turn out to be one (L7). Answers the awards that both have and
+/// only one may keep, as rule and points to take back; the state has them taken back already.
+pub fn absorb(model: &ScoreModel, state: &mut ScoreState, other: &ScoreState) -> Vec<(String, i64)> {
+    let mut doubled = Vec::new();
+    state.points += other.points;
+    state.peak = state.peak.max(other.peak);
+    for (rule, times) in &other.fired {
+        let fired = state.fired.entry(rule.clone()).or_insert(0);
+        let Some(known) = model.rule(rule) else {
+            *fired += times;
+            continue;
+        };
+        let most = match model.limit_of(known) {
+            Limit::Once => 1,
+            Limit::Times(most) => most,
+            Limit::PerSession => u32::MAX,
+        };
+        let both = fired.saturating_add(*times);
+        let over = both.saturating_sub(most.max(*fired));
+        *fired = both - over;
+        if over > 0 {
+            let points = known.points * i64::from(over);
+            state.points -= points;
+            doubled.push((rule.clone(), points));
+        }
+    }
+    for (rule, session) in &other.sessions {
+        let last = state.sessions.entry(rule.clone()).or_insert(*session);
+        *last = (*last).max(*session);
+    }
+    state.peak = state.peak.max(state.points);
+    state.tier = model.tier_of(state.points).map(|tier| tier.name.clone());
+    doubled
+}

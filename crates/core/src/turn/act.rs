@@ -37,7 +37,7 @@ impl Turn<'_> {
             keys.push(PointKey {
                 tenant: tenant.id,
                 kind: PointKind::Email,
-                value: email.key().to_owned(),
+                value: email.key(),
             });
         }
         for key in &keys {
@@ -251,7 +251,7 @@ impl Turn<'_> {
         }
         self.world.out.merges.push((from, into));
         let doubled = match self.world.lead_mut(into) {
-            Some(target) => absorb(target, &source, now),
+            Some(target) => absorb(tenant, target, &source, now),
             None => Vec::new(),
         };
         self.repoint(from, into);
@@ -508,6 +508,7 @@ impl Turn<'_> {
 
 /// Takes over what the other lead had. Answers awards that both had and only one may keep.
 fn absorb(
+    tenant: &Tenant,
     target: &mut LeadState,
     source: &LeadState,
     now: jiff::Timestamp,
@@ -572,7 +573,7 @@ fn absorb(
     };
     let mut doubled = Vec::new();
     for row in &source.scores {
-        doubled.extend(absorb_score(&mut target.scores, row));
+        doubled.extend(absorb_score(tenant, &mut target.scores, row));
     }
     if target.lead.tier.is_none() && target.lead.points < source.lead.points {
         target.lead.points = source.lead.points;
@@ -581,25 +582,17 @@ fn absorb(
     doubled
 }
 
-fn absorb_score(scores: &mut Vec<ScoreRow>, row: &ScoreRow) -> Vec<(String, String, i64)> {
+/// Adds one standing to the other of the same model and visit. Answers what both gave and only one may keep.
+fn absorb_score(tenant: &Tenant, scores: &mut Vec<ScoreRow>, row: &ScoreRow) -> Vec<(String, String, i64)> {
     let mut row = row.clone();
     row.dirty = true;
     row.new = true;
-    match scores
-        .iter_mut()
-        .find(|have| have.model == row.model && have.session == row.session)
-    {
-        None => {
-            scores.push(row);
-            Vec::new()
-        }
-        Some(have) => {
-            have.dirty = true;
-            have.state
-                .absorb(&row.state)
-                .into_iter()
-                .map(|(rule, points)| (row.model.clone(), rule, points))
-                .collect()
-        }
-    }
+    let Some(have) = scores.iter_mut().find(|have| have.model == row.model && have.session == row.session) else {
+        scores.push(row);
+        return Vec::new();
+    };
+    have.dirty = true;
+    let Some(model) = tenant.config.models.get(&row.model) else { return Vec::new() };
+    let doubled = crate::scoring::absorb(model, &mut have.state, &row.state);
+    doubled.into_iter().map(|(rule, points)| (row.model.clone(), rule, points)).collect()
 }

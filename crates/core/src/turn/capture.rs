@@ -94,7 +94,7 @@ impl Turn<'_> {
             keys.push(key(PointKind::Phone, phone.as_str()));
         }
         if let Some(email) = &capture.email {
-            keys.push(key(PointKind::Email, email.key()));
+            keys.push(key(PointKind::Email, &email.key()));
         }
         if let Some(anonymous) = &capture.anonymous_id {
             keys.push(key(PointKind::Anonymous, anonymous));
@@ -107,10 +107,6 @@ impl Turn<'_> {
             self.tell_consent(tenant, lead, told, capture);
         }
         let now = self.now;
-        let product = capture
-            .product
-            .clone()
-            .or_else(|| tenant.config.default_product().map(str::to_owned));
         if let Some(state) = self.world.lead_mut(lead) {
             let lead = &mut state.lead;
             lead.learn(capture.profile.clone(), capture.overwrite, now);
@@ -126,9 +122,16 @@ impl Turn<'_> {
                 lead.email = Some(email.as_str().to_owned());
             }
             lead.anonymous &= lead.phone.is_none() && lead.email.is_none();
-            if let Some(product) = product {
-                place(tenant, lead, &product, now);
+        }
+        let routed = match (&capture.product, self.world.lead(lead)) {
+            (Some(product), _) => Some(product.clone()),
+            (None, Some(state)) if state.lead.products.is_empty() => {
+                Some(tenant.config.product_for(&super::react::facts(tenant, state, None, now, None)).to_owned())
             }
+            (None, _) => None,
+        };
+        if let (Some(product), Some(state)) = (routed, self.world.lead_mut(lead)) {
+            place(tenant, &mut state.lead, &product, now);
         }
         Landed { lead, status }
     }
@@ -373,24 +376,9 @@ pub(super) fn place(tenant: &Tenant, lead: &mut Lead, product: &str, now: crate:
 /// Where a lead stands in each product, for answers.
 pub(super) fn product_views(tenant: &Tenant, state: &LeadState) -> BTreeMap<String, ProductView> {
     let scores_of = |product: &str| -> BTreeMap<String, ScoreShort> {
-        let models = tenant.config.models_of(product);
-        models
-            .iter()
-            .filter_map(|model| {
-                let row = state
-                    .scores
-                    .iter()
-                    .rev()
-                    .find(|row| row.model == model.item.name())?;
-                Some((
-                    row.model.clone(),
-                    ScoreShort {
-                        points: row.state.points,
-                        tier: row.state.tier.clone(),
-                    },
-                ))
-            })
-            .collect()
+        let row_of = |name: &str| state.scores.iter().rev().find(|row| row.model == name);
+        let rows = tenant.config.models_of(product).iter().filter_map(|model| row_of(&model.name));
+        rows.map(|row| (row.model.clone(), ScoreShort { points: row.state.points, tier: row.state.tier.clone() })).collect()
     };
     state
         .lead

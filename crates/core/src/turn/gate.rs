@@ -4,11 +4,12 @@
 use super::say::signed;
 use super::world::{Consent, CounterKey, Point, PointKey, Purpose};
 use super::{KillSwitch, Tenant, Turn, kind_of};
-use crate::consent::hours::{Hours, HoursQuestion};
+use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings, QuietHours};
+use crate::contact::Phone;
 use crate::ids::TenantId;
 use crate::leads::Lead;
 use crate::messages::{Category, ChannelKind, Message, Priority, Reason, Status};
-use crate::places::Whereabouts;
+use crate::places::{Region, Whereabouts};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -224,20 +225,12 @@ impl Turn<'_> {
             }
         }
         match self.hours(tenant, message, lead) {
-            Hours::Open { because } => said.pass("quiet_hours", &because),
-            Hours::Opens { at, because } => {
+            Quiet::Open(because) => said.pass("quiet_hours", &because),
+            Quiet::Opens(at, because) => {
                 let until = self.spread(at, message.expires_at);
                 return said.defer("quiet_hours", "quiet_hours", until, because, sandbox);
             }
-            Hours::Never { because } => {
-                return said.end(
-                    "quiet_hours",
-                    Status::Blocked,
-                    "no_common_hour",
-                    because,
-                    sandbox,
-                );
-            }
+            Quiet::Never(because) => return said.end("quiet_hours", Status::Blocked, "no_common_hour", because, sandbox),
         }
         if !sandbox && tenant.ways(message.channel).next().is_none() {
             let until = now + signed(Duration::from_secs(300));
@@ -332,36 +325,36 @@ impl Turn<'_> {
     }
 
     /// Quiet hours by the recipient's own places (C4).
-    fn hours(&self, tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Hours {
-        if message.plan.keyword_answer
-            || matches!(message.category, Category::Staff | Category::Emergency)
-            || message.channel == ChannelKind::Webhook
-        {
-            return Hours::Open {
-                because: String::new(),
-            };
+    fn hours(&self, tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Quiet {
+        let held = matches!(message.category, Category::Transactional | Category::Promotional);
+        if !held || message.plan.keyword_answer || message.channel == ChannelKind::Webhook {
+            return Quiet::Open(String::new());
         }
-        let phone = if message.channel == ChannelKind::Sms {
-            Some(message.recipient.as_str())
-        } else {
-            lead.and_then(|lead| lead.phone.as_deref())
-        };
-        let places = Whereabouts {
+        let reached = if message.channel == ChannelKind::Sms { Some(message.recipient.as_str()) } else { lead.and_then(|lead| lead.phone.as_deref()) };
+        let phone = reached.and_then(Phone::from_e164);
+        let country = lead.and_then(|lead| lead.country.as_deref()).and_then(|country| country.parse::<Region>().ok());
+        let whereabouts = Whereabouts {
             explicit_zone: lead.and_then(|lead| lead.time_zone.as_deref()),
             zip: lead.and_then(|lead| lead.zip.as_deref()),
             state: lead.and_then(|lead| lead.state.as_deref()),
-            phone,
-            country: lead.and_then(|lead| lead.country.as_deref()),
-            home: &tenant.config.settings.region,
-            home_zone: &tenant.zone,
+            phone: phone.as_ref(),
+            // Nobody who says nothing of where they are lives anywhere but where the business works.
+            country: country.or_else(|| phone.is_none().then_some(tenant.config.settings.region)),
         };
-        crate::consent::hours::hours(&HoursQuestion {
+        let places = whereabouts.places();
+        let question = HoursQuestion {
             category: message.category,
             places: &places,
-            answers: message.plan.answers.map(crate::time::from_micros),
-            transactional_until: tenant.config.settings.quiet_hours.transactional_until,
+            reply_to: message.plan.answers.map(crate::time::from_micros),
             now: self.now,
-        })
+        };
+        let settings = HoursSettings { transactional_close: tenant.config.settings.quiet_hours.transactional_until, ..HoursSettings::default() };
+        let ruling = QuietHours::built_in().judge(&question, &settings);
+        match &ruling.hours {
+            Hours::Open | Hours::OpenBecause(_) => Quiet::Open(explain(&ruling)),
+            Hours::Opens { at, .. } => Quiet::Opens(*at, explain(&ruling)),
+            Hours::Never { .. } => Quiet::Never(explain(&ruling)),
+        }
     }
 
     /// The next opening with jitter up to 20 minutes, so that an opening is no burst; earlier when the message would expire.
@@ -373,6 +366,35 @@ impl Turn<'_> {
             _ => spread,
         }
     }
+}
+
+/// The answer of quiet hours with every zone it looked at and why, so that the proof needs no present rules (C7).
+fn explain(ruling: &HoursRuling<'_>) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(160);
+    // Writing into a String cannot fail.
+    let _ = write!(text, "{}", ruling.hours);
+    for seen in &ruling.seen {
+        let (hour, minute) = (seen.local.hour(), seen.local.minute());
+        let _ = write!(text, " {hour:02}:{minute:02} in {} (", seen.zone.name());
+        for (n, source) in seen.sources.iter().enumerate() {
+            text.push_str(if n > 0 { ", " } else { "" });
+            text.push_str(source.as_str());
+        }
+        text.push_str(").");
+    }
+    let _ = write!(text, " Rules {}", ruling.rules_version);
+    for rule in &ruling.rules {
+        let _ = write!(text, " {rule}");
+    }
+    text
+}
+
+/// What quiet hours say of a message, with the reason as a sentence.
+enum Quiet {
+    Open(String),
+    Opens(Timestamp, String),
+    Never(String),
 }
 
 const HOUR: i64 = 3_600_000_000;
@@ -516,11 +538,6 @@ fn number_type(message: &Message) -> Option<String> {
     if message.channel != ChannelKind::Sms {
         return None;
     }
-    let kind = crate::contact::Phone::from_e164(&message.recipient).kind();
-    (!kind.can_text()).then(|| {
-        format!(
-            "A text cannot go to this number: it is {}.",
-            kind.describe()
-        )
-    })
+    let phone = Phone::from_e164(&message.recipient)?;
+    (!phone.can_text()).then(|| format!("A text cannot go to this number: it is {}.", phone.kind()))
 }

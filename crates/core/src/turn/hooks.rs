@@ -2,7 +2,7 @@
 
 use super::world::{Cancel, Consent, PointKey, Purpose, Suppression};
 use super::{Answer, ConsentTold, Tenant, Turn, kind_of};
-use crate::consent::words::{InboundWord, classify};
+use crate::consent::words::{InboundWord, StopHow, classify};
 use crate::ids::{ConnectionId, LeadId};
 use crate::messages::{
     Category, ChannelKind, Inbound, Message, Plan, Reason, Report, Reported, Status, Suppress,
@@ -93,7 +93,7 @@ impl Turn<'_> {
             .and_then(|point| point.lead)
             .and_then(|lead| self.own(tenant, lead));
         let word = classify(&inbound.body, Some(&tenant.config.settings.name));
-        let said = json!({"channel": inbound.channel, "body": inbound.body, "to": inbound.to, "read_as": word.name()});
+        let said = json!({"channel": inbound.channel, "body": inbound.body, "to": inbound.to, "read_as": read_as(&word)});
         let event = lead.map(|lead| {
             self.note(
                 tenant.id,
@@ -105,7 +105,7 @@ impl Turn<'_> {
             )
         });
         match word {
-            InboundWord::Stop { how } => self.stop(tenant, &key, lead, inbound, connection, &how),
+            InboundWord::Stop { how } => self.stop(tenant, &key, lead, inbound, connection, &how_read(&how)),
             InboundWord::Start => self.start_again(tenant, &key, lead, inbound, connection),
             InboundWord::Yes
                 if self
@@ -440,5 +440,26 @@ impl Turn<'_> {
             );
         }
         Answer::Done
+    }
+}
+
+/// The word that the timeline keeps.
+const fn read_as(word: &InboundWord) -> &'static str {
+    match word {
+        InboundWord::Stop { .. } => "stop",
+        InboundWord::Unsure { .. } => "unsure",
+        InboundWord::Help => "help",
+        InboundWord::Start => "start",
+        InboundWord::Yes => "yes",
+        InboundWord::None => "text",
+    }
+}
+
+/// How a stop was recognised, for the consent record.
+fn how_read(how: &StopHow) -> String {
+    match how {
+        StopHow::Conclusive { word } | StopHow::Listed { word } => format!("the word {word}"),
+        StopHow::Misspelt { word } => format!("the word {word}, misspelt"),
+        StopHow::FreeText { .. } => "the person's own words".to_owned(),
     }
 }

@@ -439,6 +439,15 @@ pub struct Needs {
 }
 
 impl Order {
+    /// The name its sender gave the event, if it has one.
+    pub fn event_key(&self) -> Option<&str> {
+        match &self.intake {
+            Intake::Capture(capture) => capture.key.as_deref(),
+            Intake::Track(track) => track.key.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What deciding this order looks at first; the leads that are found by it come with all they have.
     pub fn needs(&self, needs: &mut Needs) {
         let tenant = self.tenant;
@@ -478,7 +487,7 @@ impl Order {
                     point(PointKind::Phone, phone.as_str().to_owned());
                 }
                 if let Some(email) = &edit.email {
-                    point(PointKind::Email, email.key().to_owned());
+                    point(PointKind::Email, email.key());
                 }
                 needs.leads.push(edit.lead);
             }
@@ -531,7 +540,7 @@ impl Capture {
             point(PointKind::Phone, phone.as_str().to_owned());
         }
         if let Some(email) = &self.email {
-            point(PointKind::Email, email.key().to_owned());
+            point(PointKind::Email, email.key());
         }
         if let Some(anonymous) = &self.anonymous_id {
             point(PointKind::Anonymous, anonymous.clone());

@@ -16,14 +16,14 @@ mod track;
 mod workflow;
 pub mod world;
 
-pub use gate::{Ruling, Said, Verdict};
+pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};
 pub use intake::*;
 pub use settle::Retries;
 pub use tenant::*;
 pub use world::World;
 
 use crate::ids::{
-    AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId, SessionId,
+    AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId,
     TenantId,
 };
 use crate::messages::{ChannelKind, Message};
@@ -241,10 +241,6 @@ impl<'a> Turn<'a> {
 
     fn run_id(&mut self) -> RunId {
         RunId::from_raw(self.ids.next(self.now))
-    }
-
-    fn session_id(&mut self) -> SessionId {
-        SessionId::from_raw(self.ids.next(self.now))
     }
 
     fn notification_id(&mut self) -> NotificationId {

@@ -94,22 +94,20 @@ impl Turn<'_> {
         lead: LeadId,
         happening: &Happening<'_>,
     ) -> Vec<(String, String)> {
-        let Some(state) = self.world.lead(lead) else {
-            return Vec::new();
-        };
-        let models: Vec<Arc<Versioned<ScoreModel>>> = match state.lead.product() {
-            Some(_) => state
-                .lead
-                .products
-                .iter()
-                .flat_map(|placement| tenant.config.models_of(&placement.product).iter().cloned())
-                .collect(),
-            None => Vec::new(),
-        };
+        let Some(state) = self.world.lead(lead) else { return Vec::new() };
+        let products: Vec<String> = state.lead.products.iter().map(|placement| placement.product.clone()).collect();
+        let config = Arc::clone(&tenant.config);
+        let mut done: Vec<&str> = Vec::new();
         let mut entered = Vec::new();
-        for model in models {
-            if let Some(tier) = self.score_one(tenant, lead, happening, &model) {
-                entered.push((model.item.name().to_owned(), tier));
+        for product in &products {
+            for model in config.models_of(product) {
+                if done.contains(&model.name.as_str()) {
+                    continue;
+                }
+                done.push(&model.name);
+                if let Some(tier) = self.score_one(tenant, lead, happening, model) {
+                    entered.push((model.name.clone(), tier));
+                }
             }
         }
         entered
@@ -123,11 +121,11 @@ impl Turn<'_> {
         model: &Versioned<ScoreModel>,
     ) -> Option<String> {
         let state = self.world.lead(lead)?;
-        let session = match model.item.scope() {
+        let session = match model.scope {
             Scope::Session => Some(state.session.as_ref()?.id),
             Scope::Lead => None,
         };
-        let name = model.item.name();
+        let name = model.name.as_str();
         let at = state
             .scores
             .iter()
@@ -135,7 +133,7 @@ impl Turn<'_> {
         let mut score_state =
             at.map_or_else(ScoreState::default, |at| state.scores[at].state.clone());
         let facts = facts(tenant, state, Some(happening), self.now, None);
-        let scored = crate::scoring::score(&model.item, &mut score_state, &facts);
+        let scored = crate::scoring::score(model, &mut score_state, &facts);
         if scored.awards.is_empty() && scored.entered.is_none() {
             return None;
         }

@@ -76,10 +76,7 @@ impl Turn<'_> {
             for (index, channel) in channels.iter().enumerate() {
                 let address = hearer.address(*channel).map(str::to_owned);
                 let reached = address.is_some();
-                let template = tenant
-                    .config
-                    .templates
-                    .lookup(&send.template, *channel, None);
+                let template = tenant.config.template(&send.template, *channel, None);
                 let category = send
                     .category
                     .or_else(|| template.map(|template| template.category))
@@ -259,7 +256,7 @@ impl Turn<'_> {
         if message.sandbox {
             return None;
         }
-        let mut ways = tenant.ways(message.channel).filter(|way| {
+        let ways = tenant.ways(message.channel).filter(|way| {
             message
                 .plan
                 .hook
@@ -267,7 +264,7 @@ impl Turn<'_> {
                 .is_none_or(|hook| way.name == *hook)
         });
         let first = ways.clone().next();
-        ways.find(|way| !message.plan.tried.contains(&way.id))
+        ways.clone().find(|way| !message.plan.tried.contains(&way.id))
             .or(first)
             .map(|way| way.id)
     }
@@ -395,7 +392,7 @@ impl Turn<'_> {
             );
         };
         let template = match &compose.template {
-            Some(name) => match tenant.config.templates.lookup(name, compose.channel, None) {
+            Some(name) => match tenant.config.template(name, compose.channel, None) {
                 Some(template) if template.category == compose.category => {
                     Some((template.name.clone(), template.version))
                 }
@@ -505,20 +502,20 @@ fn lead_view(tenant: &Tenant, lead: &Lead) -> Value {
 }
 
 fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value> {
-    let model = tenant.config.shown_model(state.lead.product())?;
-    let row = state.scores.iter().rev().find(|row| row.model == model)?;
+    let model = &tenant.config.model_of(state.lead.product()?)?.name;
+    let row = state.scores.iter().rev().find(|row| row.model == *model)?;
     let model = tenant.config.models.get(model)?;
-    let reasons: Vec<&str> = row
+    let reasons: Vec<std::borrow::Cow<'_, str>> = row
         .state
         .fired
         .keys()
-        .filter_map(|rule| model.item.label_of(rule))
+        .filter_map(|rule| model.rule(rule).map(crate::scoring::Rule::title))
         .collect();
     Some(json!({
         "model": row.model,
         "points": row.state.points,
         "tier": row.state.tier,
-        "label": row.state.tier.as_deref().and_then(|tier| model.item.tier_label(tier)),
+        "label": row.state.tier.as_deref().and_then(|tier| model.tier(tier).map(crate::scoring::Tier::title)),
         "reasons": reasons,
     }))
 }

@@ -240,7 +240,7 @@ impl Turn<'_> {
             let Some(address) = self.address_of(tenant, message, channel) else {
                 continue;
             };
-            let Some(found) = tenant.config.templates.lookup(&template, channel, None) else {
+            let Some(found) = tenant.config.template(&template, channel, None) else {
                 continue;
             };
             let version = found.version;

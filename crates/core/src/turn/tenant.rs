@@ -81,7 +81,7 @@ pub enum KillSwitch {
 
 impl Tenant {
     /// The accounts for a channel that are switched on, in order.
-    pub fn ways(&self, channel: ChannelKind) -> impl Iterator<Item = &Connection> {
+    pub fn ways(&self, channel: ChannelKind) -> impl Iterator<Item = &Connection> + Clone {
         self.connections
             .iter()
             .filter(move |one| one.channel == channel && one.enabled)

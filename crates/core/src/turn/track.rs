@@ -98,7 +98,7 @@ impl Turn<'_> {
                 keys.push(key(PointKind::Phone, phone.as_str()));
             }
             if let Some(email) = &capture.email {
-                keys.push(key(PointKind::Email, email.key()));
+                keys.push(key(PointKind::Email, &email.key()));
             }
         }
         let (lead, _) = self.resolve(tenant, &keys);

@@ -46,13 +46,13 @@ impl Turn<'_> {
         for workflow in config
             .workflows
             .values()
-            .filter(|workflow| fits(&workflow.item.trigger))
+            .filter(|workflow| fits(&workflow.trigger))
         {
             let Some(state) = self.world.lead(lead) else {
                 continue;
             };
             // Products are isolated (W6): a workflow of one product never acts on a lead of another.
-            if let Some(product) = &workflow.item.product
+            if let Some(product) = &workflow.product
                 && !state
                     .lead
                     .products
@@ -61,12 +61,12 @@ impl Turn<'_> {
             {
                 continue;
             }
-            if let Some(when) = &workflow.item.when
+            if let Some(when) = &workflow.when
                 && !when.holds(&facts(tenant, state, Some(happening), self.now, None))
             {
                 continue;
             }
-            if self.ran_before(lead, &workflow.item) {
+            if self.ran_before(lead, workflow) {
                 continue;
             }
             self.start(tenant, lead, happening, workflow)?;
@@ -110,7 +110,7 @@ impl Turn<'_> {
             id,
             tenant: tenant.id,
             lead,
-            workflow: workflow.item.name.clone(),
+            workflow: workflow.name.clone(),
             version: workflow.version,
             event: happening.event,
             session,
@@ -134,8 +134,8 @@ impl Turn<'_> {
             tenant,
             lead,
             id,
-            &workflow.item,
-            &workflow.item.steps,
+            workflow,
+            &workflow.steps,
             "",
             0,
         )?;
@@ -397,8 +397,8 @@ impl Turn<'_> {
             tenant,
             lead,
             id,
-            &workflow.item,
-            &workflow.item.steps,
+            workflow,
+            &workflow.steps,
             "",
             &parts,
             woke,

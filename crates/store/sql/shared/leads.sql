@@ -79,9 +79,6 @@ INSERT INTO event_keys (tenant_id, lead_id, key, event_id) VALUES ($1, $2, $3, $
 -- timeline [hot]: a lead's history, newest first.
 SELECT id, kind, at, source, actor, session_id, properties FROM events WHERE lead_id = $2 AND tenant_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4;
 
--- events_in_order: a lead's history as it came in, for counting again.
-SELECT id, kind, at, source, session_id, properties FROM events WHERE lead_id = $2 AND tenant_id = $1 ORDER BY id;
-
 -- merge_events: history of the first lead becomes the second's.
 UPDATE events SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 

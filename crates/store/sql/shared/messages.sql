@@ -95,3 +95,6 @@ DELETE FROM seen WHERE day < $1;
 
 -- purge_counters: limits of slots gone by.
 DELETE FROM counters WHERE (name LIKE '%.hour' AND slot < $1) OR (name LIKE '%.day' AND slot < $2);
+
+-- flying [hot]: how many attempts are under way.
+SELECT count(*) FROM messages WHERE state = 1 AND deadline IS NOT NULL;

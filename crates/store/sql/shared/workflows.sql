@@ -15,3 +15,6 @@ SELECT tenant_id, id, lead_id FROM runs WHERE state = 0 AND wake_at IS NOT NULL 
 
 -- next_wake [hot]: when the next run wakes.
 SELECT wake_at FROM runs WHERE state = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1;
+
+-- open_versions: which workflow versions open runs of a tenant go by.
+SELECT DISTINCT workflow, version FROM runs WHERE tenant_id = $1 AND state = 0;

@@ -1,5 +1,9 @@
 //! Signing webhooks as the providers do, for tests and the load harness: what is signed here, [`read`](crate::Channel::read) accepts.
 
+mod sns;
+
+pub use sns::{Sns, trusting};
+
 use crate::{
     channel::RawHook,
     signing::{

@@ -1,0 +1,290 @@
+//! A server that misbehaves on request, and the messages and connections that tests need.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use ringback_channels::{Channel, Egress, Http, open};
+use ringback_core::{
+    ids::{AttemptId, MessageId},
+    messages::{Content, Outgoing},
+    time::Timestamp,
+};
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+
+/// What the server does with a request that it has read to the end.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Answers and keeps the connection.
+    Whole(Vec<u8>),
+    /// Writes this and closes.
+    Cut(Vec<u8>),
+    /// Writes this and then nothing for ever.
+    Hang(Vec<u8>),
+    /// Writes a head and then 100 MB.
+    Huge(&'static str),
+    /// Closes in the middle of reading the request, so that the rest of it meets a reset.
+    Reset,
+}
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub head: String,
+    pub body: Vec<u8>,
+    pub connection: usize,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+    pub arrived: Arc<Notify>,
+}
+
+impl Server {
+    /// A server that does the same with every request.
+    pub async fn always(reply: Reply) -> Self {
+        Self::with(move |_| reply.clone()).await
+    }
+
+    /// A server that asks what to do; the number counts requests from 0.
+    pub async fn with(decide: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let arrived = Arc::new(Notify::new());
+        let decide = Arc::new(decide);
+        let (all, bell) = (Arc::clone(&seen), Arc::clone(&arrived));
+        tokio::spawn(async move {
+            for connection in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (all, bell, decide) = (Arc::clone(&all), Arc::clone(&bell), Arc::clone(&decide));
+                tokio::spawn(async move { serve(stream, connection, &all, &bell, &*decide).await });
+            }
+        });
+        Self {
+            address,
+            seen,
+            arrived,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn requests(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    connection: usize,
+    all: &Mutex<Vec<Seen>>,
+    bell: &Notify,
+    decide: &(dyn Fn(usize) -> Reply + Send + Sync),
+) {
+    let mut buffer = Vec::new();
+    loop {
+        let mut chunk = [0; 4096];
+        let end = loop {
+            if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => buffer.extend_from_slice(&chunk[..read]),
+            }
+        };
+        let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
+        let mut seen = Seen {
+            head,
+            body: Vec::new(),
+            connection,
+        };
+        let length: usize = seen
+            .header("content-length")
+            .map_or(0, |text| text.parse().unwrap());
+        while buffer.len() < end + length {
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => buffer.extend_from_slice(&chunk[..read]),
+            }
+        }
+        seen.body = buffer[end..end + length].to_vec();
+        buffer.drain(..end + length);
+        let number = {
+            let mut all = all.lock().unwrap();
+            all.push(seen);
+            all.len() - 1
+        };
+        bell.notify_one();
+        match decide(number) {
+            Reply::Whole(bytes) => stream.write_all(&bytes).await.unwrap(),
+            Reply::Cut(bytes) => {
+                let _gone = stream.write_all(&bytes).await;
+                let _gone = stream.shutdown().await;
+                return;
+            }
+            Reply::Hang(bytes) => {
+                stream.write_all(&bytes).await.unwrap();
+                pending::<()>().await;
+            }
+            Reply::Huge(head) => {
+                let block = vec![b' '; 1 << 20];
+                if stream.write_all(head.as_bytes()).await.is_err() {
+                    return;
+                }
+                for _ in 0..100 {
+                    if stream.write_all(&block).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Reply::Reset => {
+                socket_linger_zero(&stream);
+                return;
+            }
+        }
+    }
+}
+
+fn socket_linger_zero(stream: &TcpStream) {
+    #[allow(deprecated, reason = "a linger of zero never blocks; it makes close send a reset")]
+    stream.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+}
+
+/// A whole answer with a length.
+pub fn answer(status: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    let mut text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    Reply::Whole(text.into_bytes())
+}
+
+/// A client that may reach loopback and nothing else that is private.
+pub fn http() -> Http {
+    Http::new(Egress {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        allow_http: false,
+    })
+}
+
+pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+pub const AUTH_TOKEN: &str = "made-up-auth-token-for-tests-0001";
+pub const WHSEC: &str = "whsec_bWFkZS11cC1zaWduaW5nLXNlY3JldC0xLWZvci10ZXN0cw==";
+pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000001:ses-events";
+
+/// Settings of a provider that calls `base`.
+pub fn settings(provider: &str, base: &str) -> BTreeMap<String, String> {
+    match provider {
+        "twilio" => map(&[
+            ("account_sid", "AC00000000000000000000000000000001"),
+            ("auth_token", AUTH_TOKEN),
+            ("from", "+15005550006"),
+            ("base_url", base),
+        ]),
+        "resend" => map(&[
+            ("api_key", "re_made_up"),
+            ("from", "Acme <hello@example.test>"),
+            ("webhook_secret", WHSEC),
+            ("base_url", base),
+        ]),
+        "ses" => map(&[
+            ("region", "us-east-1"),
+            ("access_key_id", "AKIDMADEUPFORTESTS01"),
+            ("secret_access_key", "made-up-secret-key-for-tests-only"),
+            ("from", "Acme <hello@example.test>"),
+            ("configuration_set", "engage"),
+            ("topic_arn", TOPIC),
+            ("base_url", base),
+        ]),
+        "webhook" => map(&[("url", base), ("secret", WHSEC)]),
+        other => panic!("no settings for {other}"),
+    }
+}
+
+pub fn channel(provider: &str, base: &str) -> Arc<dyn Channel> {
+    open(provider, &settings(provider, base), &http()).unwrap()
+}
+
+pub fn now() -> Timestamp {
+    "2026-01-01T00:00:05Z".parse().unwrap()
+}
+
+pub fn message_id() -> MessageId {
+    MessageId::from_raw(123_456_789_012)
+}
+
+/// A message that the provider can carry.
+pub fn outgoing(provider: &str) -> Outgoing {
+    let (to, content) = match provider {
+        "twilio" => (
+            "+12065550100",
+            Content::Text {
+                body: "Hello, we got your request. Zażółć 👍 & more+".to_owned(),
+            },
+        ),
+        "webhook" => (
+            "https://example.test/hook",
+            Content::Json {
+                event: "lead.created".to_owned(),
+                body: r#"{"type":"lead.created","data":{"id":"lead_1"}}"#.to_owned(),
+            },
+        ),
+        _ => (
+            "lead@example.test",
+            Content::Mail {
+                subject: "Hello – Zażółć".to_owned(),
+                text: "Hello,\n.\n..\nthat was a dot.".to_owned(),
+                html: Some("<p>Hello</p>".to_owned()),
+                reply_to: Some("inbox@example.test".to_owned()),
+                headers: vec![
+                    ("List-Unsubscribe".to_owned(), "<https://example.test/u/1>".to_owned()),
+                    ("List-Unsubscribe-Post".to_owned(), "List-Unsubscribe=One-Click".to_owned()),
+                ],
+            },
+        ),
+    };
+    Outgoing {
+        message: message_id(),
+        attempt: AttemptId::from_raw(77),
+        key: message_id().to_string(),
+        to: to.to_owned(),
+        from_name: None,
+        content,
+        report_url: Some("https://leads.example.test/hooks/con_1/secret".to_owned()),
+        at: now(),
+        remaining: Some(std::time::Duration::from_secs(900)),
+    }
+}

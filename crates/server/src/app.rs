@@ -1,0 +1,269 @@
+//! The running server in one value: what every route and page works with.
+
+use crate::loops::{Inbox, Live, Loops};
+use crate::registry::Registry;
+use crate::secrets::{MasterKey, SealError, Tokens};
+use ringback_channels::{Egress, Http};
+use ringback_core::ids::{IdMaker, TenantId};
+use ringback_core::time::{Clock, Timestamp};
+use ringback_core::turn::{Answer, Intake, Once, Order};
+use ringback_store::{House as _, OpenError, Readers, StoreError, Writer};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the operator sets for the whole server. Tenants' own configuration is theirs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Holds everything of an embedded server.
+    pub data: PathBuf,
+    /// The address that links and webhooks are built on, without a slash at the end.
+    pub public_url: String,
+    /// Networks that providers may be reached in although they are private.
+    pub egress: Egress,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Orders that may wait for the writer; more are asked to come back.
+    pub most_waiting: usize,
+    /// Requests a minute from one address on public routes.
+    pub public_per_minute: u32,
+    /// True when browsers reach it over https: cookies are marked secure.
+    pub https: bool,
+}
+
+impl Settings {
+    /// Defaults for a data folder and a public address.
+    pub fn new(data: PathBuf, public_url: impl Into<String>) -> Self {
+        let public_url: String = public_url.into();
+        Self {
+            data,
+            https: public_url.starts_with("https://"),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            egress: Egress::default(),
+            trusted_proxies: Vec::new(),
+            most_waiting: 4_096,
+            public_per_minute: 300,
+        }
+    }
+}
+
+/// The running server. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What is inside an [`App`].
+pub struct Inner {
+    /// What the operator set.
+    pub settings: Settings,
+    /// Every tenant.
+    pub registry: Arc<Registry>,
+    /// The door to the writer.
+    pub inbox: Arc<Inbox>,
+    /// Connections that only read.
+    pub readers: Readers,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// What changed, for browsers.
+    pub live: Arc<Live>,
+    /// Tokens in links.
+    pub tokens: Tokens,
+    /// Limits of requests, kept in memory.
+    pub limits: crate::http::Limits,
+    /// When the server started.
+    pub started_at: Timestamp,
+    /// Renders the metrics.
+    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// Ends everything that would never end by itself.
+    pub stopping: tokio_util::sync::CancellationToken,
+    ids: Mutex<IdMaker>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The master key.
+    #[error(transparent)]
+    Key(#[from] SealError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A thread.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl App {
+    /// Opens the data folder and starts the loops. Must be called inside a tokio runtime.
+    pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Self, Loops), StartError> {
+        let (writer, readers, checkpointer) = ringback_store::open(&settings.data)?;
+        let master = MasterKey::of_folder(&settings.data)?;
+        let http = Http::new(settings.egress.clone());
+        let registry = Arc::new(Registry::new(master.clone(), http));
+        registry.reload(&writer)?;
+        let inbox = Arc::new(Inbox::new(settings.most_waiting));
+        let live = Arc::new(Live::default());
+        let tokens = Tokens::new(&master);
+        let sender = crate::loops::Sender::new(
+            Arc::clone(&registry),
+            Arc::clone(&inbox),
+            readers.clone(),
+            Arc::clone(&clock),
+            tokens.clone(),
+            settings.public_url.clone(),
+            tokio::runtime::Handle::current(),
+        );
+        // Ids of the house (tenants, keys, connections) come from a maker of their own node, so that they never meet the writer's.
+        let ids = Mutex::new(IdMaker::new(1, writer.last_id()));
+        let turns = crate::loops::Turns::new(
+            writer,
+            Arc::clone(&inbox),
+            Arc::clone(&registry),
+            Arc::clone(&clock),
+            Arc::clone(&live),
+            Box::new(move |message| sender.send_off(message)),
+            crate::http::written,
+        );
+        let loops = Loops::start(turns, checkpointer)?;
+        let stopping = tokio_util::sync::CancellationToken::new();
+        let telling = Arc::clone(&live);
+        let stopped = stopping.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = telling.run() => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+        let limits = crate::http::Limits::new(settings.public_per_minute);
+        let started_at = clock.now();
+        let metrics = crate::http::recorder();
+        let app = Self(Arc::new(Inner { settings, registry, inbox, readers, clock, live, tokens, limits, started_at, metrics, stopping, ids }));
+        Ok((app, loops))
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new id for something of the house.
+    pub fn new_id(&self) -> i64 {
+        let now = self.now();
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now)
+    }
+
+    /// Decides something that happened, and answers after the commit.
+    pub async fn take(&self, tenant: TenantId, intake: Intake, once: Option<Once>) -> Result<Answer, crate::http::ApiError> {
+        let order = Order { tenant, at: self.now(), intake, once };
+        self.inbox.take(order).await.map_err(Into::into)
+    }
+
+    /// Asks the store something, on a thread that may wait.
+    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&ringback_store::Reader<'_>) -> Result<T, StoreError> + Send + 'static) -> Result<T, crate::http::ApiError> {
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || readers.ask(question)).await.map_err(|_| crate::http::ApiError::internal("a question to the store panicked"))?.map_err(Into::into)
+    }
+
+    /// Changes something of the house in one commit, then reads the houses anew so that it holds from now on.
+    pub async fn change<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static) -> Result<T, crate::http::ApiError> {
+        let registry = Arc::clone(&self.registry);
+        let done = self
+            .inbox
+            .job(move |writer| {
+                writer.begin()?;
+                let done = work(writer).and_then(|done| writer.commit().map(|()| done));
+                if done.is_err() {
+                    writer.roll_back();
+                }
+                let done = done?;
+                registry.reload(writer)?;
+                Ok::<_, StoreError>(done)
+            })
+            .await;
+        done.map_err(crate::http::ApiError::from)?.map_err(Into::into)
+    }
+
+    /// Writes something of the house in one commit; nothing that turns or keys look at.
+    pub async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static) -> Result<T, crate::http::ApiError> {
+        let done = self
+            .inbox
+            .job(move |writer| {
+                writer.begin()?;
+                let done = work(writer).and_then(|done| writer.commit().map(|()| done));
+                if done.is_err() {
+                    writer.roll_back();
+                }
+                done
+            })
+            .await;
+        done.map_err(crate::http::ApiError::from)?.map_err(Into::into)
+    }
+
+    /// Stops in order (O7): no more orders, what was taken is written, calls end, then the threads.
+    pub async fn stop(&self, loops: Loops) {
+        self.inbox.close();
+        self.stopping.cancel();
+        let limit = std::time::Duration::from_secs(16);
+        let calls = async {
+            loop {
+                let flying = self.ask(|store| store.flying()).await.unwrap_or(0);
+                if flying == 0 && self.inbox.waiting() == 0 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(limit, calls).await.is_err() {
+            tracing::warn!("some calls to providers did not end in time; what became of them is looked up at the next start");
+        }
+        self.inbox.stop();
+        // Joining waits for the last commit; it must not hold up the runtime that settles the last calls.
+        let joined = tokio::task::spawn_blocking(move || loops.join()).await;
+        if joined.is_err() {
+            tracing::error!("the loops did not end in order");
+        }
+    }
+
+    /// The address a request came from: the right-most hop that is not one of our proxies (V13).
+    pub fn address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        let trusted = |address: &IpAddr| self.settings.trusted_proxies.iter().any(|net| net.contains(address));
+        if !trusted(&peer) {
+            return peer;
+        }
+        let hops = forwarded.unwrap_or_default().rsplit(',').map(|hop| hop.trim().parse::<IpAddr>());
+        let mut last = peer;
+        for hop in hops {
+            match hop {
+                Ok(hop) => {
+                    last = hop;
+                    if !trusted(&hop) {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        last
+    }
+
+    /// Whether the store answers.
+    pub async fn store_answers(&self) -> Result<(), crate::http::ApiError> {
+        self.ask(|store| store.answers()).await
+    }
+}

@@ -1,0 +1,5 @@
+//! Leads over HTTP (L1).
+
+mod routes;
+
+pub use routes::routes;

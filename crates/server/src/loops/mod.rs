@@ -1,0 +1,14 @@
+//! The two loops that do all the work: turns (events in, changes out) and sending (design 1).
+
+mod inbox;
+mod live;
+mod sending;
+mod turns;
+
+pub use inbox::{Inbox, Refused};
+pub(crate) use inbox::instant;
+pub use live::{Live, LiveChange};
+pub(crate) use sending::Sender;
+pub use sending::{Rendered, render, webhook_url};
+pub use turns::Loops;
+pub(crate) use turns::Turns;

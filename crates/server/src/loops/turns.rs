@@ -1,0 +1,399 @@
+//! The turn loop: takes all that waits, decides it, commits once, answers, and sends off what was born or claimed for it.
+
+use super::inbox::{Inbox, Queue, Refused, Reply, instant};
+use super::live::Live;
+use crate::clock::WallDice;
+use crate::registry::Registry;
+use metrics::{counter, gauge, histogram};
+use ringback_core::ids::{IdMaker, LeadId, TenantId};
+use ringback_core::messages::{ChannelKind, Message, Outcome, Reason};
+use ringback_core::time::{Clock, Timestamp};
+use ringback_core::turn::{Answer, Intake, Once, Order, Room, Settled, Turn, World};
+use ringback_store::{Checkpointer, StoreError, Writer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a claim holds. Calls end before it does.
+const LEASE: Duration = Duration::from_secs(60);
+/// Attempts in flight per channel: texts, mails, webhooks. One slow channel never holds up another (M8).
+const IN_FLIGHT: [u32; 3] = [400, 400, 200];
+/// Orders of one turn; fewer while messages wait, so that intake never starves sending.
+const MOST_ORDERS: usize = 256;
+const MOST_ORDERS_BEHIND: usize = 24;
+/// The safety net: looks for what is due even when nothing woke it.
+const SLOWEST_POLL: Duration = Duration::from_secs(5);
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(50);
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+const RETRY_STORE: Duration = Duration::from_millis(200);
+
+/// The threads of the loops; joined on stop.
+#[derive(Debug)]
+pub struct Loops {
+    writer: Option<JoinHandle<()>>,
+    checkpoints: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What the writer thread works with.
+pub(crate) struct Turns {
+    pub(crate) writer: Writer,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) send_off: Box<dyn Fn(Arc<Message>) + Send>,
+    /// Hands a caller's answer over as HTTP status and body, so that a repeated call hears the same (X7).
+    pub(crate) written: fn(&Answer) -> (u16, String),
+    ids: IdMaker,
+    in_flight: [u32; 3],
+    next_due: [Option<Timestamp>; 3],
+    next_wake: Option<Timestamp>,
+    looked: Instant,
+    tidied: Instant,
+}
+
+impl Loops {
+    /// Starts the threads.
+    pub(crate) fn start(turns: Turns, checkpointer: Checkpointer) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let checkpoints = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::park_timeout(CHECKPOINT_EVERY);
+                if let Err(error) = checkpointer.run() {
+                    tracing::warn!(%error, "the write-ahead log could not be moved into the database; tried again");
+                }
+            }
+        })?;
+        let writer = std::thread::Builder::new().name("turns".into()).stack_size(8 << 20).spawn(move || turns.run())?;
+        Ok(Self { writer: Some(writer), checkpoints: Some(checkpoints), stop })
+    }
+
+    /// Waits until everything that was taken is written. The inbox must have been stopped.
+    pub fn join(mut self) {
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the turn loop ended in a panic");
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(checkpoints) = self.checkpoints.take() {
+            checkpoints.thread().unpark();
+            let _ = checkpoints.join();
+        }
+    }
+}
+
+impl Turns {
+    pub(crate) fn new(
+        writer: Writer,
+        inbox: Arc<Inbox>,
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        live: Arc<Live>,
+        send_off: Box<dyn Fn(Arc<Message>) + Send>,
+        written: fn(&Answer) -> (u16, String),
+    ) -> Self {
+        let ids = IdMaker::new(0, writer.last_id());
+        let now = instant();
+        Self { writer, inbox, registry, clock, live, send_off, written, ids, in_flight: [0; 3], next_due: [None; 3], next_wake: None, looked: now, tidied: now }
+    }
+
+    fn run(mut self) {
+        self.recover();
+        self.look_ahead();
+        while let Some(queue) = self.inbox.next(Some(self.wake_at()), self.most_orders()) {
+            self.one(queue);
+        }
+    }
+
+    /// Attempts that were under way when the process before this one ended: nobody knows what became of them (M3).
+    fn recover(&mut self) {
+        let lost = match self.writer.in_flight(100_000) {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::error!(%error, "messages in flight could not be read");
+                return;
+            }
+        };
+        if lost.is_empty() {
+            return;
+        }
+        tracing::warn!(n = lost.len(), "the last run ended while these were being sent");
+        let why = Reason::new("restart", "The server stopped while the provider was being called.");
+        for piece in lost.chunks(500) {
+            let outcomes = piece.iter().map(|message| self.lost(message, &why)).collect();
+            self.in_flight = count(piece);
+            self.one(Queue { outcomes, ..Queue::default() });
+        }
+        self.in_flight = [0; 3];
+    }
+
+    fn lost(&self, message: &Message, why: &Reason) -> Settled {
+        let now = self.clock.now();
+        Settled { message: Arc::new(message.clone()), started_at: message.due_at.min(now), finished_at: now, outcome: Outcome::Unknown { why: why.clone() } }
+    }
+
+    fn most_orders(&self) -> usize {
+        let now = self.clock.now();
+        let behind = (0..3).any(|lane| self.in_flight[lane] >= IN_FLIGHT[lane] || self.next_due[lane].is_some_and(|due| due <= now));
+        if behind { MOST_ORDERS_BEHIND } else { MOST_ORDERS }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = self.clock.now();
+        let lanes = (0..3).filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane]).filter_map(|lane| self.next_due[lane]);
+        let next = lanes.chain(self.next_wake).min();
+        let wait = next.map_or(SLOWEST_POLL, |next| Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO));
+        instant() + wait.min(SLOWEST_POLL)
+    }
+
+    /// One turn.
+    fn one(&mut self, queue: Queue) {
+        let Queue { mut orders, outcomes, jobs, .. } = queue;
+        for job in jobs {
+            job(&mut self.writer);
+        }
+        let began = instant();
+        let now = self.clock.now();
+        let tenants = self.registry.tenants();
+        for settled in &outcomes {
+            orders.push_back((Order { tenant: settled.message.tenant, at: now, intake: Intake::Settled(Box::new(settled.clone())), once: None }, None));
+        }
+        self.ring_runs(now, &mut orders);
+        self.collect_overdue(now, &mut orders);
+        if orders.is_empty() && !self.anything_due(now) {
+            return;
+        }
+        let (orders, replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
+        match self.decide(&orders, &tenants, now) {
+            Ok((answers, sent_off, world)) => {
+                for settled in &outcomes {
+                    let lane = &mut self.in_flight[settled.message.channel.code() as usize];
+                    *lane = lane.saturating_sub(1);
+                }
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    if let Some(reply) = reply {
+                        // A caller who went away is no reason to worry: the lead is stored.
+                        let _ = reply.send(Ok(answer));
+                    }
+                }
+                counter!("ringback_turns_total").increment(1);
+                counter!("ringback_orders_total").increment(orders.len() as u64);
+                histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
+                for message in sent_off {
+                    self.in_flight[message.channel.code() as usize] += 1;
+                    (self.send_off)(message);
+                }
+                self.tell(&world);
+            }
+            Err(error) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "a turn could not be written");
+                counter!("ringback_turns_failed_total").increment(1);
+                let refused = if matches!(error, StoreError::DiskFull) { Refused::DiskFull } else { Refused::Store };
+                for reply in replies.into_iter().flatten() {
+                    let _ = reply.send(Err(refused));
+                }
+                self.inbox.put_back(outcomes);
+                std::thread::sleep(RETRY_STORE);
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "answers, what to send off, and the world, once")]
+    fn decide(
+        &mut self,
+        orders: &[Order],
+        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        now: Timestamp,
+    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
+        self.writer.begin()?;
+        let decided = self.decide_inside(orders, tenants, now);
+        match decided {
+            Ok(decided) => match self.writer.commit() {
+                Ok(()) => {
+                    self.look_ahead_after(&decided.2);
+                    Ok(decided)
+                }
+                Err(error) => {
+                    self.writer.roll_back();
+                    Err(error)
+                }
+            },
+            Err(error) => {
+                self.writer.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "answers, what to send off, and the world, once")]
+    fn decide_inside(
+        &mut self,
+        orders: &[Order],
+        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        now: Timestamp,
+    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
+        let mut world = self.writer.load(orders, tenants, now)?;
+        let mut dice = WallDice;
+        let mut room = Room::default();
+        for lane in 0..3 {
+            room.free[lane] = IN_FLIGHT[lane].saturating_sub(self.in_flight[lane]);
+            room.queue[lane] = self.next_due[lane].is_some_and(|due| due <= now);
+        }
+        let mut answers = Vec::with_capacity(orders.len());
+        let mut turn = Turn::new(&mut world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
+        for order in orders {
+            answers.push(match &order.once {
+                None => turn.take(order),
+                Some(once) => once_only(&self.writer, &mut turn, order, once, now, self.written)?,
+            });
+        }
+        let room = turn.room;
+        let mut sent_off = std::mem::take(&mut turn.sent_off);
+        drop(turn);
+        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
+            let free = room.free[lane].min(200);
+            if free == 0 || self.next_due[lane].is_none_or(|due| due > now) {
+                continue;
+            }
+            let due = self.writer.due(*channel, now, free)?;
+            self.writer.load_for(&mut world, &due, tenants, now)?;
+            // What this turn changed already is newer than the row that was read.
+            let due = due.into_iter().filter(|message| !world.out.changes.iter().any(|change| change.message.id == message.id)).collect();
+            let mut turn = Turn::new(&mut world, tenants, &mut self.ids, &mut dice, now, Room { free: room.free, queue: [false; 3] }, LEASE);
+            turn.claim(due);
+            sent_off.append(&mut turn.sent_off);
+        }
+        self.writer.apply(&mut world, now)?;
+        let find = |id: &ringback_core::ids::MessageId| {
+            let new = world.out.messages.iter().find(|message| message.id == *id);
+            new.or_else(|| world.out.changes.iter().rev().map(|change| &change.message).find(|message| message.id == *id))
+        };
+        let sent_off = sent_off.iter().filter_map(find).map(|message| Arc::new(message.clone())).collect();
+        Ok((answers, sent_off, world))
+    }
+
+    fn anything_due(&self, now: Timestamp) -> bool {
+        (0..3).any(|lane| self.in_flight[lane] < IN_FLIGHT[lane] && self.next_due[lane].is_some_and(|due| due <= now))
+    }
+
+    /// Runs whose time has come become orders.
+    fn ring_runs(&self, now: Timestamp, orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>) {
+        if self.next_wake.is_none_or(|next| next > now) {
+            return;
+        }
+        match self.writer.wakes(now, 500) {
+            Ok(wakes) => {
+                for (tenant, run, lead) in wakes {
+                    orders.push_back((Order { tenant, at: now, intake: Intake::Wake { run, lead }, once: None }, None));
+                }
+            }
+            Err(error) => tracing::error!(%error, "waiting runs could not be read; tried again"),
+        }
+    }
+
+    /// Attempts that outlived their deadline without an answer are unknown (reliability 3.1). Looked for now and then.
+    fn collect_overdue(&mut self, now: Timestamp, orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>) {
+        if self.looked.elapsed() < SLOWEST_POLL {
+            return;
+        }
+        self.looked = instant();
+        match self.writer.overdue(now, 500) {
+            Ok(overdue) => {
+                let why = Reason::new("deadline", "The provider did not answer before the deadline.");
+                for message in overdue {
+                    let lane = &mut self.in_flight[message.channel.code() as usize];
+                    *lane = lane.saturating_sub(1);
+                    let settled = self.lost(&message, &why);
+                    orders.push_back((Order { tenant: message.tenant, at: now, intake: Intake::Settled(Box::new(settled)), once: None }, None));
+                }
+            }
+            Err(error) => tracing::error!(%error, "overdue attempts could not be read; tried again"),
+        }
+        self.look_ahead();
+        if self.tidied.elapsed() > TIDY_EVERY {
+            self.tidied = instant();
+            if let Err(error) = self.writer.tidy(now) {
+                tracing::warn!(%error, "old keys could not be removed; tried again in an hour");
+            }
+        }
+        gauge!("ringback_orders_waiting").set(self.inbox.waiting() as f64);
+        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
+            gauge!("ringback_in_flight", "channel" => channel.as_str()).set(f64::from(self.in_flight[lane]));
+        }
+    }
+
+    /// Asks the store when something is due next.
+    fn look_ahead(&mut self) {
+        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
+            match self.writer.next_due(*channel) {
+                Ok(due) => self.next_due[lane] = due,
+                Err(error) => tracing::error!(%error, "the queue could not be read; tried again"),
+            }
+        }
+        match self.writer.next_wake() {
+            Ok(wake) => self.next_wake = wake,
+            Err(error) => tracing::error!(%error, "waiting runs could not be read; tried again"),
+        }
+    }
+
+    /// After a turn: what it put into the queue may be due sooner; what it claimed asks for a fresh look.
+    fn look_ahead_after(&mut self, world: &World) {
+        let now = self.clock.now();
+        let claimed = (0..3).any(|lane| self.next_due[lane].is_some_and(|due| due <= now));
+        let woken = self.next_wake.is_some_and(|wake| wake <= now);
+        if claimed || woken || !world.out.cancels.is_empty() {
+            self.look_ahead();
+            return;
+        }
+        let changed = world.out.changes.iter().map(|change| &change.message);
+        for message in world.out.messages.iter().chain(changed).filter(|message| message.status.waits()) {
+            let next = &mut self.next_due[message.channel.code() as usize];
+            *next = Some(next.map_or(message.due_at, |next| next.min(message.due_at)));
+        }
+        let wakes = world.leads.values().flat_map(|state| &state.runs).filter(|run| run.dirty).filter_map(|run| run.wake_at);
+        if let Some(wake) = wakes.min() {
+            self.next_wake = Some(self.next_wake.map_or(wake, |next| next.min(wake)));
+        }
+    }
+
+    fn tell(&self, world: &World) {
+        let events = world.out.events.iter().map(|event| (event.tenant, Some(event.lead)));
+        let messages = world.out.messages.iter().map(|message| (message.tenant, message.lead));
+        let changes = world.out.changes.iter().map(|change| (change.message.tenant, change.message.lead));
+        let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
+        self.live.note(all);
+        let mut statuses = [[0u64; 12]; 3];
+        let new = world.out.messages.iter();
+        for message in new.chain(world.out.changes.iter().map(|change| &change.message)) {
+            statuses[message.channel.code() as usize][message.status.code() as usize] += 1;
+        }
+        for (channel, counts) in ChannelKind::ALL.iter().zip(statuses) {
+            for (status, n) in ringback_core::messages::Status::ALL.iter().zip(counts).filter(|(_, n)| *n > 0) {
+                counter!("ringback_messages_total", "channel" => channel.as_str(), "status" => status.as_str()).increment(n);
+            }
+        }
+    }
+}
+
+/// Decides an order whose caller gave a key: the same key and body hears the same answer, nothing happens twice (X7).
+fn once_only(writer: &Writer, turn: &mut Turn<'_>, order: &Order, once: &Once, now: Timestamp, written: fn(&Answer) -> (u16, String)) -> Result<Answer, StoreError> {
+    if let Some(before) = writer.answered(order.tenant, once, now)? {
+        return Ok(if before.hash == once.hash { Answer::Repeated { status: before.status, body: before.body } } else { Answer::OtherBody });
+    }
+    let answer = turn.take(order);
+    let (status, body) = written(&answer);
+    writer.remember(order.tenant, once, status, &body, now)?;
+    Ok(answer)
+}
+
+fn count(messages: &[Message]) -> [u32; 3] {
+    let mut counts = [0; 3];
+    for message in messages {
+        counts[message.channel.code() as usize] += 1;
+    }
+    counts
+}

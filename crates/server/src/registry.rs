@@ -1,0 +1,258 @@
+//! Every tenant as the loops and pages need it: configuration compiled, channels open, keys at hand. Swapped whole when something of
+//! the house changes, so that a turn never sees half a change.
+
+use crate::secrets::MasterKey;
+use arc_swap::ArcSwap;
+use ringback_channels::{Channel, Http, Repeat};
+use ringback_core::config::{Document, Problem, TenantConfig};
+use ringback_core::ids::{ConnectionId, TenantId};
+use ringback_core::leads::ReferenceKey;
+use ringback_core::messages::ChannelKind;
+use ringback_core::templates::Template;
+use ringback_core::turn::{Connection, Tenant};
+use ringback_store::{ConnectionRow, House, KeyRow, StoreError, TenantRow};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A tenant with its channels and rows.
+pub struct Home {
+    /// What the rules see.
+    pub tenant: Arc<Tenant>,
+    /// Its row.
+    pub row: TenantRow,
+    /// Its accounts' rows.
+    pub connections: Vec<ConnectionRow>,
+    /// Its accounts, open.
+    pub channels: HashMap<ConnectionId, Arc<dyn Channel>>,
+    /// Accounts that could not be opened, and why.
+    pub broken: HashMap<ConnectionId, String>,
+    /// Templates of versions that are not the newest, for messages decided before.
+    past: Mutex<HashMap<(String, i64, i64), Option<Arc<Template>>>>,
+}
+
+impl std::fmt::Debug for Home {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Home").field("tenant", &self.row.slug).finish_non_exhaustive()
+    }
+}
+
+/// Everything that belongs to the house, as of one instant.
+#[derive(Debug, Default)]
+pub struct Houses {
+    /// Tenants by id.
+    pub homes: HashMap<TenantId, Arc<Home>>,
+    /// Ids by the name in addresses.
+    pub slugs: HashMap<String, TenantId>,
+    /// Keys by the part that is shown.
+    pub keys: HashMap<String, Arc<KeyRow>>,
+    tenants: Arc<HashMap<TenantId, Arc<Tenant>>>,
+}
+
+/// Where the present [`Houses`] are found.
+pub struct Registry {
+    now: ArcSwap<Houses>,
+    master: MasterKey,
+    http: Http,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registry")
+    }
+}
+
+/// Why a tenant could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its configuration has problems.
+    #[error("the configuration of {tenant} has problems: {}", list(.problems))]
+    Config {
+        /// Its name in addresses.
+        tenant: String,
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Registry {
+    /// An empty one; call [`Registry::reload`].
+    pub fn new(master: MasterKey, http: Http) -> Self {
+        Self { now: ArcSwap::from_pointee(Houses::default()), master, http }
+    }
+
+    /// The houses as they are now.
+    pub fn houses(&self) -> Arc<Houses> {
+        self.now.load_full()
+    }
+
+    /// What the turns see.
+    pub fn tenants(&self) -> Arc<HashMap<TenantId, Arc<Tenant>>> {
+        Arc::clone(&self.now.load().tenants)
+    }
+
+    /// A tenant by id.
+    pub fn home(&self, tenant: TenantId) -> Option<Arc<Home>> {
+        self.now.load().homes.get(&tenant).cloned()
+    }
+
+    /// A tenant by its name in addresses.
+    pub fn by_slug(&self, slug: &str) -> Option<Arc<Home>> {
+        let houses = self.now.load();
+        houses.slugs.get(slug).and_then(|id| houses.homes.get(id)).cloned()
+    }
+
+    /// The master key.
+    pub const fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// The guarded way out.
+    pub const fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Reads everything anew. A tenant whose configuration has problems keeps the one it had, and the problems are logged; one that
+    /// never had any is left out.
+    pub fn reload(&self, store: &impl House) -> Result<(), StoreError> {
+        let before = self.now.load_full();
+        let mut houses = Houses::default();
+        let mut tenants = HashMap::new();
+        for row in store.tenants()? {
+            let slug = row.slug.clone();
+            let id = row.id;
+            let home = match self.load(store, row) {
+                Ok(home) => Arc::new(home),
+                Err(LoadError::Store(error)) => return Err(error),
+                Err(error @ LoadError::Config { .. }) => {
+                    tracing::error!(%error, "the configuration before stays in force");
+                    match before.homes.get(&id) {
+                        Some(home) => Arc::clone(home),
+                        None => continue,
+                    }
+                }
+            };
+            tenants.insert(id, Arc::clone(&home.tenant));
+            houses.slugs.insert(slug, id);
+            houses.homes.insert(id, home);
+        }
+        houses.keys = store.keys()?.into_iter().map(|key| (key.shown.clone(), Arc::new(key))).collect();
+        houses.tenants = Arc::new(tenants);
+        self.now.store(Arc::new(houses));
+        Ok(())
+    }
+
+    fn load(&self, store: &impl House, row: TenantRow) -> Result<Home, LoadError> {
+        let files: BTreeMap<String, Document> = store
+            .documents(row.id)?
+            .into_iter()
+            .filter_map(|document| Some((document.path, Document { version: document.version, text: document.text? })))
+            .collect();
+        let mut config = ringback_core::config::load(&files).map_err(|problems| LoadError::Config { tenant: row.slug.clone(), problems })?;
+        let past = self.past_workflows(store, &row, &config)?;
+        for problem in config.remember(past.iter().map(|(path, document)| (path.as_str(), document))) {
+            tracing::warn!(tenant = %row.slug, %problem, "an older version that runs still go by cannot be read");
+        }
+        let rows = store.connections(row.id)?;
+        let (mut channels, mut broken, mut connections) = (HashMap::new(), HashMap::new(), Vec::new());
+        for one in &rows {
+            match self.open(row.id, one) {
+                Ok(channel) => {
+                    let able = channel.capabilities();
+                    connections.push(Connection {
+                        id: one.id,
+                        channel: one.channel,
+                        provider: one.provider.clone(),
+                        name: one.name.clone(),
+                        enabled: one.enabled,
+                        drops_twins: able.repeat == Repeat::ByKey,
+                        answers_opt_out: able.answers_opt_out,
+                    });
+                    channels.insert(one.id, channel);
+                }
+                Err(why) => {
+                    tracing::error!(tenant = %row.slug, connection = %one.name, why, "a connection could not be opened");
+                    broken.insert(one.id, why);
+                    connections.push(Connection {
+                        id: one.id,
+                        channel: one.channel,
+                        provider: one.provider.clone(),
+                        name: one.name.clone(),
+                        enabled: false,
+                        drops_twins: false,
+                        answers_opt_out: false,
+                    });
+                }
+            }
+        }
+        let tenant = Tenant {
+            id: row.id,
+            slug: row.slug.clone(),
+            zone: config.settings.time_zone.rules().clone(),
+            config: Arc::new(config),
+            staff: store.staff(row.id)?,
+            connections,
+            kill: row.kill.clone(),
+            sandbox: row.sandbox,
+            references: ReferenceKey::new(&row.secret),
+        };
+        Ok(Home { tenant: Arc::new(tenant), row, connections: rows, channels, broken, past: Mutex::default() })
+    }
+
+    /// Workflows of versions that open runs still go by (W4).
+    fn past_workflows(&self, store: &impl House, row: &TenantRow, config: &TenantConfig) -> Result<Vec<(String, Document)>, StoreError> {
+        let mut past = Vec::new();
+        for (name, version) in store.open_workflows(row.id)? {
+            let current = config.workflows.get(&name);
+            if current.is_some_and(|workflow| workflow.version == version) {
+                continue;
+            }
+            let path = current.map_or_else(|| format!("workflows/{name}.yaml"), |workflow| workflow.path.clone());
+            if let Some(text) = store.document(row.id, &path, Some(version))?.and_then(|document| document.text) {
+                past.push((path, Document { version, text }));
+            }
+        }
+        Ok(past)
+    }
+
+    /// Opens an account with its sealed settings.
+    pub fn open(&self, tenant: TenantId, row: &ConnectionRow) -> Result<Arc<dyn Channel>, String> {
+        let settings = self.master.open(tenant, row.id, &row.settings).map_err(|error| error.to_string())?;
+        ringback_channels::open(&row.provider, &settings, &self.http).map_err(|error| error.to_string())
+    }
+}
+
+impl Home {
+    /// The template a message was decided with: the newest when it is that version, else the one of that version, read
+    /// once. `read` answers path and text of that version.
+    pub fn template(&self, name: &str, channel: ChannelKind, version: i64, read: impl FnOnce() -> Option<(String, String)>) -> Option<Arc<Template>> {
+        let newest = self.tenant.config.template(name, channel, None);
+        if let Some(newest) = newest
+            && newest.version == version
+        {
+            return Some(Arc::clone(newest));
+        }
+        if let Some(other) = self.tenant.config.template_version(name, channel, version) {
+            return Some(Arc::clone(other));
+        }
+        let key = (name.to_owned(), channel.code(), version);
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = past.entry(key).or_insert_with(|| {
+            let (path, text) = read()?;
+            Template::parse(&path, &text).ok().map(|template| Arc::new(template.with_version(version)))
+        });
+        found.clone()
+    }
+
+    /// True while any message would go to the sandbox: no real account for texts or mails.
+    pub fn in_sandbox(&self) -> bool {
+        self.tenant.sandbox || !(self.tenant.has(ChannelKind::Sms) || self.tenant.has(ChannelKind::Email))
+    }
+}
+
