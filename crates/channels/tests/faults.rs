@@ -806,3 +806,47 @@ async fn tls_connections_are_trusted_by_name_and_used_again() {
         "{outcome:?}"
     );
 }
+
+/// Servers close resting connections after five seconds or later; we leave them after four, so that no request meets the close.
+#[tokio::test]
+async fn connections_that_rested_are_left() {
+    let server = Server::always(answer("200 OK", &[], "")).await;
+    let channel = channel("webhook", &server.url());
+    for rest in [0, 3, 5] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(rest)).await;
+        tokio::time::resume();
+        let outcome = channel.send(&outgoing("webhook")).await;
+        assert_eq!(word(&outcome), "delivered");
+    }
+    let connections: Vec<usize> = server.requests().iter().map(|one| one.connection).collect();
+    assert_eq!(connections, [0, 0, 1]);
+}
+
+/// A worker that was frozen while it connected finds its time over and writes nothing.
+#[tokio::test]
+async fn a_frozen_worker_writes_nothing_when_it_wakes() {
+    use ringback_channels::{Egress, Http, http::Resolve};
+    /// Takes twelve seconds of the clock without ever waiting, as a freeze does.
+    struct Freeze;
+    #[async_trait::async_trait]
+    impl Resolve for Freeze {
+        async fn resolve(&self, _host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            tokio::time::advance(Duration::from_secs(12)).await;
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+    let server = Server::always(answer("201 Created", &[], r#"{"sid":"SM1"}"#)).await;
+    let egress = Egress {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        allow_http: false,
+    };
+    let http = Http::with_resolver(egress, Arc::new(Freeze));
+    let base = format!("http://api.example.test:{}", server.address.port());
+    let channel = open("twilio", &settings("twilio", &base), &http).unwrap();
+    tokio::time::pause();
+    let outcome = channel.send(&outgoing("twilio")).await;
+    tokio::time::resume();
+    assert_eq!(word(&outcome), "retry", "{outcome:?}");
+    assert_eq!(server.requests().len(), 0);
+}

@@ -464,3 +464,98 @@ fn a_signature_that_comes_twice_is_none() {
     hook.headers.append("x-twilio-signature", again);
     assert_eq!(twilio(&[]).read(&hook, now()), Err(HookError::BadSignature));
 }
+
+/// The certificate is fetched once through the guarded client, and never for a topic or from a place that is not ours to hear.
+#[tokio::test]
+async fn the_certificate_of_sns_is_fetched_once() {
+    use ringback_channels::{Egress, Http, http::Resolve};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, rustls};
+
+    struct Home;
+    #[async_trait::async_trait]
+    impl Resolve for Home {
+        async fn resolve(&self, _host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            Ok(vec!["127.77.0.1".parse().unwrap()])
+        }
+    }
+    // The address of a certificate has no port, so the stand-in must listen at 443.
+    let Ok(listener) = tokio::net::TcpListener::bind("127.77.0.1:443").await else {
+        #[allow(
+            clippy::print_stdout,
+            reason = "a skipped test must say that it was skipped"
+        )]
+        {
+            println!(
+                "port 443 of loopback cannot be bound here: fetching the certificate was not tested"
+            );
+        }
+        return;
+    };
+    let (key, certificate) = testing::server_certificate(&["sns.us-east-1.amazonaws.com"]);
+    let egress = Egress {
+        allow: vec!["127.77.0.0/16".parse().unwrap()],
+        allow_http: false,
+    };
+    let client =
+        Http::trusting(egress, Arc::new(Home), std::slice::from_ref(&certificate)).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.into()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let file = sns_file();
+    let pem = file["certificate_pem"].as_str().unwrap().to_owned();
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&fetched);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut bytes = vec![0; 4096];
+            let _request = stream.read(&mut bytes).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{pem}",
+                pem.len()
+            );
+            let _gone = stream.write_all(answer.as_bytes()).await;
+            let _gone = stream.shutdown().await;
+        }
+    });
+    let channel = open(
+        "ses",
+        &settings("ses", "https://email.us-east-1.amazonaws.com"),
+        &client,
+    )
+    .unwrap();
+    let find = |name: &str| {
+        let all = file["vectors"].as_array().unwrap();
+        sns_hook(all.iter().find(|one| one["name"] == name).unwrap())
+    };
+    let honest = find("bounce_v2");
+    assert!(matches!(
+        channel.read(&honest, now()),
+        Err(HookError::NotConfigured(_))
+    ));
+    for _ in 0..3 {
+        assert_eq!(channel.prepare(&honest).await, Ok(()));
+        assert_eq!(channel.read(&honest, now()).unwrap().len(), 1);
+    }
+    for refused in ["wrong_topic_arn", "cert_url_bad_host", "unknown_version"] {
+        assert_eq!(
+            channel.prepare(&find(refused)).await,
+            Err(HookError::BadSignature),
+            "{refused}"
+        );
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
+}

@@ -163,6 +163,10 @@ impl Http {
                     Ok(Err(_)) | Err(_) => continue,
                 }
             }
+            // Frozen meanwhile (SIGSTOP, a paused machine)? The lease may have passed on: nothing is written any more.
+            if Instant::now() >= end {
+                return Err(Broke::BeforeRequest(late("before the request was made")));
+            }
             let before = connection.meter.written();
             let sent = timeout_at(end, connection.sender.try_send_request(request)).await;
             let answer = match sent {
