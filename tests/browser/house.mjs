@@ -53,8 +53,7 @@ export class Demo {
     this.url = this.printed.match(/^listening on (http:\/\/\S+)/m)?.[1];
     this.key = this.printed.match(/rb_(?:live|test)_\w+/)?.[0];
     this.link = this.printed.match(/http:\/\/\S+\/sign-in\S*/)?.[0];
-    // A line that ends in a backslash goes on in the next.
-    this.curl = this.printed.match(/^\s*(?:\$ )?(curl (?:[^\n]*\\\n)*[^\n]*[^\\\n])\n/m)?.[1];
+    this.curl = wholeCommand(this.printed, 'curl ');
     return Boolean(this.url && this.key && this.link && this.curl);
   }
 
@@ -79,6 +78,17 @@ export class Demo {
     clearTimeout(killer);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The first command in a text that starts so, over as many lines as its quotes and backslashes need; undefined while it is not whole. */
+function wholeCommand(text, start) {
+  const lines = text.split('\n').slice(0, -1);
+  const first = lines.findIndex((line) => line.trimStart().startsWith(start));
+  for (let last = first; first >= 0 && last < lines.length; last += 1) {
+    const command = lines.slice(first, last + 1).join('\n').trim();
+    if (command.split("'").length % 2 === 1 && !command.endsWith('\\')) return command;
+  }
+  return undefined;
 }
 
 /** A browser that calls nobody but the page. */
