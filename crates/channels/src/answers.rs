@@ -2,7 +2,7 @@
 
 use crate::http::{Answer, retry_after::retry_after};
 use ringback_core::{
-    messages::{Outcome, Reason, Suppress},
+    messages::{Outcome, ProviderRef, Reason, Suppress},
     time::Timestamp,
 };
 
@@ -92,6 +92,12 @@ pub(crate) fn probe_failed(name: &str, answer: &Answer) -> Reason {
         _ => format!("{name} answered with status {status}."),
     };
     Reason::new(format!("http_{status}"), detail)
+}
+
+/// A provider's name for a message: one short line, or it is no name.
+pub(crate) fn reference(text: String) -> Option<ProviderRef> {
+    let fits = !text.is_empty() && text.len() <= 200 && !text.contains(char::is_control);
+    fits.then_some(ProviderRef(text))
 }
 
 /// At most `most` characters of a text from outside, on one line.

@@ -105,17 +105,20 @@ pub fn catalogue() -> &'static [ProviderInfo] {
 
 /// The provider of this name.
 pub(crate) fn find(name: &str) -> Result<&'static ProviderInfo, SettingsError> {
-    catalogue().iter().find(|one| one.name == name).ok_or_else(|| {
-        let mut known: Vec<&str> = catalogue().iter().map(|one| one.name).collect();
-        known.dedup();
-        SettingsError::new(
-            "provider",
-            format!(
-                "There is no provider of this name; there are {}.",
-                known.join(", ")
-            ),
-        )
-    })
+    catalogue()
+        .iter()
+        .find(|one| one.name == name)
+        .ok_or_else(|| {
+            let mut known: Vec<&str> = catalogue().iter().map(|one| one.name).collect();
+            known.dedup();
+            SettingsError::new(
+                "provider",
+                format!(
+                    "There is no provider of this name; there are {}.",
+                    known.join(", ")
+                ),
+            )
+        })
 }
 
 /// Opens a connection. Nothing is called yet; [`Channel::probe`] does.

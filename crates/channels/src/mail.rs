@@ -113,6 +113,25 @@ pub(crate) fn address(typed: &str) -> Option<Address> {
     Address::new(user, domain).ok()
 }
 
+/// Reads `address` or `Name <address>` as people write it: `Acme, Inc. <…>` needs no quotes.
+pub(crate) fn mailbox(typed: &str) -> Option<Mailbox> {
+    let typed = typed.trim();
+    let Some((name, rest)) = typed.rsplit_once('<') else {
+        return address(typed).map(Mailbox::from);
+    };
+    let address = address(rest.strip_suffix('>')?)?;
+    let name = name.trim();
+    let unquoted = name
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .map(|inner| inner.replace("\\\"", "\"").replace("\\\\", "\\"));
+    let name = unquoted.unwrap_or_else(|| name.to_owned());
+    if name.chars().any(char::is_control) {
+        return None;
+    }
+    Some(Mailbox::new((!name.is_empty()).then_some(name), address))
+}
+
 /// `Name <address>` with the name quoted where it must be; in ASCII by encoded words (RFC 2047) when asked for.
 pub(crate) fn line(mailbox: &Mailbox, ascii: bool) -> String {
     let address: &str = mailbox.email.as_ref();
@@ -174,6 +193,33 @@ mod tests {
         ] {
             let mailbox = Mailbox::new(Some(name.into()), "hello@example.test".parse().unwrap());
             assert_eq!(line(&mailbox, ascii), line_text);
+        }
+    }
+
+    #[test]
+    fn senders_are_read_as_people_write_them() {
+        for (typed, name) in [
+            ("hello@example.test", None),
+            (" <hello@example.test> ", None),
+            ("Acme <hello@example.test>", Some("Acme")),
+            ("Acme, Inc. <hello@example.test>", Some("Acme, Inc.")),
+            (
+                "\"Acme \\\"A\\\"\" <hello@example.test>",
+                Some("Acme \"A\""),
+            ),
+        ] {
+            let found = mailbox(typed).unwrap();
+            assert_eq!(found.name.as_deref(), name, "{typed}");
+            assert_eq!(found.email.to_string(), "hello@example.test", "{typed}");
+        }
+        for typed in [
+            "",
+            "Acme",
+            "Acme <hello>",
+            "Acme <hello@example.test",
+            "A <a@b.example> <c>",
+        ] {
+            assert_eq!(mailbox(typed), None, "{typed}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Reading the settings of a connection: all strings, checked once, refused with advice.
 
+use crate::mail::mailbox;
 use crate::{
     catalogue::ProviderInfo,
     channel::Rate,
@@ -93,7 +94,7 @@ impl<'a> Settings<'a> {
 
     /// A sender: `hello@example.test` or `Acme <hello@example.test>`.
     pub fn sender(&self, name: &str) -> Result<Mailbox, SettingsError> {
-        self.required(name)?.parse().map_err(|_| {
+        mailbox(self.required(name)?).ok_or_else(|| {
             SettingsError::new(
                 name,
                 "Write an address such as hello@example.com or Acme <hello@example.com>.",
@@ -150,14 +151,22 @@ pub(crate) fn under(base: &str, path: &str) -> Result<Uri, SettingsError> {
         .map_err(|_| SettingsError::new("base_url", "This is not an address that can be called."))
 }
 
+/// A header value in ASCII.
+pub(crate) fn plain_header(name: &str, value: &str) -> Result<HeaderValue, SettingsError> {
+    HeaderValue::from_str(value)
+        .ok()
+        .filter(|_| value.is_ascii())
+        .ok_or_else(|| {
+            SettingsError::new(
+                name,
+                "This has characters that cannot be sent; copy it again.",
+            )
+        })
+}
+
 /// A header value that never shows in logs.
 pub(crate) fn secret_header(name: &str, value: &str) -> Result<HeaderValue, SettingsError> {
-    let mut header = HeaderValue::from_str(value).map_err(|_| {
-        SettingsError::new(
-            name,
-            "This has characters that cannot be sent; copy it again.",
-        )
-    })?;
+    let mut header = plain_header(name, value)?;
     header.set_sensitive(true);
     Ok(header)
 }

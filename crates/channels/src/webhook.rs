@@ -5,7 +5,7 @@ use crate::{
     catalogue::{ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Broke, Call, Http},
-    settings::{Settings, SettingsError, secret_header},
+    settings::{Settings, SettingsError, plain_header, secret_header},
     signing::standard::{Secret, sign},
 };
 use async_trait::async_trait;
@@ -72,9 +72,7 @@ impl Webhook {
             headers.insert(header::AUTHORIZATION, value);
         }
         if let Some(source) = settings.get("source") {
-            let value = HeaderValue::from_str(source).map_err(|_| {
-                SettingsError::new("source", "Use letters, digits and simple signs only.")
-            })?;
+            let value = plain_header("source", source)?;
             headers.insert("x-webhook-source", value);
         }
         let mut secrets = Vec::new();

@@ -1,5 +1,7 @@
 //! H1: what comes in is proven first. Every published vector, and ten thousand forgeries.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod support;
 
 use bytes::Bytes;
@@ -42,7 +44,9 @@ fn seconds(value: &Value) -> Timestamp {
 
 fn twilio_hook(vector: &Value) -> RawHook {
     RawHook {
-        method: vector["method"].as_str().map_or(Method::POST, |name| name.parse().unwrap()),
+        method: vector["method"]
+            .as_str()
+            .map_or(Method::POST, |name| name.parse().unwrap()),
         url: vector["url_seen"].as_str().unwrap().to_owned(),
         headers: headers(vector),
         body: Bytes::from(vector["raw_body"].as_str().unwrap_or_default().to_owned()),
@@ -75,8 +79,14 @@ fn twilio_forms_are_proven_as_its_own_libraries_do() {
 fn the_second_token_counts_while_tokens_are_rotated() {
     let file = vectors(include_str!("fixtures/twilio_form.json"));
     let all = file["vectors"].as_array().unwrap();
-    let old = all.iter().find(|one| one["name"] == "signed_with_old_token").unwrap();
-    let channel = twilio(&[("auth_token_secondary", file["other_tokens"]["old"].as_str().unwrap())]);
+    let old = all
+        .iter()
+        .find(|one| one["name"] == "signed_with_old_token")
+        .unwrap();
+    let channel = twilio(&[(
+        "auth_token_secondary",
+        file["other_tokens"]["old"].as_str().unwrap(),
+    )]);
     assert!(channel.read(&twilio_hook(old), now()).is_ok());
 }
 
@@ -101,8 +111,9 @@ fn twilio_shared_keys_are_proven_with_the_named_algorithm() {
         let name = vector["name"].as_str().unwrap();
         let secret = vector["shared_key_secret"].as_str().unwrap();
         let hook = twilio_hook(vector);
-        let fields: Vec<(String, String)> =
-            url::form_urlencoded::parse(&hook.body).into_owned().collect();
+        let fields: Vec<(String, String)> = url::form_urlencoded::parse(&hook.body)
+            .into_owned()
+            .collect();
         let algorithm = hook
             .header("x-twilio-webhooks-signature-settings")
             .map_or(Some(Algorithm::Sha1), Algorithm::from_settings)
@@ -135,7 +146,12 @@ fn svix_and_standard_webhooks_are_proven() {
         };
         let secret = Secret::parse(vector["secret"].as_str().unwrap()).unwrap();
         let proven = verify_standard(&[secret], &hook, seconds(&vector["now_unix"]));
-        assert_eq!(proven.is_ok(), vector["expect"] == "valid", "{}", vector["name"]);
+        assert_eq!(
+            proven.is_ok(),
+            vector["expect"] == "valid",
+            "{}",
+            vector["name"]
+        );
     }
     let standard = vectors(include_str!("fixtures/standard_webhooks.json"));
     for case in standard["cases"].as_array().unwrap() {
@@ -152,7 +168,12 @@ fn svix_and_standard_webhooks_are_proven() {
             body: Bytes::from(case["body"].as_str().unwrap().to_owned()),
         };
         let proven = verify_standard(&[secret], &hook, seconds(&case["now"]));
-        assert_eq!(Value::Bool(proven.is_ok()), case["valid"], "{}", case["name"]);
+        assert_eq!(
+            Value::Bool(proven.is_ok()),
+            case["valid"],
+            "{}",
+            case["name"]
+        );
     }
 }
 
@@ -182,11 +203,13 @@ fn ses_with_certificate(file: &Value) -> Arc<dyn Channel> {
 #[test]
 fn sns_messages_are_proven_by_the_certificate() {
     let file = sns_file();
-    let certificate = Certificate::from_pem(file["certificate_pem"].as_str().unwrap().as_bytes()).unwrap();
+    let certificate =
+        Certificate::from_pem(file["certificate_pem"].as_str().unwrap().as_bytes()).unwrap();
     let channel = ses_with_certificate(&file);
     for vector in file["vectors"].as_array().unwrap() {
         let name = &vector["name"];
-        let envelope: Envelope = serde_json::from_str(vector["raw_body"].as_str().unwrap()).unwrap();
+        let envelope: Envelope =
+            serde_json::from_str(vector["raw_body"].as_str().unwrap()).unwrap();
         if let Some(text) = vector["string_to_sign"].as_str()
             && vector["signature_ok"] == true
         {
@@ -225,7 +248,11 @@ fn sns_messages_age_and_certificates_end() {
 fn certificates_are_only_taken_from_the_house_of_sns() {
     for case in sns_file()["cert_url_cases"].as_array().unwrap() {
         let url = case["url"].as_str().unwrap();
-        assert_eq!(Value::Bool(is_certificate_url(url)), case["accept"], "{url}");
+        assert_eq!(
+            Value::Bool(is_certificate_url(url)),
+            case["accept"],
+            "{url}"
+        );
     }
 }
 
@@ -269,7 +296,9 @@ fn flipped(hook: &RawHook, signed: &[&'static str], dice: &mut Dice) -> Option<R
             let mut value = hook.headers.get(name)?.as_bytes().to_vec();
             let at = dice.below(value.len());
             value[at] ^= bit;
-            forged.headers.insert(name, HeaderValue::from_bytes(&value).ok()?);
+            forged
+                .headers
+                .insert(name, HeaderValue::from_bytes(&value).ok()?);
         }
         _ => {
             let mut url = hook.url.clone().into_bytes();
@@ -287,15 +316,30 @@ fn no_flipped_bit_is_accepted() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let url = "https://leads.example.test/hooks/con_1/secret?m=msg_0000000000001";
     let status = testing::twilio_status(AUTH_TOKEN, url, "SM1", "undelivered", Some("30005"));
-    let inbound = testing::twilio_inbound(AUTH_TOKEN, url, "SM2", "+12065550100", "+15005550006", "STOP now");
+    let inbound = testing::twilio_inbound(
+        AUTH_TOKEN,
+        url,
+        "SM2",
+        "+12065550100",
+        "+15005550006",
+        "STOP now",
+    );
     let body = r#"{"type":"email.delivered","created_at":"2026-01-01T00:00:00Z","data":{"email_id":"e1"}}"#;
     let resend = testing::svix(WHSEC, "", "msg_1", now(), body).unwrap();
     let channels = [
         (twilio(&[]), status, &["x-twilio-signature"][..]),
         (twilio(&[]), inbound, &["x-twilio-signature"]),
         (
-            open("resend", &settings("resend", "https://api.example.com"), &http()).unwrap(),
-            RawHook { url: "-".into(), ..resend },
+            open(
+                "resend",
+                &settings("resend", "https://api.example.com"),
+                &http(),
+            )
+            .unwrap(),
+            RawHook {
+                url: "-".into(),
+                ..resend
+            },
             &["svix-id", "svix-timestamp", "svix-signature"],
         ),
     ];
@@ -318,7 +362,9 @@ fn no_flipped_bit_is_accepted() {
                 Err(_) => {}
                 Ok(events) if events == honest => {
                     let fields = |hook: &RawHook| -> Vec<_> {
-                        url::form_urlencoded::parse(&hook.body).into_owned().collect()
+                        url::form_urlencoded::parse(&hook.body)
+                            .into_owned()
+                            .collect()
                     };
                     assert_eq!(fields(&forged), fields(hook), "{forged:?}");
                     assert_ne!(hook.url, "-");
@@ -378,7 +424,9 @@ fn our_own_sns_stand_in_signs_what_the_door_accepts() {
     let other = testing::Sns::new(TOPIC).notification(url, "id-1", now(), event);
     assert_eq!(channel.read(&other, now()), Err(HookError::BadSignature));
     assert!(matches!(
-        channel.read(&sns.confirmation(url, "id-2", now()), now()).unwrap()[..],
+        channel
+            .read(&sns.confirmation(url, "id-2", now()), now())
+            .unwrap()[..],
         [HookEvent::Confirm { .. }]
     ));
 }
@@ -389,18 +437,125 @@ fn without_a_secret_nothing_is_believed() {
     all.remove("webhook_secret");
     let channel = open("resend", &all, &http()).unwrap();
     let hook = testing::svix(WHSEC, "", "msg_1", now(), "{}").unwrap();
-    assert!(matches!(channel.read(&hook, now()), Err(HookError::NotConfigured(_))));
+    assert!(matches!(
+        channel.read(&hook, now()),
+        Err(HookError::NotConfigured(_))
+    ));
     let mut all = settings("ses", "https://email.example.com");
     all.remove("topic_arn");
     let channel = open("ses", &all, &http()).unwrap();
     let hook = sns_hook(&sns_file()["vectors"][0]);
-    assert!(matches!(channel.read(&hook, now()), Err(HookError::NotConfigured(_))));
+    assert!(matches!(
+        channel.read(&hook, now()),
+        Err(HookError::NotConfigured(_))
+    ));
 }
 
 #[test]
 fn a_signature_that_comes_twice_is_none() {
-    let mut hook = testing::twilio_status(AUTH_TOKEN, "https://leads.example.test/h", "SM1", "sent", None);
+    let mut hook = testing::twilio_status(
+        AUTH_TOKEN,
+        "https://leads.example.test/h",
+        "SM1",
+        "sent",
+        None,
+    );
     let again = hook.headers["x-twilio-signature"].clone();
     hook.headers.append("x-twilio-signature", again);
     assert_eq!(twilio(&[]).read(&hook, now()), Err(HookError::BadSignature));
+}
+
+/// The certificate is fetched once through the guarded client, and never for a topic or from a place that is not ours to hear.
+#[tokio::test]
+async fn the_certificate_of_sns_is_fetched_once() {
+    use ringback_channels::{Egress, Http, http::Resolve};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, rustls};
+
+    struct Home;
+    #[async_trait::async_trait]
+    impl Resolve for Home {
+        async fn resolve(&self, _host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            Ok(vec!["127.77.0.1".parse().unwrap()])
+        }
+    }
+    // The address of a certificate has no port, so the stand-in must listen at 443.
+    let Ok(listener) = tokio::net::TcpListener::bind("127.77.0.1:443").await else {
+        #[allow(
+            clippy::print_stdout,
+            reason = "a skipped test must say that it was skipped"
+        )]
+        {
+            println!(
+                "port 443 of loopback cannot be bound here: fetching the certificate was not tested"
+            );
+        }
+        return;
+    };
+    let (key, certificate) = testing::server_certificate(&["sns.us-east-1.amazonaws.com"]);
+    let egress = Egress {
+        allow: vec!["127.77.0.0/16".parse().unwrap()],
+        allow_http: false,
+    };
+    let client =
+        Http::trusting(egress, Arc::new(Home), std::slice::from_ref(&certificate)).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.into()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let file = sns_file();
+    let pem = file["certificate_pem"].as_str().unwrap().to_owned();
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&fetched);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut bytes = vec![0; 4096];
+            let _request = stream.read(&mut bytes).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{pem}",
+                pem.len()
+            );
+            let _gone = stream.write_all(answer.as_bytes()).await;
+            let _gone = stream.shutdown().await;
+        }
+    });
+    let channel = open(
+        "ses",
+        &settings("ses", "https://email.us-east-1.amazonaws.com"),
+        &client,
+    )
+    .unwrap();
+    let find = |name: &str| {
+        let all = file["vectors"].as_array().unwrap();
+        sns_hook(all.iter().find(|one| one["name"] == name).unwrap())
+    };
+    let honest = find("bounce_v2");
+    assert!(matches!(
+        channel.read(&honest, now()),
+        Err(HookError::NotConfigured(_))
+    ));
+    for _ in 0..3 {
+        assert_eq!(channel.prepare(&honest).await, Ok(()));
+        assert_eq!(channel.read(&honest, now()).unwrap().len(), 1);
+    }
+    for refused in ["wrong_topic_arn", "cert_url_bad_host", "unknown_version"] {
+        assert_eq!(
+            channel.prepare(&find(refused)).await,
+            Err(HookError::BadSignature),
+            "{refused}"
+        );
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
 }

@@ -5,9 +5,12 @@ mod clock;
 pub mod http;
 mod leads;
 mod loops;
+pub mod onboarding;
+pub mod presets;
 mod registry;
 mod routes;
 mod secrets;
+pub mod sign_in;
 
 pub use app::{App, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};

@@ -797,6 +797,14 @@ impl Reader<'_> {
         self.connection.query_row(messages::FLYING.text, [], |row| row.get(0)).map_err(StoreError::at(messages::FLYING.name))
     }
 
+    /// What is wrong with the database file; nothing when it is whole. Reads all of it.
+    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        let mut faults = self.all_text("PRAGMA integrity_check(20)", "integrity", [], |row| row.get::<_, String>(0).map_err(rows::sqlite))?;
+        faults.retain(|fault| fault != "ok");
+        faults.extend(self.all_text("PRAGMA foreign_key_check", "foreign keys", [], |row| row.get::<_, String>(0).map_err(rows::sqlite).map(|table| format!("a row of {table} points nowhere")))?);
+        Ok(faults)
+    }
+
     /// Whether the database answers.
     pub fn alive(&self) -> Result<(), StoreError> {
         House::answers(self)

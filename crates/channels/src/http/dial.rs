@@ -74,22 +74,30 @@ impl fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    /// A dialer with the given rules and resolver; certificates are checked against Mozilla's roots.
-    pub fn new(egress: Egress, resolver: Arc<dyn Resolve>) -> Self {
-        let roots = RootCertStore {
+    /// A dialer with the given rules and resolver; certificates are checked against Mozilla's roots and these authorities (DER).
+    /// Fails when one of them is no certificate.
+    pub fn new(
+        egress: Egress,
+        resolver: Arc<dyn Resolve>,
+        authorities: &[Vec<u8>],
+    ) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
+        for authority in authorities {
+            roots.add(authority.as_slice().into())?;
+        }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider knows TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self {
+        Ok(Self {
             egress: Arc::new(egress),
             resolver,
             tls: Arc::new(tls),
-        }
+        })
     }
 
     /// The rules.

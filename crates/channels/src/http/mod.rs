@@ -110,10 +110,20 @@ impl Http {
 
     /// A client that looks names up elsewhere than in the operating system.
     pub fn with_resolver(egress: Egress, resolver: Arc<dyn Resolve>) -> Self {
-        Self {
-            dialer: Dialer::new(egress, resolver),
+        Self::trusting(egress, resolver, &[]).expect("Mozilla's roots are certificates")
+    }
+
+    /// A client that also trusts these certificate authorities (DER), for servers inside a company. Fails when one of them is no
+    /// certificate.
+    pub fn trusting(
+        egress: Egress,
+        resolver: Arc<dyn Resolve>,
+        authorities: &[Vec<u8>],
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            dialer: Dialer::new(egress, resolver, authorities)?,
             pool: Arc::default(),
-        }
+        })
     }
 
     /// The dialer, for channels that speak something else than HTTP.
@@ -152,6 +162,10 @@ impl Http {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) | Err(_) => continue,
                 }
+            }
+            // Frozen meanwhile (SIGSTOP, a paused machine)? The lease may have passed on: nothing is written any more.
+            if Instant::now() >= end {
+                return Err(Broke::BeforeRequest(late("before the request was made")));
             }
             let before = connection.meter.written();
             let sent = timeout_at(end, connection.sender.try_send_request(request)).await;

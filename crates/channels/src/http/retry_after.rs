@@ -25,7 +25,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     let modern = || rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
     let older = |format: &str| {
         let time = strtime::parse(format, text).ok()?.to_datetime().ok()?;
-        Some(jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?)
+        jiff::tz::TimeZone::UTC.to_timestamp(time).ok()
     };
     modern()
         .or_else(|| older("%A, %d-%b-%y %H:%M:%S GMT"))

@@ -83,7 +83,7 @@ pub(super) fn read(
     let report = Report {
         dedup: id.to_owned(),
         message: reference(&event.data.tags),
-        reference: event.data.email_id.map(ProviderRef),
+        reference: event.data.email_id.map(|id| ProviderRef(short(&id, 200))),
         what,
         suppress,
         why,
@@ -197,7 +197,7 @@ fn inbound(data: &Data, id: &str, at: Timestamp) -> Option<HookEvent> {
     let from = data.from.as_deref()?;
     let bare = |line: &str| {
         let inner = line.rsplit_once('<').map_or(line, |(_, rest)| rest);
-        inner.trim_end_matches('>').trim().to_owned()
+        short(inner.trim_end_matches('>').trim(), 320)
     };
     Some(HookEvent::Inbound(Inbound {
         dedup: id.to_owned(),

@@ -3,7 +3,7 @@
 mod hook;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, unreadable},
+    answers::{Twins, by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Broke, Call, Http, retry_after::retry_after},
@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use lettre::message::Mailbox;
 use ringback_core::{
     ids::MessageId,
-    messages::{ChannelKind, HookEvent, Outcome, Outgoing, ProviderRef, Reason, Suppress},
+    messages::{ChannelKind, HookEvent, Outcome, Outgoing, Reason, Suppress},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -176,12 +176,15 @@ struct Domain {
 
 fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
     if answer.status.is_success() {
-        return match serde_json::from_slice::<Created>(&answer.body) {
-            Ok(created) if !created.id.is_empty() => Outcome::Accepted {
-                reference: ProviderRef(created.id),
+        let named = serde_json::from_slice::<Created>(&answer.body)
+            .ok()
+            .and_then(|created| reference(created.id));
+        return match named {
+            Some(reference) => Outcome::Accepted {
+                reference,
                 cost: None,
             },
-            _ => unreadable(NAME),
+            None => unreadable(NAME),
         };
     }
     let Ok(refused) = serde_json::from_slice::<Refused>(&answer.body) else {

@@ -12,8 +12,9 @@ use ringback_core::{messages::HookEvent, time::Timestamp};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How long a fetched certificate is used.
 const KEEP: Duration = Duration::from_secs(24 * 3600);

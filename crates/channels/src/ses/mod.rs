@@ -4,7 +4,7 @@ mod door;
 mod events;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, unreadable},
+    answers::{Twins, by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Broke, Call, Http},
@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use lettre::message::Mailbox;
 use ringback_core::{
     ids::MessageId,
-    messages::{ChannelKind, HookEvent, Outcome, Outgoing, ProviderRef, Reason, Suppress},
+    messages::{ChannelKind, HookEvent, Outcome, Outgoing, Reason, Suppress},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -330,12 +330,15 @@ struct Quota {
 
 fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
     if answer.status.is_success() {
-        return match serde_json::from_slice::<Sent>(&answer.body) {
-            Ok(sent) if !sent.message_id.is_empty() => Outcome::Accepted {
-                reference: ProviderRef(sent.message_id),
+        let named = serde_json::from_slice::<Sent>(&answer.body)
+            .ok()
+            .and_then(|sent| reference(sent.message_id));
+        return match named {
+            Some(reference) => Outcome::Accepted {
+                reference,
                 cost: None,
             },
-            _ => unreadable(NAME),
+            None => unreadable(NAME),
         };
     }
     let refused: Refused = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -57,7 +57,7 @@ pub fn verify<'h>(
     let (id, stamp, signatures) = (family("id")?, family("timestamp")?, family("signature")?);
     // Written as it is signed: "+1" or "01" would be other bytes than those that were signed.
     let timestamp: i64 = stamp.parse().map_err(|_| HookError::BadSignature)?;
-    if timestamp.to_string() != stamp || id.is_empty() || id.len() > 200 {
+    if timestamp.to_string() != stamp || id.is_empty() || id.len() > 180 {
         return Err(HookError::BadSignature);
     }
     let proven = secrets.iter().any(|secret| {

@@ -157,6 +157,10 @@ impl Session {
         let to = Rcpt::new(mail.to.clone(), Vec::new());
         within(step(soon), Stage::Rcpt, connection.command(to)).await?;
         within(step(soon), Stage::Data, connection.command(Data)).await?;
+        // Frozen meanwhile (SIGSTOP, a paused machine)? The lease may have passed on: the mail is not begun.
+        if Instant::now() >= soon {
+            return Err(Fault::late(Stage::Data));
+        }
         let sent = within(end, Stage::Body, connection.message(&mail.bytes)).await;
         let reply = sent.map_err(|fault| Fault {
             // A reply is an answer wherever it comes; without one, all depends on whether the dot may have left.

@@ -97,7 +97,8 @@ impl AsyncWrite for Line {
         let this = self.get_mut();
         this.heard = 0;
         let polled = Pin::new(&mut this.wire).poll_write(cx, buf);
-        if buf == FINAL_DOT && polled.is_ready() {
+        // A write that was refused took nothing; one that was taken may be anywhere.
+        if buf == FINAL_DOT && matches!(polled, Poll::Ready(Ok(_))) {
             this.dot.0.store(true, Ordering::Release);
         }
         polled

@@ -1,7 +1,9 @@
 //! Signing webhooks as the providers do, for tests and the load harness: what is signed here, [`read`](crate::Channel::read) accepts.
 
+mod certificate;
 mod sns;
 
+pub use certificate::server_certificate;
 pub use sns::{Sns, trusting};
 
 use crate::{

@@ -1,18 +1,14 @@
 //! A stand-in for Amazon SNS: a fresh key, a certificate for it, and messages signed with it.
 
-use super::hook;
+use super::{certificate::self_signed, hook};
 use crate::{
-    Channel, Http, RawHook, SettingsError,
-    catalogue::find,
-    ses::Ses,
-    settings::Settings,
+    Channel, Http, RawHook, SettingsError, catalogue::find, ses::Ses, settings::Settings,
     signing::sns::Envelope,
 };
 use aws_lc_rs::{
-    encoding::AsDer,
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -21,7 +17,8 @@ use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Where the stand-in's certificate is said to lie.
-const CERTIFICATE_URL: &str = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-test.pem";
+const CERTIFICATE_URL: &str =
+    "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-test.pem";
 
 /// Signs messages of one topic.
 pub struct Sns {
@@ -34,7 +31,7 @@ impl Sns {
     /// A topic with a new key; takes a moment.
     pub fn new(topic: &str) -> Self {
         let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has randomness");
-        let certificate = pem(&certificate(&key));
+        let certificate = pem(&self_signed(&key, &[]));
         Self {
             topic: topic.to_owned(),
             key,
@@ -67,7 +64,14 @@ impl Sns {
             "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={}&Token=token",
             self.topic
         );
-        self.post(url, id, at, "SubscriptionConfirmation", "Confirm?", Some(asked))
+        self.post(
+            url,
+            id,
+            at,
+            "SubscriptionConfirmation",
+            "Confirm?",
+            Some(asked),
+        )
     }
 
     fn post(
@@ -149,68 +153,5 @@ fn pem(der: &[u8]) -> String {
     format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
         STANDARD.encode(der)
-    )
-}
-
-/// A DER element: tag, length, content.
-fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let content = parts.concat();
-    let length = content.len();
-    let mut out = vec![tag];
-    match length {
-        0..=0x7f => out.push(length as u8),
-        0x80..=0xff => out.extend([0x81, length as u8]),
-        _ => out.extend([0x82, (length >> 8) as u8, length as u8]),
-    }
-    out.extend(content);
-    out
-}
-
-/// The smallest certificate that names nobody and signs itself, for 2025 to 2045.
-fn certificate(key: &RsaKeyPair) -> Vec<u8> {
-    let algorithm = element(
-        0x30,
-        &[
-            &element(0x06, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0x0b]]),
-            &[0x05, 0],
-        ],
-    );
-    let common_name = element(
-        0x30,
-        &[
-            &element(0x06, &[&[0x55, 4, 3]]),
-            &element(0x0c, &[b"test only"]),
-        ],
-    );
-    let name = element(0x30, &[&element(0x31, &[&common_name])]);
-    let validity = element(
-        0x30,
-        &[
-            &element(0x17, &[b"250101000000Z"]),
-            &element(0x17, &[b"450101000000Z"]),
-        ],
-    );
-    let public = key
-        .public_key()
-        .as_der()
-        .expect("a fresh key can be written");
-    let body = element(
-        0x30,
-        &[
-            &element(0xa0, &[&element(0x02, &[&[2]])]),
-            &element(0x02, &[&[1]]),
-            &algorithm,
-            &name,
-            &validity,
-            &name,
-            public.as_ref(),
-        ],
-    );
-    let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &body, &mut signature)
-        .expect("the key was just made");
-    element(
-        0x30,
-        &[&body, &algorithm, &element(0x03, &[&[0], &signature])],
     )
 }

@@ -2,6 +2,7 @@
 
 use super::codes;
 use crate::{
+    answers::short,
     channel::{HookError, RawHook},
     signing::twilio::{Algorithm, Signed, body_hash, verify},
 };
@@ -28,9 +29,12 @@ pub(super) fn with_reference(url: &str, message: MessageId) -> Cow<'_, str> {
     format!("{url}{joint}m={message}").into()
 }
 
+fn query(url: &str) -> Option<&str> {
+    url.split_once('?').map(|(_, query)| query)
+}
+
 fn reference(url: &str) -> Option<MessageId> {
-    let (_, query) = url.split_once('?')?;
-    query
+    query(url)?
         .split('&')
         .find_map(|pair| pair.strip_prefix("m="))?
         .parse()
@@ -63,18 +67,17 @@ pub(super) fn read(
         }
     };
     let pairs = |encoded: &[u8]| -> Vec<(String, String)> { parse(encoded).into_owned().collect() };
-    let (fields, signed_fields) = if body_hash(&hook.url).is_some() {
-        (Vec::new(), None)
-    } else if hook.method == Method::GET {
-        let query = hook.url.split_once('?').map_or("", |(_, query)| query);
-        (pairs(query.as_bytes()), None)
-    } else {
-        (pairs(&hook.body), Some(()))
+    let by_hash = body_hash(&hook.url).is_some();
+    let by_url = hook.method == Method::GET;
+    let fields = match (by_hash, by_url) {
+        (true, _) => Vec::new(),
+        (_, true) => pairs(query(&hook.url).unwrap_or_default().as_bytes()),
+        (_, false) => pairs(&hook.body),
     };
-    let signed = match signed_fields {
-        Some(()) => Signed::Form(&fields),
-        None if hook.method == Method::GET => Signed::Nothing,
-        None => Signed::Body(&hook.body),
+    let signed = match (by_hash, by_url) {
+        (true, _) => Signed::Body(&hook.body),
+        (_, true) => Signed::Nothing,
+        (_, false) => Signed::Form(&fields),
     };
     if !verify(&secrets, algorithm, &hook.url, signed, signature) {
         return Err(HookError::BadSignature);
@@ -120,8 +123,8 @@ fn inbound(fields: &Fields<'_>, sid: &str, now: Timestamp) -> Option<HookEvent> 
     Some(HookEvent::Inbound(Inbound {
         dedup: sid.to_owned(),
         channel: ChannelKind::Sms,
-        from: from.to_owned(),
-        to: to.to_owned(),
+        from: short(from, 320),
+        to: short(to, 320),
         body: fields
             .get("Body")
             .unwrap_or_default()

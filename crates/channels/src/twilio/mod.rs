@@ -4,7 +4,7 @@ mod codes;
 mod hook;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, unreadable, wrong_kind},
+    answers::{Twins, by_status, probe_failed, reference, unreadable, wrong_kind},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Call, Http, retry_after::retry_after},
@@ -15,7 +15,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use ringback_core::{
-    messages::{ChannelKind, Content, Cost, HookEvent, Outcome, Outgoing, ProviderRef, Reason},
+    messages::{ChannelKind, Content, Cost, HookEvent, Outcome, Outgoing, Reason},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -239,17 +239,15 @@ fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
         let Ok(created) = serde_json::from_slice::<Created>(&answer.body) else {
             return unreadable(NAME);
         };
-        if created.sid.is_empty() {
-            return unreadable(NAME);
-        }
         if matches!(created.status.as_deref(), Some("failed" | "undelivered"))
             && let Some(code) = created.error_code
         {
             return codes::outcome(code, None);
         }
-        return Outcome::Accepted {
-            cost: cost(created.price.as_deref(), created.price_unit.as_deref()),
-            reference: ProviderRef(created.sid),
+        let cost = cost(created.price.as_deref(), created.price_unit.as_deref());
+        return match reference(created.sid) {
+            Some(reference) => Outcome::Accepted { reference, cost },
+            None => unreadable(NAME),
         };
     }
     // From 500 on their code only repeats the status; below, a code we know says more than the status.

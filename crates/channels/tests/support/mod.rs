@@ -78,7 +78,8 @@ impl Server {
         tokio::spawn(async move {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (all, bell, decide) = (Arc::clone(&all), Arc::clone(&bell), Arc::clone(&decide));
+                let (all, bell, decide) =
+                    (Arc::clone(&all), Arc::clone(&bell), Arc::clone(&decide));
                 tokio::spawn(async move { serve(stream, connection, &all, &bell, &*decide).await });
             }
         });
@@ -171,7 +172,10 @@ async fn serve(
 }
 
 fn socket_linger_zero(stream: &TcpStream) {
-    #[allow(deprecated, reason = "a linger of zero never blocks; it makes close send a reset")]
+    #[allow(
+        deprecated,
+        reason = "a linger of zero never blocks; it makes close send a reset"
+    )]
     stream.set_linger(Some(std::time::Duration::ZERO)).unwrap();
 }
 
@@ -270,8 +274,14 @@ pub fn outgoing(provider: &str) -> Outgoing {
                 html: Some("<p>Hello</p>".to_owned()),
                 reply_to: Some("inbox@example.test".to_owned()),
                 headers: vec![
-                    ("List-Unsubscribe".to_owned(), "<https://example.test/u/1>".to_owned()),
-                    ("List-Unsubscribe-Post".to_owned(), "List-Unsubscribe=One-Click".to_owned()),
+                    (
+                        "List-Unsubscribe".to_owned(),
+                        "<https://example.test/u/1>".to_owned(),
+                    ),
+                    (
+                        "List-Unsubscribe-Post".to_owned(),
+                        "List-Unsubscribe=One-Click".to_owned(),
+                    ),
                 ],
             },
         ),

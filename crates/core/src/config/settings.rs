@@ -151,30 +151,36 @@ pub struct HoursNow {
 impl Settings {
     /// What the clock on the tenant's wall says at an instant (S3). Without opening hours it is always open, holidays apart.
     pub fn hours_at(&self, at: Timestamp, zone: &TimeZone) -> HoursNow {
-        use jiff::civil::Weekday;
-        let local = at.to_zoned(zone.clone());
-        let holiday = self.holidays.contains(local.date());
-        let open = !holiday
-            && self
-                .hours
-                .as_ref()
-                .is_none_or(|hours| hours.is_open(at, zone, &[]));
+        let day = zone.to_datetime(at).date();
+        let closed = self.holidays.contains(day).then_some(day);
+        let always;
+        let hours = match &self.hours {
+            Some(hours) => hours,
+            None => {
+                always = OpeningHours::always();
+                &always
+            }
+        };
+        let state = hours.state_at(at, zone, closed.as_slice());
         HoursNow {
-            open,
-            after_hours: !open,
-            weekend: matches!(local.weekday(), Weekday::Saturday | Weekday::Sunday),
-            holiday,
-            hour: local.hour(),
-            weekday: match local.weekday() {
-                Weekday::Monday => "monday",
-                Weekday::Tuesday => "tuesday",
-                Weekday::Wednesday => "wednesday",
-                Weekday::Thursday => "thursday",
-                Weekday::Friday => "friday",
-                Weekday::Saturday => "saturday",
-                Weekday::Sunday => "sunday",
-            },
+            open: state.open,
+            after_hours: state.after_hours,
+            weekend: state.weekend,
+            holiday: state.holiday,
+            hour: state.hour,
+            weekday: state.weekday_name(),
         }
+    }
+
+    /// The first open instant at or after `at` in the tenant's zone: a promise made at night begins then (W7). None when nothing
+    /// opens within a year.
+    pub fn next_open(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let Some(hours) = &self.hours else {
+            return Some(at);
+        };
+        let today = zone.to_datetime(at).date();
+        let year = today.saturating_add(jiff::Span::new().days(370));
+        hours.next_open(at, zone, &self.holidays.between(today, year))
     }
 }
 
@@ -386,6 +392,53 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&set).unwrap(),
             r#"["12-24","2026-03-05"]"#
+        );
+    }
+
+    /// S3: the tenant's own clock, hours and holidays decide what after hours is.
+    #[test]
+    fn the_wall_clock_of_the_tenant_decides() {
+        let settings: Settings = serde_saphyr::from_str(
+            "name: a\nregion: US\ntime_zone: America/Denver\nhours: { monday: \"07:00-18:00\", friday: \"07:00-18:00\" }\nholidays: [us_federal, 12-24]\n",
+        )
+        .unwrap();
+        let zone = settings.time_zone.rules();
+        for (at, open, weekend, holiday, hour, weekday) in [
+            ("2026-11-23T14:00:00Z", true, false, false, 7, "monday"),
+            ("2026-11-23T13:59:59Z", false, false, false, 6, "monday"),
+            ("2026-11-24T01:00:00Z", false, false, false, 18, "monday"),
+            ("2026-11-22T18:00:00Z", false, true, false, 11, "sunday"),
+            ("2026-12-25T18:00:00Z", false, false, true, 11, "friday"),
+        ] {
+            let now = settings.hours_at(at.parse().unwrap(), zone);
+            let wanted = HoursNow {
+                open,
+                after_hours: !open,
+                weekend,
+                holiday,
+                hour,
+                weekday,
+            };
+            assert_eq!(now, wanted, "{at}");
+        }
+        let next = settings.next_open("2026-12-21T20:00:00Z".parse().unwrap(), zone);
+        assert_eq!(next, Some("2026-12-21T20:00:00Z".parse().unwrap()));
+        // Friday is Christmas, so that Monday is the next.
+        let next = settings.next_open("2026-12-22T20:00:00Z".parse().unwrap(), zone);
+        assert_eq!(next, Some("2026-12-28T14:00:00Z".parse().unwrap()));
+        let always = Settings {
+            hours: None,
+            ..settings
+        };
+        assert!(
+            always
+                .hours_at("2026-11-22T08:00:00Z".parse().unwrap(), zone)
+                .open
+        );
+        assert!(
+            !always
+                .hours_at("2026-12-25T18:00:00Z".parse().unwrap(), zone)
+                .open
         );
     }
 }

@@ -336,6 +336,91 @@ fn steps_that_nobody_reaches_are_told() {
     );
 }
 
+/// C2: the words of a message fit its category.
+#[test]
+fn words_that_the_category_forbids_are_told() {
+    let to_lead = "name: alert\ntrigger: lead_captured\nsteps:\n  - send: { to: lead, channels: { all: [sms] }, template: thanks }\n";
+    let with = |template: &str, text: &str| {
+        let mut files = base();
+        files.insert("workflows/alert.yaml".to_owned(), Document::new(to_lead));
+        files.insert(format!("templates/{template}"), Document::new(text));
+        match load(&files) {
+            Ok(config) => config.warnings.iter().map(Problem::to_string).collect(),
+            Err(problems) => problems.iter().map(Problem::to_string).collect::<Vec<_>>(),
+        }
+    };
+    let text = |category: &str, words: &str| {
+        with(
+            "thanks.sms.txt",
+            &format!("---\ncategory: {category}\n---\n{words} {{{{ message.opt_out_line }}}}\n"),
+        )
+    };
+    for (category, words, wanted) in [
+        (
+            "transactional",
+            "Thank you. Next time 20% off!",
+            "templates/thanks.sms.txt: “% off” is an offer",
+        ),
+        (
+            "transactional",
+            "Reply CANCEL to cancel your visit.",
+            "templates/thanks.sms.txt: Whoever answers CANCEL",
+        ),
+        (
+            "transactional",
+            "Hello {{ staff.name }}",
+            "templates/thanks.sms.txt: `staff.name` is for staff alone",
+        ),
+        (
+            "staff",
+            "New lead",
+            "workflows/alert.yaml:4: `thanks` is a staff alert",
+        ),
+    ] {
+        let told = text(category, words);
+        assert!(
+            told.iter().any(|one| one.starts_with(wanted)),
+            "{words}: {told:#?}"
+        );
+    }
+    for (category, words) in [
+        ("transactional", "Thank you, we are offline now."),
+        ("promotional", "Next time 20% off!"),
+    ] {
+        let told = text(category, words);
+        assert!(
+            !told.iter().any(|one| one.contains("thanks")),
+            "{words}: {told:#?}"
+        );
+    }
+    let told = with(
+        "emergency.sms.txt",
+        "---\ncategory: staff\n---\n{{ lead.phone|default(\"\") }} {{ lead.email|default(\"\") }}\n",
+    );
+    assert!(told.iter().any(|one| one.contains("(ST-2)")), "{told:#?}");
+}
+
+/// Everything the reader recurses into is bounded: the deepest documents are answered on an ordinary thread's stack.
+#[test]
+fn the_deepest_documents_are_answered() {
+    let mut deep_when = "{ field: lead.tier, is: high }".to_owned();
+    for _ in 0..14 {
+        deep_when = format!("{{ not: {deep_when} }}");
+    }
+    for _ in 0..20 {
+        deep_when = format!("{{ all: [{deep_when}] }}");
+        let text = format!("name: alert\ntrigger: manual\nwhen: {deep_when}\nsteps: [end]\n");
+        let _answer = said("workflows/alert.yaml", &text);
+    }
+    let mut deep_steps = "end".to_owned();
+    for _ in 0..16 {
+        deep_steps =
+            format!("{{ branch: {{ field: lead.tier, is: high }}, then: [{deep_steps}] }}");
+        let text = format!("name: alert\ntrigger: manual\nsteps: [{deep_steps}]\n");
+        let _answer = said("workflows/alert.yaml", &text);
+    }
+}
+
 /// Mistakes of different files come in one answer, and one mistake is told once.
 #[test]
 fn everything_is_told_at_once_and_nothing_twice() {
@@ -448,7 +533,13 @@ fn the_presets_are_in_order() {
             let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
             panic!("{name}:\n{}", told.join("\n"))
         });
-        let warnings: Vec<String> = config.warnings.iter().map(Problem::to_string).collect();
+        // Whoever takes a preset over is told to put in people of their own, and nothing else.
+        let (examples, warnings): (Vec<String>, Vec<String>) = config
+            .warnings
+            .iter()
+            .map(Problem::to_string)
+            .partition(|warning| warning.contains("has an example"));
+        assert_eq!(examples.len(), 8, "{name}:\n{}", examples.join("\n"));
         assert!(warnings.is_empty(), "{name}:\n{}", warnings.join("\n"));
     }
 }
@@ -476,12 +567,92 @@ fn every_template_of_the_presets_renders() {
                     .expect("every text of a preset has its bound");
                 assert!(segments(&shown.text).count <= most, "{said}");
             }
-            if std::env::var_os("RINGBACK_SHOW_TEMPLATES").is_some() {
-                eprintln!(
-                    "== {name}/{}.{} {:?}\n{}\n",
-                    template.name, template.channel, shown.subject, shown.text
-                );
-            }
         }
     }
+}
+
+/// W4: a run goes on with the version it began with, also when the workflow has changed or is gone.
+#[test]
+fn earlier_versions_are_found_by_name_and_version() {
+    let mut files = base();
+    let old = files["workflows/alert.yaml"].clone();
+    let newer = Document {
+        version: 2,
+        text: old.text.replace("within: 5m", "within: 7m"),
+    };
+    files.insert("workflows/alert.yaml".to_owned(), newer);
+    let mut config = load(&files).unwrap();
+    assert!(config.workflow_version("alert", 1).is_none());
+    let gone = Document::new("name: gone\ntrigger: manual\nsteps: [end]\n");
+    let words = Document {
+        version: 7,
+        text: ALERT.to_owned(),
+    };
+    let broken = Document::new("name: [\n");
+    let told = config.remember([
+        ("workflows/alert.yaml", &old),
+        ("workflows/gone.yaml", &gone),
+        ("templates/emergency.sms.txt", &words),
+        ("workflows/broken.yaml", &broken),
+    ]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(config.workflow_version("alert", 1).unwrap().version, 1);
+    assert_eq!(config.workflow_version("alert", 2).unwrap().version, 2);
+    assert!(config.workflow_version("gone", 1).is_some());
+    let sms = |version| config.template_version("emergency", ChannelKind::Sms, version);
+    assert_eq!(sms(1).unwrap().version, 1);
+    assert_eq!(sms(7).unwrap().version, 7);
+    assert!(sms(3).is_none());
+    assert!(
+        config.on_captured("repair", None).is_empty(),
+        "what is gone starts nothing"
+    );
+}
+
+/// W6: what belongs to one product does not act on another's.
+#[test]
+fn products_stay_apart() {
+    let mut files = base();
+    files.insert(
+        "products/sale.yaml".to_owned(),
+        Document::new("name: sale\nstages: [{ name: new }, { name: sold }]\n"),
+    );
+    files.insert(
+        "tenant.yaml".to_owned(),
+        Document::new(format!("{TENANT}product: repair\n")),
+    );
+    let model = format!("{MODEL}product: repair\n");
+    files.insert("scores/intent.yaml".to_owned(), Document::new(model));
+    let of = |product: &str| {
+        WORKFLOW.replace(
+            "name: alert\n",
+            &format!("name: alert\nproduct: {product}\n"),
+        )
+    };
+    files.insert(
+        "workflows/alert.yaml".to_owned(),
+        Document::new(of("repair")),
+    );
+    let config = load(&files).unwrap();
+    assert_eq!(config.on_tier("repair", "intent", "immediate").len(), 1);
+    assert!(config.on_tier("sale", "intent", "immediate").is_empty());
+    assert_eq!(
+        (
+            config.models_of("repair").len(),
+            config.models_of("sale").len()
+        ),
+        (1, 0)
+    );
+    assert_eq!(config.shown_model(None), Some("intent"));
+    assert_eq!(config.shown_model(Some("sale")), None);
+    assert_eq!(config.first_stage("sale"), Some("new"));
+    assert!(config.may_move("sale", None, "sold").is_ok());
+    assert!(config.may_move("sale", None, "done").is_err());
+
+    files.insert("workflows/alert.yaml".to_owned(), Document::new(of("sale")));
+    let told = load(&files).unwrap_err();
+    assert_eq!(
+        told[0].to_string(),
+        "workflows/alert.yaml:3: This score model belongs to the product `repair`, the workflow to `sale` (W6)."
+    );
 }

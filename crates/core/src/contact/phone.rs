@@ -1,7 +1,7 @@
 //! Phone numbers: parsed once, compared by E.164 only (L6).
 
 use super::{Calling, PhoneError, PhoneFault, PhoneKind, PhoneProfile};
-use crate::places::Region;
+use crate::places::{Region, plain_area_code};
 use rlibphonenumber::{
     PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, PhoneNumberType,
     get_national_significant_number_owned,
@@ -33,6 +33,9 @@ impl Phone {
     /// # Errors
     /// When the numbering plan of the country has no such number; [`PhoneError::advice`] says what to do.
     pub fn parse(typed: &str, home: Region) -> Result<Self, PhoneError> {
+        if let Some(phone) = plain_north_american(typed, home) {
+            return Ok(phone);
+        }
         let fail = |fault, country| Err(PhoneError::new(fault, country, typed));
         let text = match tidy(typed) {
             Ok(text) => text,
@@ -82,8 +85,14 @@ impl Phone {
         std::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
     }
 
-    /// The country and kind; about a microsecond.
+    /// The country and kind: some nanoseconds for most numbers of North America, a microsecond or two for others.
     pub fn profile(&self) -> PhoneProfile {
+        if let Some(region) = self.plain_region() {
+            return PhoneProfile {
+                region: Some(region),
+                kind: PhoneKind::FixedOrMobile,
+            };
+        }
         let Some(number) = self.number() else {
             return PhoneProfile {
                 region: None,
@@ -98,7 +107,7 @@ impl Phone {
 
     /// The country by its numbering plan; none for international services such as +800.
     pub fn region(&self) -> Option<Region> {
-        region_of(&self.number()?)
+        self.plain_region().or_else(|| region_of(&self.number()?))
     }
 
     /// The kind of number.
@@ -127,6 +136,11 @@ impl Phone {
         self.area_code().is_some() && self.as_str()[5..].starts_with("55501")
     }
 
+    fn plain_region(&self) -> Option<Region> {
+        let region = plain_area_code(self.area_code()?)?;
+        matches!(self.text[5], b'2'..=b'9').then_some(region)
+    }
+
     /// The library's form, without parsing again.
     fn number(&self) -> Option<PhoneNumber> {
         let digits = &self.as_str()[1..];
@@ -139,6 +153,36 @@ impl Phone {
         let (code, national) = digits.split_at(split);
         from_parts(code.parse().ok()?, national)
     }
+}
+
+/// The short way for what most leads of North America type: ten digits, or eleven with the 1, and the usual marks. It gives
+/// the library's verdict or none, twenty times faster; tests compare the two.
+fn plain_north_american(typed: &str, home: Region) -> Option<Phone> {
+    let typed = typed.trim();
+    let international = typed.starts_with('+');
+    if !international && !matches!(home, Region::US | Region::CA) {
+        return None;
+    }
+    let mut text = [0; MAX_DIGITS + 1];
+    text[..2].copy_from_slice(b"+1");
+    let mut len = 2;
+    let mut leading_one = false;
+    for byte in typed.bytes().skip(usize::from(international)) {
+        match byte {
+            b'1' if len == 2 && !leading_one => leading_one = true,
+            b'0'..=b'9' if len < 12 => {
+                text[len] = byte;
+                len += 1;
+            }
+            b' ' | b'(' | b')' | b'-' | b'.' => {}
+            _ => return None,
+        }
+    }
+    if len != 12 || (international && !leading_one) || typed.len() > MAX_TYPED {
+        return None;
+    }
+    let phone = Phone { text, len: 12 };
+    phone.plain_region().map(|_| phone)
 }
 
 /// Which calling codes exist. No code begins another, so the first that fits is the one.

@@ -354,3 +354,49 @@ fn the_example_number_of_every_country_is_accepted() {
         assert_eq!(calling(found), calling(code), "{code} became {found}");
     }
 }
+
+/// The library's own verdict, without the short way.
+fn by_library(typed: &str, home: Region) -> Option<(String, Option<Region>, PhoneKind)> {
+    let code = rlibphonenumber::Region::from_code(home.as_str()).ok();
+    let number = PHONE_NUMBER_UTIL.parse(typed, code).ok()?;
+    let kind: PhoneKind = PHONE_NUMBER_UTIL.get_number_type(&number).into();
+    let e164 = PHONE_NUMBER_UTIL
+        .format(&number, PhoneNumberFormat::E164)
+        .into_owned();
+    (kind != PhoneKind::Unknown).then(|| (e164, region_of(&number), kind))
+}
+
+/// Every area code that takes the short way, over all its exchanges, is what the numbering plan says.
+#[test]
+fn the_short_way_knows_every_area_code_as_the_library_does() {
+    let mut plain = 0;
+    for code in (200..1000).filter(|code| plain_area_code(*code).is_some()) {
+        plain += 1;
+        for exchange in (200..1000)
+            .step_by(37)
+            .chain([200, 211, 555, 911, 976, 999])
+        {
+            let e164 = format!("+1{code}{exchange}0123");
+            let short = plain_north_american(&e164, Region::US).map(|phone| phone.profile());
+            let (_, region, kind) =
+                by_library(&e164, Region::US).unwrap_or_else(|| panic!("{e164}"));
+            assert_eq!(short, Some(PhoneProfile { region, kind }), "{e164}");
+        }
+    }
+    assert!(plain > 400, "{plain}");
+}
+
+proptest! {
+    /// Whatever the short way accepts, the library accepts as the same number.
+    #[test]
+    fn the_short_way_never_differs_from_the_library(
+        typed in "([+]?[ (]{0,2}1?[ .(-]{0,2}[2-9][0-9]{2}[ .)-]{0,3}[0-9]{3}[ .-]{0,2}[0-9]{4}[ ).-]{0,2}|[+]?[0-9 ().-]{10,16})",
+        home in "(US|CA|GB|PR)",
+    ) {
+        if let Some(phone) = plain_north_american(&typed, region(&home)) {
+            let profile = phone.profile();
+            let short = (phone.to_string(), profile.region, profile.kind);
+            prop_assert_eq!(Some(short), by_library(&typed, region(&home)));
+        }
+    }
+}

@@ -28,6 +28,10 @@ pub fn clean_for_strangers(text: &str, max_chars: usize) -> Cow<'_, str> {
     let text = head(text, max_chars.saturating_mul(8).saturating_add(4096));
     let visible = visible(text);
     let folded = fold(&visible);
+    let letters: Vec<char> = folded.chars().collect();
+    if !may_link(letters.len(), |at| letters[at]) {
+        return Cow::Owned(cut(&visible, max_chars));
+    }
     let harmless = without_links(&folded);
     // Compatibility forms (½, ™) are honest; they are unfolded only where something had to go.
     let clean = if harmless == folded {
@@ -47,26 +51,91 @@ pub fn clean_header(text: &str) -> Cow<'_, str> {
     Cow::Owned(cut(&visible(head(text, 16 * HEADER_CHARS)), HEADER_CHARS))
 }
 
-/// True for most names and values: ASCII without anything that a link needs, and already one line with single spaces.
+/// True for ASCII that is one line already and holds nothing that a rule looks for: most names and values.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut letters_dot_www = 0u32;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => {
-                // "www" and the word "dot" go to the careful path, which looks at their surroundings.
-                letters_dot_www = letters_dot_www << 8 | u32::from(byte.to_ascii_lowercase());
-                if matches!(letters_dot_www & 0xff_ffff, 0x64_6f74 | 0x77_7777) {
-                    return false;
-                }
+    is_plain_line(text) && !may_link(bytes.len(), |at| char::from(bytes[at]))
+}
+
+/// True when a rule may find something: the rules themselves cost a thousand times as much, and most text holds nothing. Errs
+/// on the side of asking the rules.
+fn may_link(len: usize, at: impl Fn(usize) -> char) -> bool {
+    let next = |place: usize| if place < len { at(place) } else { ' ' };
+    let mut word = [' '; 3];
+    let mut numbers = 0;
+    for place in 0..len {
+        let c = at(place);
+        let before = if place == 0 { ' ' } else { at(place - 1) };
+        word = [word[1], word[2], c.to_ascii_lowercase()];
+        let suspect = match c {
+            '@' | '\\' | '{' | '}' => true,
+            // Times hold colons between digits; words before a colon and a blank are no scheme unless they end like one.
+            ':' if next(place + 1) == ' ' => matches!(
+                before.to_ascii_lowercase(),
+                'p' | 's' | 'e' | 'h' | ' ' | ':'
+            ),
+            ':' => !(before.is_ascii_digit() && next(place + 1).is_ascii_digit()),
+            '/' => matches!(next(place + 1), '/' | '\\' | ':'),
+            '[' | '(' | '<' => {
+                matches!(next(place + 1).to_ascii_lowercase(), 'd' | 'p' | ' ')
+                    || is_dot(next(place + 1))
             }
-            b'0'..=b'9' | b',' | b'\'' | b'&' | b'#' | b'+' | b'!' => letters_dot_www = 0,
-            b'-' if bytes.get(at + 1) != Some(&b'-') => letters_dot_www = 0,
-            b' ' if at > 0 && at + 1 < bytes.len() && bytes[at + 1] != b' ' => letters_dot_www = 0,
-            _ => return false,
+            '-' => next(place + 1) == '-',
+            c if is_dot(c) => {
+                let (one, two) = (next(place + 1), next(place + 2));
+                numbers += u32::from(before.is_ascii_digit() && one.is_ascii_digit());
+                let joins = !one.is_ascii_digit()
+                    && one.is_alphanumeric()
+                    && (two.is_alphanumeric()
+                        || is_combining_mark(two)
+                        || matches!(two, '-' | '_'));
+                before == ' '
+                    || joins
+                    || numbers >= 3
+                    || (one == ' ' && begins_ending(place + 2, &next))
+            }
+            _ => matches!(word, ['w', 'w', 'w'] | ['d', 'o', 't']),
+        };
+        if suspect {
+            return true;
         }
     }
-    true
+    false
+}
+
+/// True when a word like those of [`SPACED`] begins at a place.
+fn begins_ending(place: usize, next: &impl Fn(usize) -> char) -> bool {
+    let word: [char; 5] = std::array::from_fn(|offset| next(place + offset).to_ascii_lowercase());
+    let ends = |letters: usize| !word[letters].is_alphanumeric();
+    (ends(2) && matches!(word[..2], ['r', 'u'] | ['c', 'n'] | ['i', 'o']))
+        || (ends(3)
+            && matches!(
+                word[..3],
+                ['c', 'o', 'm']
+                    | ['n', 'e', 't']
+                    | ['o', 'r', 'g']
+                    | ['b', 'i', 'z']
+                    | ['x', 'y', 'z']
+            ))
+        || (ends(4) && matches!(word[..4], ['i', 'n', 'f', 'o']))
+}
+
+/// Dots, and what a reader takes for one.
+const fn is_dot(c: char) -> bool {
+    matches!(
+        c,
+        '.' | '\u{b7}'
+            | '\u{2027}'
+            | '\u{2219}'
+            | '\u{22c5}'
+            | '\u{2022}'
+            | '\u{30fb}'
+            | '\u{6d4}'
+            | '\u{a4f8}'
+            | '\u{701}'
+            | '\u{702}'
+            | '\u{660}'
+    )
 }
 
 fn is_plain_line(text: &str) -> bool {
@@ -177,7 +246,7 @@ company|finance|money|cash|bank|pay|credit|casino|bet|poker|porn|xxx|sex|adult|c
 xn--[a-z0-9-]+";
 /// The same in "evil. com": only those that hardly begin an English sentence.
 const SPACED: &str = "com|net|org|info|biz|xyz|ru|cn|io";
-/// Dots, and what a reader takes for one.
+/// As [`is_dot`].
 const DOT: &str =
     r"[.\u{b7}\u{2027}\u{2219}\u{22c5}\u{2022}\u{30fb}\u{6d4}\u{a4f8}\u{701}\u{702}\u{660}]";
 
@@ -204,11 +273,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(format!(r"(?i)(?:^|[^\p{{L}}\p{{N}}])www\d{{0,2}}(?:\s*{DOT}\s*\S*|$|\s)"), " "),
         rule(r"\S*@\S*[.\[]\S*".into(), " "),
         rule(r"(?:^|[^\d.\p{L}])\d{1,3}(?:\.\d{1,3}){3}(?:[:/?#]\S*|$|[^\d.\p{L}]|\.$|\.\s)".into(), " "),
-        rule(r"(?i)(?:^|\s)\[?(?:[0-9a-f]{1,4}:){1,7}:?(?:[0-9a-f]{0,4}:){0,6}[0-9a-f]{1,4}\]?[:/]\S*".into(), " "),
         rule(r"(?i)(?:^|\s)\[?[0-9a-f:]*::[0-9a-f:]+\]?(?:$|\s)".into(), " "),
         // evil[.]com, evil (dot) com, evil dot com
         rule(format!(r"(?i)\s*[\[({{<]\s*(?:{DOT}|dot|punkt|punto|point)\s*[\])}}>]\s*"), " "),
-        rule(format!(r"(?i)([\p{{L}}\p{{N}}])\s+(?:dot|d0t)\s+((?:{COMMON})(?:$|[^\p{{L}}\p{{N}}]))"), "$1 $2"),
+        rule(format!(r"(?i)([\p{{L}}\p{{N}}])\s+dot\s+((?:{COMMON})(?:$|[^\p{{L}}\p{{N}}]))"), "$1 $2"),
         // evil.com, evil.com/x, evil·com
         rule(
             format!(r"(?i)[\p{{L}}\p{{N}}_\p{{M}}-]+(?:{DOT}[\p{{L}}\p{{N}}_\p{{M}}-]+)*{DOT}(?:{COMMON})\.?(?:[:/?#\\]\S*|$|([^\p{{L}}\p{{N}}\p{{M}}_-]))"),

@@ -13,6 +13,7 @@ pub use day_hours::*;
 pub use holidays::{Holiday, HolidayError, HolidaySet, Holidays};
 pub use opening::*;
 pub use region::*;
+pub(crate) use state::plain_area_code;
 pub use state::{State, StateError};
 pub use whereabouts::*;
 pub use zone::*;

@@ -175,6 +175,15 @@ pub(super) fn area_code(code: u16) -> Option<(State, impl Iterator<Item = Zone>)
     ))
 }
 
+/// The country of an area code all of whose numbers are assigned alike: any exchange from 200 on is a valid number, fixed or
+/// mobile. A test holds this against the numbering plan's own data; codes that are only partly in use are left to it.
+pub(crate) fn plain_area_code(code: u16) -> Option<Region> {
+    const PARTLY_IN_USE: [u16; 2] = [472, 983];
+    let (state, _) = area_code(code)?;
+    let territory = matches!(state.code(), "PR" | "VI" | "GU" | "MP" | "AS");
+    (!territory && !PARTLY_IN_USE.contains(&code)).then(|| state.country())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,7 +111,7 @@ pub struct Places {
 }
 
 impl Whereabouts<'_> {
-    /// The union of what all sources say. About a microsecond, most of it the number's country.
+    /// The union of what all sources say. Well under a microsecond for North America.
     pub fn places(&self) -> Places {
         let mut places = Places {
             zones: SmallVec::new(),

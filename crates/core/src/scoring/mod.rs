@@ -42,5 +42,5 @@ mod tests;
 
 pub use model::{Decay, Limit, Rule, Scope, ScoreModel, Tier};
 pub use replay::{Replay, recompute};
-pub use state::{Award, ScoreState, Scored, score, absorb};
+pub use state::{Award, ScoreState, Scored, absorb, score};
 pub use view::{LedgerRow, Line, NextTier, ScoreView, explain_state, next_tier, points_at};

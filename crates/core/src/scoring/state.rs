@@ -145,7 +145,11 @@ fn visit(facts: &Facts<'_>) -> u32 {
 
 /// Adds what another lead gathered in the same model, when two leads turn out to be one (L7). Answers the awards that both have and
 /// only one may keep, as rule and points to take back; the state has them taken back already.
-pub fn absorb(model: &ScoreModel, state: &mut ScoreState, other: &ScoreState) -> Vec<(String, i64)> {
+pub fn absorb(
+    model: &ScoreModel,
+    state: &mut ScoreState,
+    other: &ScoreState,
+) -> Vec<(String, i64)> {
     let mut doubled = Vec::new();
     state.points += other.points;
     state.peak = state.peak.max(other.peak);

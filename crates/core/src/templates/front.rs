@@ -181,6 +181,19 @@ pub(super) fn line_of<T>(value: &Spanned<T>) -> u32 {
     u32::try_from(value.referenced.line()).unwrap_or(0) + 1
 }
 
+/// The line of the file that the first line of a text stands on: in `text: |` the one after.
+pub(super) fn line_of_text(value: &Spanned<String>, whole: &str) -> u32 {
+    let line = line_of(value);
+    let written = whole
+        .lines()
+        .nth(line.saturating_sub(1) as usize)
+        .unwrap_or_default();
+    let block = ["|", ">", "|-", ">-", "|+", ">+"]
+        .iter()
+        .any(|sign| written.trim_end().ends_with(&format!(" {sign}")));
+    line + u32::from(block)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

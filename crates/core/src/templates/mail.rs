@@ -97,7 +97,11 @@ impl<'a> Marks<'a> {
 }
 
 /// Compiles MJML. Every tag of the source must come through, conditions and loops once and in order.
-pub(super) fn compile(pieces: &[Checked], first_line: u32) -> Result<Vec<Checked>, Vec<Problem>> {
+pub(super) fn compile(
+    pieces: &[Checked],
+    first_line: u32,
+    language: &str,
+) -> Result<Vec<Checked>, Vec<Problem>> {
     let marks = Marks::new(pieces);
     let source = marks.marked();
     let line_at = |offset: usize| {
@@ -134,6 +138,8 @@ pub(super) fn compile(pieces: &[Checked], first_line: u32) -> Result<Vec<Checked
         ))
     })
     .map_err(|problem| vec![problem])?;
+    // What screen readers are told when the author names no language.
+    let html = html.replace("lang=\"und\"", &format!("lang=\"{language}\""));
     let mut problems = Vec::new();
     if let Some(at) = html.find("<mj-") {
         let name: String = html[at + 1..]
@@ -365,23 +371,28 @@ fn bounded_nesting(source: &str, line_at: &impl Fn(usize) -> u32) -> Result<(), 
     while let Some(found) = source[from..].find('<') {
         let start = from + found;
         let inside = &source[start + 1..];
-        let end = inside.find('>').map_or(source.len(), |end| start + 1 + end);
+        from = start + 1;
         if inside.starts_with("!--") {
             from = inside
                 .find("-->")
                 .map_or(source.len(), |end| start + end + 4);
             continue;
         }
+        if inside.starts_with('/') {
+            open = open.saturating_sub(1);
+            continue;
+        }
         let name_end = inside
             .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
             .unwrap_or(inside.len());
         let name = inside[..name_end].to_ascii_lowercase();
-        if inside.starts_with('/') {
-            open = open.saturating_sub(1);
-        } else if !name.is_empty()
-            && !VOID.contains(&name.as_str())
-            && !source[..end].ends_with('/')
-        {
+        if name.is_empty() || VOID.contains(&name.as_str()) {
+            continue;
+        }
+        let closes_itself = inside
+            .find('>')
+            .is_some_and(|end| inside[..end].ends_with('/'));
+        if !closes_itself {
             open += 1;
             if open > NESTING {
                 return Err(vec![Problem::at(
@@ -392,7 +403,6 @@ fn bounded_nesting(source: &str, line_at: &impl Fn(usize) -> u32) -> Result<(), 
                 )]);
             }
         }
-        from = start + 1;
     }
     Ok(())
 }

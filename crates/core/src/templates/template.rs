@@ -4,13 +4,14 @@ use super::context::RenderContext;
 use super::data::Data;
 use super::engine::{self, OUTPUT_BYTES, SOURCE_BYTES};
 use super::expression::{Checked, Reading, Target, Use, read, write};
-use super::front::{self, FileName, Form, Front, OptOut, line_of};
+use super::front::{self, FileName, Form, Front, OptOut, line_of, line_of_text};
 use super::problem::Problem;
 use super::variables::{self, Known, Presence};
 use super::{mail, source};
 use crate::messages::text::clean_header;
 use crate::messages::{Category, ChannelKind, Priority, segments};
 use minijinja::{Environment, ErrorKind, Value};
+use std::fmt;
 
 /// The most bytes of HTML that mailbox providers show whole.
 const HTML_BYTES: usize = 100 * 1024;
@@ -18,7 +19,7 @@ const HTML_BYTES: usize = 100 * 1024;
 const SMS_CHARS: usize = 1_600;
 
 /// What is said on one channel in one language.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Template {
     /// The name that workflows use.
     pub name: String,
@@ -45,6 +46,18 @@ pub struct Template {
     html_uses: Vec<Use>,
     env: Environment<'static>,
     bytes: [usize; 3],
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template")
+            .field("name", &self.name)
+            .field("channel", &self.channel)
+            .field("locale", &self.locale)
+            .field("category", &self.category)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A message's text, filled in.
@@ -109,7 +122,7 @@ impl Template {
         let (front, body, first_line) = front::split(text).map_err(|problem| vec![problem])?;
         let mut problems = misplaced(&file, &front);
         let mut parts = Parts::default();
-        let told = parts.read(&file, &front, body, first_line);
+        let told = parts.read(&file, &front, text, body, first_line);
         problems.extend(told.err().into_iter().flatten());
         if !problems.is_empty() {
             problems.sort_by_key(|problem| problem.line);
@@ -190,7 +203,7 @@ impl Template {
     }
 
     /// What is wrong with the template, beyond what [`Template::parse`] sees. `known` are further variables and groups (`run.quote.*`)
-    /// that the tenant offers; where it names members of `lead.attributes`, `event.properties`, `run` or `tenant`, only those are known.
+    /// that the tenant offers; where it names members of `lead.attributes`, `event.properties` or `run`, only those are known.
     pub fn check(&self, known: &[&str]) -> Vec<Problem> {
         let mut problems = self.check_variables(known);
         problems.extend(self.check_footer());
@@ -477,6 +490,7 @@ impl Parts {
         &mut self,
         file: &FileName,
         front: &Front,
+        whole: &str,
         body: &str,
         first_line: u32,
     ) -> Result<(), Vec<Problem>> {
@@ -496,7 +510,7 @@ impl Parts {
             }
         };
         let matter = |value: &serde_saphyr::Spanned<String>| {
-            reading(&value.value, line_of(value), Target::Words)
+            reading(&value.value, line_of_text(value, whole), Target::Words)
         };
         match file.form {
             Form::Text => {
@@ -524,7 +538,9 @@ impl Parts {
                 if let Some(html) = html {
                     problems.extend(mail::lint(&html));
                     let html = match file.form {
-                        Form::Mjml => mail::compile(&html, first_line),
+                        Form::Mjml => {
+                            mail::compile(&html, first_line, file.locale.as_deref().unwrap_or("en"))
+                        }
                         _ => mail::document(html, first_line),
                     };
                     match html {

@@ -583,16 +583,28 @@ fn absorb(
 }
 
 /// Adds one standing to the other of the same model and visit. Answers what both gave and only one may keep.
-fn absorb_score(tenant: &Tenant, scores: &mut Vec<ScoreRow>, row: &ScoreRow) -> Vec<(String, String, i64)> {
+fn absorb_score(
+    tenant: &Tenant,
+    scores: &mut Vec<ScoreRow>,
+    row: &ScoreRow,
+) -> Vec<(String, String, i64)> {
     let mut row = row.clone();
     row.dirty = true;
     row.new = true;
-    let Some(have) = scores.iter_mut().find(|have| have.model == row.model && have.session == row.session) else {
+    let Some(have) = scores
+        .iter_mut()
+        .find(|have| have.model == row.model && have.session == row.session)
+    else {
         scores.push(row);
         return Vec::new();
     };
     have.dirty = true;
-    let Some(model) = tenant.config.models.get(&row.model) else { return Vec::new() };
+    let Some(model) = tenant.config.models.get(&row.model) else {
+        return Vec::new();
+    };
     let doubled = crate::scoring::absorb(model, &mut have.state, &row.state);
-    doubled.into_iter().map(|(rule, points)| (row.model.clone(), rule, points)).collect()
+    doubled
+        .into_iter()
+        .map(|(rule, points)| (row.model.clone(), rule, points))
+        .collect()
 }

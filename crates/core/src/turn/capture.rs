@@ -125,9 +125,12 @@ impl Turn<'_> {
         }
         let routed = match (&capture.product, self.world.lead(lead)) {
             (Some(product), _) => Some(product.clone()),
-            (None, Some(state)) if state.lead.products.is_empty() => {
-                Some(tenant.config.product_for(&super::react::facts(tenant, state, None, now, None)).to_owned())
-            }
+            (None, Some(state)) if state.lead.products.is_empty() => Some(
+                tenant
+                    .config
+                    .product_for(&super::react::facts(tenant, state, None, now, None))
+                    .to_owned(),
+            ),
             (None, _) => None,
         };
         if let (Some(product), Some(state)) = (routed, self.world.lead_mut(lead)) {
@@ -377,8 +380,21 @@ pub(super) fn place(tenant: &Tenant, lead: &mut Lead, product: &str, now: crate:
 pub(super) fn product_views(tenant: &Tenant, state: &LeadState) -> BTreeMap<String, ProductView> {
     let scores_of = |product: &str| -> BTreeMap<String, ScoreShort> {
         let row_of = |name: &str| state.scores.iter().rev().find(|row| row.model == name);
-        let rows = tenant.config.models_of(product).iter().filter_map(|model| row_of(&model.name));
-        rows.map(|row| (row.model.clone(), ScoreShort { points: row.state.points, tier: row.state.tier.clone() })).collect()
+        let rows = tenant
+            .config
+            .models_of(product)
+            .iter()
+            .filter_map(|model| row_of(&model.name));
+        rows.map(|row| {
+            (
+                row.model.clone(),
+                ScoreShort {
+                    points: row.state.points,
+                    tier: row.state.tier.clone(),
+                },
+            )
+        })
+        .collect()
     };
     state
         .lead

@@ -230,7 +230,15 @@ impl Turn<'_> {
                 let until = self.spread(at, message.expires_at);
                 return said.defer("quiet_hours", "quiet_hours", until, because, sandbox);
             }
-            Quiet::Never(because) => return said.end("quiet_hours", Status::Blocked, "no_common_hour", because, sandbox),
+            Quiet::Never(because) => {
+                return said.end(
+                    "quiet_hours",
+                    Status::Blocked,
+                    "no_common_hour",
+                    because,
+                    sandbox,
+                );
+            }
         }
         if !sandbox && tenant.ways(message.channel).next().is_none() {
             let until = now + signed(Duration::from_secs(300));
@@ -326,13 +334,22 @@ impl Turn<'_> {
 
     /// Quiet hours by the recipient's own places (C4).
     fn hours(&self, tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Quiet {
-        let held = matches!(message.category, Category::Transactional | Category::Promotional);
+        let held = matches!(
+            message.category,
+            Category::Transactional | Category::Promotional
+        );
         if !held || message.plan.keyword_answer || message.channel == ChannelKind::Webhook {
             return Quiet::Open(String::new());
         }
-        let reached = if message.channel == ChannelKind::Sms { Some(message.recipient.as_str()) } else { lead.and_then(|lead| lead.phone.as_deref()) };
+        let reached = if message.channel == ChannelKind::Sms {
+            Some(message.recipient.as_str())
+        } else {
+            lead.and_then(|lead| lead.phone.as_deref())
+        };
         let phone = reached.and_then(Phone::from_e164);
-        let country = lead.and_then(|lead| lead.country.as_deref()).and_then(|country| country.parse::<Region>().ok());
+        let country = lead
+            .and_then(|lead| lead.country.as_deref())
+            .and_then(|country| country.parse::<Region>().ok());
         let whereabouts = Whereabouts {
             explicit_zone: lead.and_then(|lead| lead.time_zone.as_deref()),
             zip: lead.and_then(|lead| lead.zip.as_deref()),
@@ -348,7 +365,10 @@ impl Turn<'_> {
             reply_to: message.plan.answers.map(crate::time::from_micros),
             now: self.now,
         };
-        let settings = HoursSettings { transactional_close: tenant.config.settings.quiet_hours.transactional_until, ..HoursSettings::default() };
+        let settings = HoursSettings {
+            transactional_close: tenant.config.settings.quiet_hours.transactional_until,
+            ..HoursSettings::default()
+        };
         let ruling = QuietHours::built_in().judge(&question, &settings);
         match &ruling.hours {
             Hours::Open | Hours::OpenBecause(_) => Quiet::Open(explain(&ruling)),

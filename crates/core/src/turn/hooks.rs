@@ -105,7 +105,9 @@ impl Turn<'_> {
             )
         });
         match word {
-            InboundWord::Stop { how } => self.stop(tenant, &key, lead, inbound, connection, &how_read(&how)),
+            InboundWord::Stop { how } => {
+                self.stop(tenant, &key, lead, inbound, connection, &how_read(&how))
+            }
             InboundWord::Start => self.start_again(tenant, &key, lead, inbound, connection),
             InboundWord::Yes
                 if self

@@ -23,8 +23,7 @@ pub use tenant::*;
 pub use world::World;
 
 use crate::ids::{
-    AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId,
-    TenantId,
+    AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId, TenantId,
 };
 use crate::messages::{ChannelKind, Message};
 use crate::time::Timestamp;

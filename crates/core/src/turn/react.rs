@@ -94,8 +94,15 @@ impl Turn<'_> {
         lead: LeadId,
         happening: &Happening<'_>,
     ) -> Vec<(String, String)> {
-        let Some(state) = self.world.lead(lead) else { return Vec::new() };
-        let products: Vec<String> = state.lead.products.iter().map(|placement| placement.product.clone()).collect();
+        let Some(state) = self.world.lead(lead) else {
+            return Vec::new();
+        };
+        let products: Vec<String> = state
+            .lead
+            .products
+            .iter()
+            .map(|placement| placement.product.clone())
+            .collect();
         let config = Arc::clone(&tenant.config);
         let mut done: Vec<&str> = Vec::new();
         let mut entered = Vec::new();

@@ -264,7 +264,8 @@ impl Turn<'_> {
                 .is_none_or(|hook| way.name == *hook)
         });
         let first = ways.clone().next();
-        ways.clone().find(|way| !message.plan.tried.contains(&way.id))
+        ways.clone()
+            .find(|way| !message.plan.tried.contains(&way.id))
             .or(first)
             .map(|way| way.id)
     }

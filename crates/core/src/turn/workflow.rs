@@ -130,15 +130,7 @@ impl Turn<'_> {
         if let Some(state) = self.world.lead_mut(lead) {
             state.runs.push(run);
         }
-        let flow = self.walk(
-            tenant,
-            lead,
-            id,
-            workflow,
-            &workflow.steps,
-            "",
-            0,
-        )?;
+        let flow = self.walk(tenant, lead, id, workflow, &workflow.steps, "", 0)?;
         self.note_flow(lead, id, &flow);
         Ok(())
     }

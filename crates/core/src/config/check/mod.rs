@@ -4,11 +4,13 @@ mod forms;
 mod products;
 mod settings;
 mod templates;
+mod words;
 mod workflows;
 
 use super::draft::{Draft, Read};
 use super::problem::{Problem, did_you_mean_or_list};
 use crate::conditions::Condition;
+use crate::contact::{Email, Phone};
 
 /// What was found: problems that stop the configuration, warnings that do not.
 #[derive(Default)]
@@ -107,6 +109,8 @@ pub(super) fn everything(draft: &Draft, findings: &mut Findings) {
     forms::check(draft, findings);
     workflows::check(draft, findings);
     templates::check(draft, findings);
+    words::check(draft, findings);
+    examples(draft, findings);
     staff(draft, findings);
 }
 
@@ -125,6 +129,65 @@ fn models(draft: &Draft, findings: &mut Findings) {
                 "product",
                 product,
                 draft.products.keys().map(String::as_str),
+            );
+        }
+    }
+}
+
+/// Numbers and addresses of examples: fine for a first look, but nobody hears anything there.
+fn examples(draft: &Draft, findings: &mut Findings) {
+    let example_mail = |email: &Email| {
+        let domain = email.domain();
+        domain == "example.com" || domain.ends_with(".example.com") || domain.ends_with(".example")
+    };
+    let mend = "Put your own there before you connect a provider.";
+    if let Some(read) = &draft.settings
+        && let Some(settings) = &read.value
+    {
+        let phone = settings
+            .phone
+            .as_deref()
+            .and_then(|phone| Phone::parse(phone, settings.region).ok());
+        if phone.is_some_and(|phone| phone.is_fictional()) {
+            findings.warn(
+                read,
+                "phone",
+                "The business has an example number.",
+                mend.to_owned(),
+            );
+        }
+        let email = settings
+            .email
+            .as_deref()
+            .and_then(|email| Email::parse(email).ok());
+        if email.is_some_and(|email| example_mail(&email)) {
+            findings.warn(
+                read,
+                "email",
+                "The business has an example address.",
+                mend.to_owned(),
+            );
+        }
+    }
+    let Some(read) = &draft.staff else { return };
+    let Some(staff) = &read.value else { return };
+    for (at, one) in staff.people.iter().enumerate() {
+        if one.phone.as_ref().is_some_and(Phone::is_fictional) {
+            let place = format!("people/{at}/phone");
+            findings.warn(
+                read,
+                &place,
+                format!("{} has an example number.", one.name),
+                mend.to_owned(),
+            );
+        }
+        if one.email.as_ref().is_some_and(example_mail) {
+            let place = format!("people/{at}/email");
+            findings.warn(
+                read,
+                &place,
+                format!("{} has an example address.", one.name),
+                mend.to_owned(),
             );
         }
     }

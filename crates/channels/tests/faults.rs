@@ -1,0 +1,852 @@
+//! M3: whatever a provider's server does, one attempt ends with what is really known: sent, certainly not sent, or unknown.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod support;
+
+use ringback_channels::{Channel, Repeat, open};
+use ringback_core::messages::{Outcome, ProviderRef, Suppress};
+use std::{sync::Arc, time::Duration};
+use support::{Reply, Server, answer, channel, http, outgoing, settings};
+use tokio::net::TcpListener;
+
+const HTTP_PROVIDERS: [&str; 4] = ["twilio", "resend", "ses", "webhook"];
+
+/// What a provider answers when it took the message, and the name it gives it.
+fn taken(provider: &str) -> (Reply, &'static str) {
+    match provider {
+        "twilio" => (
+            answer(
+                "201 Created",
+                &[],
+                r#"{"sid":"SM1","status":"queued","price":null}"#,
+            ),
+            "SM1",
+        ),
+        "resend" => (answer("200 OK", &[], r#"{"id":"e-1"}"#), "e-1"),
+        "ses" => (answer("200 OK", &[], r#"{"MessageId":"0100-1"}"#), "0100-1"),
+        _ => (answer("204 No Content", &[], ""), ""),
+    }
+}
+
+async fn sent(provider: &str, server: &Server) -> Outcome {
+    channel(provider, &server.url())
+        .send(&outgoing(provider))
+        .await
+}
+
+async fn outcome_of(provider: &str, reply: Reply) -> Outcome {
+    let server = Server::always(reply).await;
+    let outcome = sent(provider, &server).await;
+    assert_eq!(
+        server.requests().len(),
+        1,
+        "{provider}: exactly one request"
+    );
+    outcome
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Accepted { .. } => "accepted",
+        Outcome::Retryable { .. } => "retry",
+        Outcome::Misconfigured { .. } => "config",
+        Outcome::Permanent { .. } => "permanent",
+        Outcome::Unknown { .. } => "unknown",
+    }
+}
+
+#[tokio::test]
+async fn a_taken_message_is_accepted_under_the_providers_name() {
+    for provider in HTTP_PROVIDERS {
+        let (reply, name) = taken(provider);
+        match outcome_of(provider, reply).await {
+            Outcome::Accepted { reference, cost } => {
+                assert_eq!(reference, ProviderRef(name.to_owned()));
+                assert_eq!(cost, None);
+            }
+            Outcome::Delivered { reference, .. } => {
+                assert_eq!(provider, "webhook");
+                assert_eq!(reference.0, outgoing(provider).key);
+            }
+            other => panic!("{provider}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn slowing_down_is_asked_in_seconds_dates_or_not_at_all() {
+    for provider in HTTP_PROVIDERS {
+        for (value, expected) in [
+            (Some("7"), Some(7)),
+            (Some("Thu, 01 Jan 2026 00:01:05 GMT"), Some(60)),
+            (None, None),
+            (Some("99999999999999999999"), Some(86_400)),
+            (Some("Thu, 31 Dec 2099 23:59:59 GMT"), Some(86_400)),
+            (Some("soon"), None),
+            (Some("-1"), None),
+        ] {
+            let headers: Vec<(&str, &str)> = value
+                .map(|text| ("retry-after", text))
+                .into_iter()
+                .collect();
+            let outcome = outcome_of(provider, answer("429 Too Many Requests", &headers, "")).await;
+            let Outcome::Retryable { after, .. } = outcome else {
+                panic!("{provider} {value:?}: {outcome:?}");
+            };
+            assert_eq!(
+                after.map(|after| after.as_secs()),
+                expected,
+                "{provider} {value:?}"
+            );
+        }
+    }
+}
+
+/// A server error leaves us not knowing, unless the provider drops twins by our key.
+#[tokio::test]
+async fn server_errors_are_unknown_where_a_twin_would_be_sent() {
+    for provider in HTTP_PROVIDERS {
+        let by_key = channel(provider, "http://127.0.0.1:9")
+            .capabilities()
+            .repeat
+            == Repeat::ByKey;
+        for status in [
+            "500 Oops",
+            "502 Bad Gateway",
+            "503 Unavailable",
+            "504 Timeout",
+        ] {
+            let outcome = outcome_of(provider, answer(status, &[], "<html>oops</html>")).await;
+            let expected = if by_key { "retry" } else { "unknown" };
+            assert_eq!(word(&outcome), expected, "{provider} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_by_status_alone_fall_into_their_class() {
+    for provider in HTTP_PROVIDERS {
+        for (status, expected) in [
+            ("400 Bad Request", "permanent"),
+            ("401 Unauthorized", "config"),
+            ("403 Forbidden", "config"),
+            ("404 Not Found", "config"),
+            ("405 Method Not Allowed", "config"),
+            ("408 Request Timeout", "retry"),
+            ("409 Conflict", "permanent"),
+            ("410 Gone", "config"),
+            ("413 Too Large", "permanent"),
+            ("422 Unprocessable", "permanent"),
+            ("425 Too Early", "retry"),
+        ] {
+            let outcome = outcome_of(provider, answer(status, &[], "<html>no</html>")).await;
+            assert_eq!(word(&outcome), expected, "{provider} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_certain_and_may_be_tried_again() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    for provider in HTTP_PROVIDERS {
+        let outcome = channel(provider, &url).send(&outgoing(provider)).await;
+        assert_eq!(word(&outcome), "retry", "{provider}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_after_the_request_is_unknown() {
+    let partial = |text: &str| Reply::Cut(text.as_bytes().to_vec());
+    for provider in HTTP_PROVIDERS {
+        for (case, reply) in [
+            ("closed without a word", partial("")),
+            ("reset", Reply::Reset),
+            ("half a status line", partial("HTTP/1.1 20")),
+            ("half a head", partial("HTTP/1.1 201 Created\r\ncontent-le")),
+            (
+                "half a body",
+                partial("HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"sid\":"),
+            ),
+            (
+                "half a chunk",
+                partial("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{\"id\""),
+            ),
+            ("no HTTP at all", partial("SSH-2.0-server\r\n\r\n")),
+        ] {
+            let outcome = outcome_of(provider, reply).await;
+            assert_eq!(word(&outcome), "unknown", "{provider}, {case}: {outcome:?}");
+        }
+    }
+}
+
+/// A yes that cannot be read is no proof; a webhook's receiver says yes by its status alone.
+#[tokio::test]
+async fn a_yes_in_unreadable_words_is_unknown() {
+    for provider in ["twilio", "resend", "ses"] {
+        for body in [
+            "",
+            "{",
+            "<html>Welcome to the proxy</html>",
+            "[]",
+            "{\"sid\":7,\"id\":7}",
+            "{\"sid\":\"\",\"id\":\"\",\"MessageId\":\"\"}",
+        ] {
+            let outcome = outcome_of(provider, answer("200 OK", &[], body)).await;
+            assert_eq!(word(&outcome), "unknown", "{provider} {body}: {outcome:?}");
+        }
+    }
+    let outcome = outcome_of("webhook", answer("200 OK", &[], "<html>thanks</html>")).await;
+    assert_eq!(word(&outcome), "delivered");
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_are_cut_off() {
+    for provider in HTTP_PROVIDERS {
+        let yes = outcome_of(
+            provider,
+            Reply::Huge("HTTP/1.1 200 OK\r\ncontent-length: 104857600\r\n\r\n"),
+        )
+        .await;
+        let expected = if provider == "webhook" {
+            "delivered"
+        } else {
+            "unknown"
+        };
+        assert_eq!(word(&yes), expected, "{provider}");
+        let no = outcome_of(provider, Reply::Huge("HTTP/1.1 400 Bad\r\n\r\n")).await;
+        assert_eq!(word(&no), "permanent", "{provider}");
+    }
+}
+
+/// A bomb is not unpacked: we ask for no compression and read bytes as they are.
+#[tokio::test]
+async fn compressed_answers_are_not_unpacked() {
+    let outcome = outcome_of(
+        "twilio",
+        answer("201 Created", &[("content-encoding", "gzip")], "\u{1f}zzzz"),
+    )
+    .await;
+    assert_eq!(word(&outcome), "unknown");
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let inside = Server::always(answer(
+        "200 OK",
+        &[],
+        r#"{"sid":"SM1","id":"1","MessageId":"1"}"#,
+    ))
+    .await;
+    for provider in HTTP_PROVIDERS {
+        for status in [
+            "301 Moved",
+            "302 Found",
+            "303 See Other",
+            "307 Temporary",
+            "308 Permanent",
+        ] {
+            let location = inside.url();
+            let outcome =
+                outcome_of(provider, answer(status, &[("location", &location)], "")).await;
+            assert_eq!(word(&outcome), "config", "{provider} {status}");
+        }
+    }
+    assert_eq!(inside.requests().len(), 0);
+}
+
+/// Silence: the request has arrived, then nothing, or a drip that never ends. The clock jumps to the deadline.
+#[tokio::test]
+async fn silence_is_unknown_at_the_deadline() {
+    for provider in HTTP_PROVIDERS {
+        for reply in [
+            Reply::Hang(Vec::new()),
+            Reply::Hang(b"HTTP/1.1 2".to_vec()),
+            Reply::Hang(b"HTTP/1.1 200 OK\r\n".to_vec()),
+            Reply::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_vec()),
+        ] {
+            let server = Server::always(reply.clone()).await;
+            let channel = channel(provider, &server.url());
+            let message = outgoing(provider);
+            let sending = tokio::spawn(async move { channel.send(&message).await });
+            server.arrived.notified().await;
+            tokio::time::pause();
+            let began = tokio::time::Instant::now();
+            let outcome = sending.await.unwrap();
+            let waited = began.elapsed();
+            tokio::time::resume();
+            assert_eq!(word(&outcome), "unknown", "{provider} {reply:?}");
+            let most = if provider == "twilio" { 10 } else { 15 };
+            assert!(
+                waited <= Duration::from_millis(most * 1000 + 10),
+                "{provider} waited {waited:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_that_do_not_exist_may_be_tried_again() {
+    for provider in HTTP_PROVIDERS {
+        let outcome = channel(provider, "https://no-such-host.invalid")
+            .send(&outgoing(provider))
+            .await;
+        let Outcome::Retryable { why, .. } = &outcome else {
+            panic!("{provider}: {outcome:?}");
+        };
+        assert_eq!(why.code, "dns", "{provider}");
+    }
+}
+
+/// A server that speaks no TLS, and one whose certificate nobody vouches for, never see the request.
+#[tokio::test]
+async fn without_trust_nothing_is_sent() {
+    for reply in [
+        Reply::Cut(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        Reply::Reset,
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let heard = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = vec![0; 4096];
+            let read = stream.read(&mut bytes).await.unwrap();
+            if let Reply::Cut(answer) = reply {
+                stream.write_all(&answer).await.unwrap();
+            }
+            bytes.truncate(read);
+            bytes
+        });
+        let outcome = channel("twilio", &url).send(&outgoing("twilio")).await;
+        let Outcome::Retryable { why, .. } = &outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(why.code, "tls");
+        let heard = String::from_utf8_lossy(&heard.await.unwrap()).into_owned();
+        assert!(!heard.contains("POST") && !heard.contains("made-up"));
+    }
+}
+
+/// Connections are kept and used again; one that the server closed meanwhile is replaced without a second request.
+#[tokio::test]
+async fn a_stale_connection_is_replaced_before_anything_is_written() {
+    for provider in HTTP_PROVIDERS {
+        let (reply, _) = taken(provider);
+        let Reply::Whole(bytes) = reply else {
+            unreachable!()
+        };
+        let server = Server::with(move |number| match number {
+            0 | 1 => Reply::Whole(bytes.clone()),
+            2 => Reply::Cut(bytes.clone()),
+            _ => Reply::Whole(bytes.clone()),
+        })
+        .await;
+        let channel: Arc<dyn Channel> = channel(provider, &server.url());
+        for _ in 0..10 {
+            let outcome = channel.send(&outgoing(provider)).await;
+            assert!(
+                matches!(word(&outcome), "accepted" | "delivered"),
+                "{provider}: {outcome:?}"
+            );
+        }
+        let requests = server.requests();
+        assert_eq!(requests.len(), 10, "{provider}");
+        assert_eq!(
+            requests[2].connection, 0,
+            "{provider}: the connection is kept"
+        );
+        assert_eq!(
+            requests[9].connection, 1,
+            "{provider}: one new connection after the close"
+        );
+    }
+}
+
+/// Two hundred at once, a third of which meets trouble: every outcome fits what the server did with that very request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_do_not_mix_up_their_outcomes() {
+    let server = Server::with(|number| match number % 3 {
+        0 => answer("201 Created", &[], r#"{"sid":"SM1"}"#),
+        1 => Reply::Cut(Vec::new()),
+        _ => answer("429 Slow", &[], r#"{"code":20429}"#),
+    })
+    .await;
+    let channel = channel("twilio", &server.url());
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let channel = Arc::clone(&channel);
+        all.spawn(async move { word(&channel.send(&outgoing("twilio")).await) });
+    }
+    let words = all.join_all().await;
+    let count = |wanted| words.iter().filter(|word| **word == wanted).count();
+    let requests = server.requests().len();
+    assert_eq!(requests, 200, "each message made one request");
+    assert_eq!(count("accepted"), 67);
+    assert_eq!(count("unknown"), 67);
+    assert_eq!(count("retry"), 66);
+}
+
+#[tokio::test]
+async fn twilios_codes_fall_into_their_class() {
+    for (status, code, expected, suppress, after) in [
+        ("400 Bad", 21211, "permanent", Suppress::Invalid, None),
+        ("400 Bad", 21610, "permanent", Suppress::OptedOut, None),
+        ("400 Bad", 21614, "permanent", Suppress::Invalid, None),
+        ("400 Bad", 21408, "config", Suppress::No, None),
+        ("400 Bad", 21606, "config", Suppress::No, None),
+        ("400 Bad", 21611, "retry", Suppress::No, Some(120)),
+        ("400 Bad", 14107, "retry", Suppress::No, Some(30)),
+        ("400 Bad", 21617, "permanent", Suppress::No, None),
+        ("400 Bad", 99_999, "permanent", Suppress::No, None),
+        ("401 No", 20003, "config", Suppress::No, None),
+        ("404 No", 20404, "config", Suppress::No, None),
+        ("403 No", 12345, "config", Suppress::No, None),
+        ("429 Slow", 20429, "retry", Suppress::No, None),
+        ("500 Oops", 20500, "unknown", Suppress::No, None),
+        ("503 Oops", 20503, "unknown", Suppress::No, None),
+    ] {
+        let body = format!(
+            r#"{{"code":{code},"message":"about +12065550100","more_info":"https://www.twilio.com/docs/errors/{code}","status":400}}"#
+        );
+        let outcome = outcome_of("twilio", answer(status, &[], &body)).await;
+        assert_eq!(word(&outcome), expected, "{code}");
+        if let Outcome::Permanent {
+            suppress: found, ..
+        } = &outcome
+        {
+            assert_eq!(*found, suppress, "{code}");
+        }
+        if let Outcome::Retryable { after: found, .. } = &outcome {
+            assert_eq!(found.map(|found| found.as_secs()), after, "{code}");
+        }
+        // Reasons are shown to many: no numbers of people in them.
+        assert!(
+            !format!("{outcome:?}").contains("2065550100"),
+            "{outcome:?}"
+        );
+    }
+    let failed = answer(
+        "201 Created",
+        &[],
+        r#"{"sid":"SM1","status":"failed","error_code":30034}"#,
+    );
+    assert_eq!(word(&outcome_of("twilio", failed).await), "config");
+}
+
+#[tokio::test]
+async fn resends_names_fall_into_their_class() {
+    for (status, name, expected) in [
+        ("422 No", "missing_required_field", "permanent"),
+        ("403 No", "validation_error", "config"),
+        ("422 No", "validation_error", "permanent"),
+        ("401 No", "missing_api_key", "config"),
+        ("403 No", "invalid_api_key", "config"),
+        ("422 No", "invalid_from_address", "config"),
+        ("409 No", "concurrent_idempotent_requests", "retry"),
+        ("409 No", "invalid_idempotent_request", "unknown"),
+        ("429 No", "rate_limit_exceeded", "retry"),
+        ("429 No", "daily_quota_exceeded", "retry"),
+        ("451 No", "security_error", "permanent"),
+        ("500 No", "application_error", "retry"),
+        ("418 No", "something_new", "permanent"),
+    ] {
+        let body =
+            format!(r#"{{"statusCode":400,"name":"{name}","message":"about lead@example.test"}}"#);
+        let outcome = outcome_of("resend", answer(status, &[], &body)).await;
+        assert_eq!(word(&outcome), expected, "{status} {name}");
+        assert!(!format!("{outcome:?}").contains("lead@"), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_types_of_ses_fall_into_their_class() {
+    for (status, kind, message, expected) in [
+        ("429 No", "TooManyRequestsException", "", "retry"),
+        (
+            "400 No",
+            "ThrottlingException",
+            "Maximum sending rate exceeded.",
+            "retry",
+        ),
+        (
+            "400 No",
+            "LimitExceededException",
+            "Daily message quota exceeded",
+            "retry",
+        ),
+        (
+            "400 No",
+            "MessageRejected",
+            "Email address is not verified.",
+            "config",
+        ),
+        ("400 No", "MessageRejected", "virus", "permanent"),
+        ("400 No", "MailFromDomainNotVerifiedException", "", "config"),
+        ("400 No", "SendingPausedException", "", "config"),
+        ("404 No", "NotFoundException", "", "config"),
+        ("400 No", "BadRequestException", "", "permanent"),
+        ("403 No", "SignatureDoesNotMatch", "", "config"),
+        ("403 No", "RequestExpired", "", "config"),
+        ("500 No", "InternalFailure", "", "unknown"),
+        ("503 No", "ThrottlingException", "", "unknown"),
+    ] {
+        let header = format!("{kind}:http://internal.amazon.com/coral/");
+        let body = format!(r#"{{"message":"{message}"}}"#);
+        let outcome = outcome_of(
+            "ses",
+            answer(status, &[("x-amzn-errortype", &header)], &body),
+        )
+        .await;
+        assert_eq!(word(&outcome), expected, "{kind}");
+        let body = format!(r#"{{"__type":"com.amazonaws.ses#{kind}","Message":"{message}"}}"#);
+        let outcome = outcome_of("ses", answer(status, &[], &body)).await;
+        assert_eq!(word(&outcome), expected, "{kind} in the body");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_may_ask_to_be_left_alone() {
+    let abort = answer("503 Oops", &[("webhook-delivery", "abort-message")], "");
+    assert_eq!(word(&outcome_of("webhook", abort).await), "permanent");
+    assert_eq!(
+        word(&outcome_of("webhook", answer("410 Gone", &[], "")).await),
+        "config"
+    );
+}
+
+#[tokio::test]
+async fn hostile_messages_are_refused_before_anything_is_called() {
+    let server = Server::always(answer("200 OK", &[], "{}")).await;
+    for provider in ["resend", "ses"] {
+        let channel = channel(provider, &server.url());
+        for change in 0..6 {
+            let mut message = outgoing(provider);
+            let ringback_core::messages::Content::Mail {
+                subject,
+                reply_to,
+                headers,
+                ..
+            } = &mut message.content
+            else {
+                unreachable!()
+            };
+            match change {
+                0 => *subject = "Hello\r\nBcc: other@example.test".into(),
+                1 => headers.push(("X-A\r\nBcc".into(), "x".into())),
+                2 => headers.push(("X-A".into(), "x\nBcc: y".into())),
+                3 => *reply_to = Some("a@b.example\r\nX: y".into()),
+                4 => message.to = "a@b.example, c@d.example".into(),
+                _ => message.from_name = Some("Acme\r\nBcc: x".into()),
+            }
+            assert_eq!(
+                word(&channel.send(&message).await),
+                "permanent",
+                "{provider} {change}"
+            );
+        }
+        assert_eq!(word(&channel.send(&outgoing("twilio")).await), "permanent");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn probes_tell_what_they_found_without_sending() {
+    for (provider, body, expected) in [
+        (
+            "twilio",
+            r#"{"balance":"12.34","currency":"USD"}"#,
+            "12.34 USD",
+        ),
+        (
+            "resend",
+            r#"{"data":[{"status":"verified"},{"status":"pending"}]}"#,
+            "1 of 2",
+        ),
+        (
+            "ses",
+            r#"{"SendingEnabled":true,"ProductionAccessEnabled":false,"SendQuota":{"Max24HourSend":200.0,"MaxSendRate":1.0,"SentLast24Hours":50.0}}"#,
+            "150 more mails today, 1 a second. The account is still in the SES sandbox",
+        ),
+        ("webhook", "", "status 200"),
+    ] {
+        let server = Server::always(answer("200 OK", &[], body)).await;
+        let found = channel(provider, &server.url()).probe().await.unwrap();
+        assert!(found.contains(expected), "{found}");
+        let request = &server.requests()[0];
+        assert_eq!(request.head.starts_with("GET "), provider != "webhook");
+        let no = Server::always(answer("401 No", &[], "{}")).await;
+        let why = channel(provider, &no.url()).probe().await.unwrap_err();
+        assert!(why.detail.contains("credentials"), "{why:?}");
+    }
+    let only_sends = answer(
+        "401 No",
+        &[],
+        r#"{"name":"restricted_api_key","message":"x","statusCode":401}"#,
+    );
+    let server = Server::always(only_sends).await;
+    assert!(
+        channel("resend", &server.url())
+            .probe()
+            .await
+            .unwrap()
+            .contains("only send")
+    );
+}
+
+/// The requests as they stand on the line.
+#[tokio::test]
+async fn requests_carry_what_the_providers_ask_for() {
+    for provider in HTTP_PROVIDERS {
+        let (reply, _) = taken(provider);
+        let server = Server::always(reply).await;
+        sent(provider, &server).await;
+        let request = server.requests().remove(0);
+        assert_eq!(
+            request.header("host"),
+            Some(server.address.to_string().as_str())
+        );
+        assert_eq!(request.header("accept-encoding"), None);
+        assert!(
+            request
+                .header("user-agent")
+                .unwrap()
+                .starts_with("ringback/")
+        );
+        let id = support::message_id().to_string();
+        match provider {
+            "twilio" => {
+                assert!(request.head.starts_with(
+                    "POST /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json HTTP/1.1"
+                ));
+                let fields: Vec<(String, String)> = url::form_urlencoded::parse(&request.body)
+                    .into_owned()
+                    .collect();
+                let field = |name: &str| {
+                    let found = fields.iter().find(|(one, _)| one == name);
+                    found.map(|(_, value)| value.as_str())
+                };
+                assert_eq!(field("To"), Some("+12065550100"));
+                assert_eq!(field("From"), Some("+15005550006"));
+                assert_eq!(
+                    field("Body"),
+                    Some("Hello, we got your request. Zażółć 👍 & more+")
+                );
+                assert_eq!(field("ValidityPeriod"), Some("900"));
+                let callback = format!("https://leads.example.test/hooks/con_1/secret?m={id}");
+                assert_eq!(field("StatusCallback"), Some(callback.as_str()));
+            }
+            "resend" => {
+                assert_eq!(request.header("idempotency-key"), Some(id.as_str()));
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+                assert_eq!(body["from"], "Acme <hello@example.test>");
+                assert_eq!(
+                    body["headers"]["List-Unsubscribe-Post"],
+                    "List-Unsubscribe=One-Click"
+                );
+                assert_eq!(body["tags"][0]["value"], id.as_str());
+                // The same message gives the same bytes, or Resend would refuse the key.
+                sent(provider, &server).await;
+                assert_eq!(server.requests()[1].body, request.body);
+            }
+            "ses" => {
+                assert!(request.head.starts_with("POST /v2/email/outbound-emails "));
+                assert_eq!(request.header("x-amz-date"), Some("20260101T000005Z"));
+                assert!(request.header("authorization").unwrap().contains(
+                    "Credential=AKIDMADEUPFORTESTS01/20260101/us-east-1/ses/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature="
+                ));
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+                assert_eq!(body["EmailTags"][0]["Value"], id.as_str());
+                assert_eq!(
+                    body["Content"]["Simple"]["Headers"][1]["Name"],
+                    "List-Unsubscribe-Post"
+                );
+                assert_eq!(body["ConfigurationSetName"], "engage");
+            }
+            _ => {
+                let hook = ringback_channels::RawHook {
+                    method: http::Method::POST,
+                    url: String::new(),
+                    headers: ["webhook-id", "webhook-timestamp", "webhook-signature"]
+                        .into_iter()
+                        .map(|name| {
+                            (
+                                name.parse().unwrap(),
+                                request.header(name).unwrap().parse().unwrap(),
+                            )
+                        })
+                        .collect(),
+                    body: request.body.clone().into(),
+                };
+                let secret =
+                    ringback_channels::signing::standard::Secret::parse(support::WHSEC).unwrap();
+                let proven =
+                    ringback_channels::signing::standard::verify(&[secret], &hook, support::now());
+                assert_eq!(proven, Ok(id.as_str()));
+            }
+        }
+    }
+}
+
+/// D2: a CRM's own bearer token and source header; N11: both secrets sign while they are rotated.
+#[tokio::test]
+async fn webhooks_carry_bearer_source_and_two_signatures() {
+    let server = Server::always(answer("200 OK", &[], "")).await;
+    let mut all = settings("webhook", &server.url());
+    all.extend(support::map(&[
+        ("bearer", "made-up-token"),
+        ("source", "auto-glass"),
+        (
+            "secret_secondary",
+            "whsec_bWFkZS11cC1zaWduaW5nLXNlY3JldC0yLWZvci10ZXN0cw==",
+        ),
+    ]));
+    let channel = open("webhook", &all, &http()).unwrap();
+    channel.send(&outgoing("webhook")).await;
+    let request = server.requests().remove(0);
+    assert_eq!(
+        request.header("authorization"),
+        Some("Bearer made-up-token")
+    );
+    assert_eq!(request.header("x-webhook-source"), Some("auto-glass"));
+    let signatures = request.header("webhook-signature").unwrap();
+    assert_eq!(
+        signatures
+            .split(' ')
+            .filter(|one| one.starts_with("v1,"))
+            .count(),
+        2
+    );
+}
+
+/// Over TLS the same connection serves again, and a certificate of another name ends the matter before anything is said.
+#[tokio::test]
+async fn tls_connections_are_trusted_by_name_and_used_again() {
+    use ringback_channels::{Egress, Http, http::Resolve, testing};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, rustls};
+
+    struct Home;
+    #[async_trait::async_trait]
+    impl Resolve for Home {
+        async fn resolve(&self, _host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+    let (key, certificate) = testing::server_certificate(&["api.example.test"]);
+    let egress = Egress {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        allow_http: false,
+    };
+    let client =
+        Http::trusting(egress, Arc::new(Home), std::slice::from_ref(&certificate)).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.into()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handshakes = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&handshakes);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 8192];
+                while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                    // Head and form come in one piece or two; the form's last field tells the end.
+                    if !String::from_utf8_lossy(&bytes[..read]).contains("ValidityPeriod=900") {
+                        continue;
+                    }
+                    let body = r#"{"sid":"SM1"}"#;
+                    let answer = format!(
+                        "HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    stream.flush().await.unwrap();
+                }
+            });
+        }
+    });
+    let good = open(
+        "twilio",
+        &settings("twilio", &format!("https://api.example.test:{port}")),
+        &client,
+    )
+    .unwrap();
+    for _ in 0..3 {
+        let outcome = good.send(&outgoing("twilio")).await;
+        assert_eq!(word(&outcome), "accepted", "{outcome:?}");
+    }
+    assert_eq!(handshakes.load(std::sync::atomic::Ordering::Relaxed), 1);
+    let other = open(
+        "twilio",
+        &settings("twilio", &format!("https://other.example.test:{port}")),
+        &client,
+    )
+    .unwrap();
+    let outcome = other.send(&outgoing("twilio")).await;
+    assert!(
+        matches!(&outcome, Outcome::Retryable { why, .. } if why.code == "tls"),
+        "{outcome:?}"
+    );
+}
+
+/// Servers close resting connections after five seconds or later; we leave them after four, so that no request meets the close.
+#[tokio::test]
+async fn connections_that_rested_are_left() {
+    let server = Server::always(answer("200 OK", &[], "")).await;
+    let channel = channel("webhook", &server.url());
+    for rest in [0, 3, 5] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(rest)).await;
+        tokio::time::resume();
+        let outcome = channel.send(&outgoing("webhook")).await;
+        assert_eq!(word(&outcome), "delivered");
+    }
+    let connections: Vec<usize> = server.requests().iter().map(|one| one.connection).collect();
+    assert_eq!(connections, [0, 0, 1]);
+}
+
+/// A worker that was frozen while it connected finds its time over and writes nothing.
+#[tokio::test]
+async fn a_frozen_worker_writes_nothing_when_it_wakes() {
+    use ringback_channels::{Egress, Http, http::Resolve};
+    /// Takes twelve seconds of the clock without ever waiting, as a freeze does.
+    struct Freeze;
+    #[async_trait::async_trait]
+    impl Resolve for Freeze {
+        async fn resolve(&self, _host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            tokio::time::advance(Duration::from_secs(12)).await;
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+    let server = Server::always(answer("201 Created", &[], r#"{"sid":"SM1"}"#)).await;
+    let egress = Egress {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        allow_http: false,
+    };
+    let http = Http::with_resolver(egress, Arc::new(Freeze));
+    let base = format!("http://api.example.test:{}", server.address.port());
+    let channel = open("twilio", &settings("twilio", &base), &http).unwrap();
+    tokio::time::pause();
+    let outcome = channel.send(&outgoing("twilio")).await;
+    tokio::time::resume();
+    assert_eq!(word(&outcome), "retry", "{outcome:?}");
+    assert_eq!(server.requests().len(), 0);
+}

@@ -1,0 +1,161 @@
+//! The command line (design 4): every command has an example in its help, `--json` where it answers something, and exit codes 0, 1 (it
+//! failed, says why) and 2 (wrong use).
+
+mod check;
+mod demo;
+mod doctor;
+mod people;
+mod send;
+mod serve;
+mod tenant;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use ringback_core::ids::IdMaker;
+use ringback_core::time::{Clock as _, Timestamp};
+use ringback_server::WallClock;
+use ringback_store::{House as _, TenantRow, Writer};
+use std::path::PathBuf;
+
+/// A self-hosted lead engagement server: leads come in, are scored, and the right people hear about it, once.
+#[derive(Debug, Parser)]
+#[command(name = "ringback", version, after_help = "Try it: ringback demo")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one: a new tenant, sandbox channels, a trickle of sample leads.
+    #[command(after_help = "Example: ringback demo --preset auto-glass --listen 127.0.0.1:8080")]
+    Demo(demo::Demo),
+    /// Run the server.
+    #[command(after_help = "Example: ringback serve --data /var/lib/ringback --listen 127.0.0.1:8080")]
+    Serve(serve::Serve),
+    /// Tenants: the businesses that the server works for.
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// Check a tenant's folder: every mistake with file, line and the mend.
+    #[command(after_help = "Example: ringback check presets/plumbing")]
+    Check(check::Check),
+    /// Keys of the API.
+    #[command(subcommand)]
+    Key(people::Key),
+    /// People who sign in.
+    #[command(subcommand)]
+    User(people::User),
+    /// Send one message through a running server.
+    #[command(after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…")]
+    Send(send::Send),
+    /// Look at a data folder and this machine, and say what is not as it should be.
+    #[command(after_help = "Example: ringback doctor --data /var/lib/ringback")]
+    Doctor(doctor::Doctor),
+    /// Completions for a shell.
+    #[command(after_help = "Example: ringback completions bash > /etc/bash_completion.d/ringback")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The data folder of an embedded server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Data {
+    /// Holds everything of an embedded server.
+    #[arg(long, default_value = "data", env = "RINGBACK_DATA")]
+    data: PathBuf,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) code: u8,
+    says: String,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.says)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        let mut says = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            says.push_str(": ");
+            says.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self { code: 1, says }
+    }
+}
+
+/// It failed, for this reason.
+pub(crate) fn failed(says: impl Into<String>) -> Failed {
+    Failed { code: 1, says: says.into() }
+}
+
+/// It was asked for in a way that makes no sense.
+pub(crate) fn misused(says: impl Into<String>) -> Failed {
+    Failed { code: 2, says: says.into() }
+}
+
+pub(crate) type Done = Result<(), Failed>;
+
+pub(crate) fn run(cli: Cli) -> Done {
+    match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Tenant(tenant) => tenant.run(),
+        Command::Check(check) => check.run(),
+        Command::Key(key) => key.run(),
+        Command::User(user) => user.run(),
+        Command::Send(send) => send.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ringback", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+/// The database of a data folder, opened to change something while no server runs on it.
+pub(crate) struct Offline {
+    pub(crate) writer: Writer,
+    pub(crate) ids: IdMaker,
+    pub(crate) now: Timestamp,
+}
+
+impl Data {
+    pub(crate) fn open(&self) -> Result<Offline, Failed> {
+        let (writer, ..) = ringback_store::open(&self.data)?;
+        let ids = IdMaker::new(1, writer.last_id());
+        Ok(Offline { writer, ids, now: WallClock.now() })
+    }
+}
+
+impl Offline {
+    /// The tenant of this name or address; the only one when none is named.
+    pub(crate) fn tenant(&self, named: Option<&str>) -> Result<TenantRow, Failed> {
+        let mut rows = self.writer.tenants()?;
+        match named {
+            Some(name) => {
+                let known: Vec<String> = rows.iter().map(|row| row.slug.clone()).collect();
+                let found = rows.into_iter().find(|row| row.slug == name || row.name == name || row.id.to_string() == name);
+                found.ok_or_else(|| failed(format!("there is no tenant `{name}`; there are {}", known.join(", "))))
+            }
+            None if rows.len() == 1 => rows.pop().ok_or_else(|| failed("there is no tenant yet: make one with `ringback tenant create`")),
+            None if rows.is_empty() => Err(failed("there is no tenant yet: make one with `ringback tenant create NAME --preset plumbing`")),
+            None => Err(misused(format!("which tenant? --tenant {}", rows.iter().map(|row| row.slug.as_str()).collect::<Vec<_>>().join(" or ")))),
+        }
+    }
+}
+
+/// Prints a value for machines.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Done {
+    let text = serde_json::to_string(value)?;
+    anstream::println!("{text}");
+    Ok(())
+}

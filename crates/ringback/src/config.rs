@@ -1,0 +1,194 @@
+//! The server's own configuration: one TOML file, overridden by `RINGBACK__SECTION__KEY`, overridden by the command line.
+//!
+//! Every setting is documented here, where it is defined. A mistake is answered with file, line and the mend.
+
+use ringback_channels::Egress;
+use ringback_server::Settings;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// `[server]`
+    pub(crate) server: Server,
+    /// `[egress]`
+    pub(crate) egress: EgressConfig,
+    /// `[limits]`
+    pub(crate) limits: Limits,
+}
+
+/// Where the server listens and what it is called. Since 0.1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Address and port. Default `127.0.0.1:8080`; the variable `PORT` alone means all addresses and that port.
+    pub(crate) listen: SocketAddr,
+    /// The address that links and webhooks are built on, such as `https://leads.example.com`. Default: `http://` and the address it
+    /// listens on, which only works on the same machine.
+    pub(crate) public_url: Option<String>,
+    /// Holds the database, the key and everything else. Default `data`.
+    pub(crate) data: PathBuf,
+    /// Networks of proxies whose X-Forwarded-For is believed, such as `["10.0.0.0/8"]`. Default none.
+    pub(crate) trusted_proxies: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None, data: PathBuf::from("data"), trusted_proxies: Vec::new() }
+    }
+}
+
+/// What outgoing calls may reach beside the public internet. Since 0.1.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct EgressConfig {
+    /// Private networks that providers may be reached in, such as `["127.0.0.0/8"]` for a mail relay on this machine. Default none.
+    pub(crate) allow: Vec<String>,
+    /// Allows plain http to public addresses. Default false.
+    pub(crate) allow_http: bool,
+}
+
+/// Bounds of the whole server. Since 0.1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Requests that may wait for the database; more are asked to come back (503). Default 4096.
+    pub(crate) waiting: usize,
+    /// Requests a minute from one address on public routes (forms, tracking, pages). Default 300.
+    pub(crate) public_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { waiting: 4_096, public_per_minute: 300 }
+    }
+}
+
+/// Names of settings by section, for "did you mean".
+const KNOWN: &[(&str, &[&str])] =
+    &[("server", &["listen", "public_url", "data", "trusted_proxies"]), ("egress", &["allow", "allow_http"]), ("limits", &["waiting", "public_per_minute"])];
+
+/// Reads the file, if one is given, and lays the environment over it.
+pub(crate) fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, String> {
+    let mut table = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            // The typed reading comes first: its errors know line and column.
+            toml::from_str::<Config>(&text).map_err(|error| explain(path, &text, &error))?;
+            text.parse::<toml::Table>().map_err(|error| explain(path, &text, &error))?
+        }
+        None => toml::Table::new(),
+    };
+    let mut port = None;
+    for (name, value) in environment {
+        if name == "PORT" {
+            port = Some(value.parse::<u16>().map_err(|_| format!("PORT is `{value}`, which is no port number."))?);
+        } else if let Some(path) = name.strip_prefix("RINGBACK__") {
+            lay_over(&mut table, &name, path, value)?;
+        }
+    }
+    let mut config: Config = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| format!("The environment does not fit: {}", error.message()))?;
+    if let Some(port) = port {
+        config.server.listen = SocketAddr::from(([0, 0, 0, 0], port));
+    }
+    Ok(config)
+}
+
+fn lay_over(table: &mut toml::Table, name: &str, path: &str, value: String) -> Result<(), String> {
+    let path = path.to_lowercase();
+    let mut parts = path.split("__");
+    let (Some(section), Some(key), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(format!("{name} should look like RINGBACK__SECTION__KEY."));
+    };
+    let from_file = key.strip_suffix("_file");
+    let keys = KNOWN.iter().find(|(known, _)| *known == section).map(|(_, keys)| *keys).ok_or_else(|| format!("{name}: there is no section `{section}`{}", meant(section, KNOWN.iter().map(|(name, _)| *name))))?;
+    let key = if keys.contains(&key) { key } else { from_file.unwrap_or(key) };
+    if !keys.contains(&key) {
+        return Err(format!("{name}: there is no setting `{key}` in `{section}`{}", meant(key, keys.iter().copied())));
+    }
+    let text = match from_file {
+        Some(_) => std::fs::read_to_string(value.trim()).map_err(|error| format!("{name}: {value} cannot be read: {error}"))?.trim().to_owned(),
+        None => value,
+    };
+    // Numbers, lists and true read as TOML; anything else is a text.
+    let value = format!("x = {text}").parse::<toml::Table>().ok().and_then(|mut one| one.remove("x")).unwrap_or(toml::Value::String(text));
+    let section = table.entry(section.to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let toml::Value::Table(section) = section {
+        section.insert(key.to_owned(), value);
+    }
+    Ok(())
+}
+
+fn explain(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+    let message = error.message();
+    let wrong = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let mend = wrong.map(|wrong| meant(wrong, KNOWN.iter().flat_map(|(name, keys)| keys.iter().copied().chain([*name])))).unwrap_or_default();
+    format!("{}:{line}: {message}{mend}", path.display())
+}
+
+fn meant<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or_else(|| ".".to_owned(), |(_, name)| format!(". Did you mean `{name}`?"))
+}
+
+impl Config {
+    /// What the running server needs. `listen` is the address it really listens on.
+    pub(crate) fn settings(&self, listen: SocketAddr) -> Result<Settings, String> {
+        let public_url = self.server.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
+        let url = url_of(&public_url)?;
+        let mut settings = Settings::new(self.server.data.clone(), url);
+        let networks = |list: &[String], what: &str| -> Result<Vec<_>, String> {
+            list.iter().map(|text| text.parse().map_err(|_| format!("{what}: `{text}` is no network; write it like 10.0.0.0/8."))).collect()
+        };
+        settings.egress = Egress { allow: networks(&self.egress.allow, "egress.allow")?, allow_http: self.egress.allow_http };
+        settings.trusted_proxies = networks(&self.server.trusted_proxies, "server.trusted_proxies")?;
+        settings.most_waiting = self.limits.waiting.max(16);
+        settings.public_per_minute = self.limits.public_per_minute.max(1);
+        Ok(settings)
+    }
+}
+
+fn url_of(text: &str) -> Result<String, String> {
+    let fits = (text.starts_with("http://") || text.starts_with("https://")) && !text.contains([' ', '?', '#', '@']);
+    fits.then(|| text.trim_end_matches('/').to_owned()).ok_or_else(|| format!("server.public_url: `{text}` should look like https://leads.example.com."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let path = std::env::temp_dir().join(format!("ringback-config-{}-{:x}.toml", std::process::id(), text.len() * 31 + environment.len()));
+        std::fs::write(&path, text).unwrap();
+        let read = load(Some(&path), environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        std::fs::remove_file(&path).unwrap();
+        read
+    }
+
+    /// The environment wins over the file.
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = from("[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nwaiting = 5\n", &[("RINGBACK__SERVER__LISTEN", "127.0.0.1:2"), ("RINGBACK__EGRESS__ALLOW", "[\"127.0.0.0/8\"]")]).unwrap();
+        assert_eq!(config.server.listen.port(), 2);
+        assert_eq!(config.limits.waiting, 5);
+        assert_eq!(config.egress.allow, ["127.0.0.0/8"]);
+        assert_eq!(from("", &[("PORT", "9000")]).unwrap().server.listen.to_string(), "0.0.0.0:9000");
+    }
+
+    /// A mistake is answered with file, line and the mend.
+    #[test]
+    fn a_mistake_is_answered_with_line_and_mend() {
+        let told = from("[server]\nlisten = \"127.0.0.1:1\"\npublic_ulr = \"x\"\n", &[]).unwrap_err();
+        assert!(told.contains(":3:") && told.contains("Did you mean `public_url`?"), "{told}");
+        let told = from("", &[("RINGBACK__SERVER__LISTN", "x")]).unwrap_err();
+        assert!(told.contains("Did you mean `listen`?"), "{told}");
+        assert!(from("[server]\nlisten = 3\n", &[]).unwrap_err().contains(":2:"));
+    }
+}
