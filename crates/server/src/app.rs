@@ -154,6 +154,7 @@ impl App {
         let started_at = clock.now();
         let metrics = crate::http::recorder();
         let app = Self(Arc::new(Inner { settings, registry, inbox, readers, clock, live, tokens, limits, started_at, metrics, stopping, ids }));
+        tokio::spawn(crate::upkeep::run(app.clone()));
         Ok((app, loops))
     }
 

@@ -2,18 +2,29 @@
 
 mod app;
 mod clock;
+mod connections;
+mod consents;
+mod errors;
+mod health;
 pub mod http;
+mod keys;
 mod leads;
+mod live;
 mod loops;
+mod messages;
 pub mod onboarding;
 pub mod presets;
 mod registry;
 mod routes;
 mod secrets;
 pub mod sign_in;
+mod staff;
+mod tenant;
+mod upkeep;
+mod workflows;
 
 pub use app::{App, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};
 pub use loops::{Live, LiveChange, Loops, Rendered, render, webhook_url};
 pub use registry::{Home, Houses, Registry};
-pub use routes::routes;
+pub use routes::{openapi, routes};
