@@ -2,12 +2,18 @@
 
 mod app;
 mod clock;
+mod forms;
+mod hooks;
 pub mod http;
 mod leads;
 mod loops;
+mod paper;
 mod registry;
 mod routes;
 mod secrets;
+mod throttle;
+mod tracking;
+mod unsubscribe;
 
 pub use app::{App, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};

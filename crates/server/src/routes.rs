@@ -16,6 +16,10 @@ pub fn routes(app: &App) -> Router {
     let _ = openapi;
     Router::new()
         .merge(api)
+        .merge(crate::forms::routes())
+        .merge(crate::hooks::routes())
+        .merge(crate::tracking::routes())
+        .merge(crate::unsubscribe::routes())
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async { ApiError::new(StatusCode::METHOD_NOT_ALLOWED, crate::http::Code::Method).say("This route knows other methods.") })
         .layer(DefaultBodyLimit::max(MOST_BODY))

@@ -11,6 +11,7 @@ pub use auth::{Caller, KeyText, Scope, hash_key, make_key};
 pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{Body, Limit, Page, PathId, Peer, Queries};
 pub use limits::Limits;
+pub(crate) use limits::network;
 pub use once::{once, reply, written};
 pub use serve::serve;
 pub(crate) use extract::headers;
