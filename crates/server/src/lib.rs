@@ -20,3 +20,4 @@ pub use clock::{WallClock, WallDice, random_bytes};
 pub use loops::{Live, LiveChange, Loops, Rendered, render, webhook_url};
 pub use registry::{Home, Houses, Registry};
 pub use routes::routes;
+pub use secrets::{TokenFor, Tokens};
