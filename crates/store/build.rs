@@ -29,7 +29,7 @@ fn main() {
         let body = slices.entry(slice.clone()).or_default();
         for block in blocks(&text) {
             let name = block.name.to_uppercase();
-            writeln!(body, "/// {}\npub const {name}: Statement = Statement {{ name: {:?}, hot: {}, text: {:?} }};", block.reason, format!("{slice}.{}", block.name), block.hot, numbered(&block.text))
+            writeln!(body, "/// {}\npub const {name}: Statement = Statement {{ name: {:?}, hot: {}, text: {:?} }};", block.reason, format!("{slice}.{}", block.name), block.hot, block.text)
                 .expect("writing to a string");
             all.push(format!("{slice}::{name}"));
         }
@@ -49,21 +49,6 @@ fn main() {
     .expect("writing to a string");
     let target = Path::new(&env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("statements.rs");
     fs::write(target, out).expect("OUT_DIR can be written");
-}
-
-/// `$3` is the third value for PostgreSQL; SQLite would number it by where it first stands, and wants `?3`.
-fn numbered(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        let (before, after) = rest.split_at(at);
-        out.push_str(before);
-        let number = after[1..].starts_with(|c: char| c.is_ascii_digit());
-        out.push(if number { '?' } else { '$' });
-        rest = &after[1..];
-    }
-    out.push_str(rest);
-    out
 }
 
 struct Block {

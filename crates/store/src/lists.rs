@@ -862,6 +862,17 @@ impl Reader<'_> {
         Ok(found.into_iter().next())
     }
 
+    /// When the event was taken that a caller gave this name, if it was.
+    pub fn named_event(&self, tenant: TenantId, lead: LeadId, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.all(&leads::EVENT_KEY, params![tenant.raw(), lead.raw(), key], |row| row.get::<_, i64>(0).map_err(rows::sqlite))?;
+        Ok(found.first().and_then(|id| Timestamp::from_millisecond((id >> 22) + ID_EPOCH_MS).ok()))
+    }
+
+    /// A message by its id alone, for links that prove themselves and name no tenant.
+    pub fn message_behind_link(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(self.all(&messages::BY_ID, [id.raw()], rows::message)?.into_iter().next())
+    }
+
     /// How many messages wait, per channel.
     pub fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
         self.all(&messages::COUNTS, [], |row| {
@@ -952,10 +963,12 @@ fn attempt_view(row: &Row<'_>) -> Result<AttemptView, StoreError> {
         late: row.get(8).map_err(rows::sqlite)?,
     })
 }
+/// Ids count milliseconds from here: the beginning of 2024.
+const ID_EPOCH_MS: i64 = 1_704_067_200_000;
 
 /// The lowest id of an instant, milliseconds since 1970.
 fn id_floor(ms: i64) -> i64 {
-    (ms - 1_704_067_200_000).max(0) << 22
+    (ms - ID_EPOCH_MS).max(0) << 22
 }
 
 impl Writer {

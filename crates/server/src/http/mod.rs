@@ -15,6 +15,7 @@ pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{Body, Limit, Listed, MaybeBody, Page, PathId, PathText, Peer, Queries, Text};
 pub use limits::Limits;
 pub use once::{once, reply, reply_as, written};
+pub(crate) use limits::network;
 pub use serve::serve;
 pub(crate) use extract::{cursor, headers, not_a_cursor};
 
