@@ -6,6 +6,7 @@ pub mod http;
 mod leads;
 mod loops;
 pub mod onboarding;
+mod pages;
 pub mod presets;
 mod registry;
 mod routes;
