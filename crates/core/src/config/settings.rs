@@ -428,7 +428,7 @@ mod tests {
         assert_eq!(next, Some("2026-12-28T14:00:00Z".parse().unwrap()));
         let always = Settings {
             hours: None,
-            ..settings.clone()
+            ..settings
         };
         assert!(
             always

@@ -9,7 +9,7 @@ pub use rules::{HoursRule, QuietHours};
 
 use crate::{
     messages::Category,
-    places::{Holiday, Places, Region, Sources, State, Zone},
+    places::{Holiday, Places, Region, Sources, State, Zone, zone_data_version},
 };
 use jiff::{Timestamp, civil::DateTime};
 use smallvec::SmallVec;
@@ -142,6 +142,8 @@ pub struct HoursRuling<'a> {
     pub rules: SmallVec<[&'a str; 4]>,
     /// The version of the rules.
     pub rules_version: &'a str,
+    /// The version of the time zone data.
+    pub zone_data: &'static str,
 }
 
 /// A rule with the hours that count of it: the product's own have a closing hour that is a setting.
@@ -248,6 +250,7 @@ impl QuietHours {
                 .map(|applied| applied.rule.id.as_str())
                 .collect(),
             rules_version: &self.version,
+            zone_data: zone_data_version(),
         };
         if matches!(category, Category::Staff | Category::Emergency) {
             return ruling(Hours::OpenBecause(Exempt::Category(category)));

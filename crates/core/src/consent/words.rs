@@ -206,6 +206,11 @@ const BEHIND: &[&str] = &[
     "immediatement",
 ];
 
+/// Builds the patterns, some tens of milliseconds once per process, so that the first reply does not wait for it.
+pub fn warm_words() {
+    classify("anything at all", None);
+}
+
 /// Reads one inbound message. `brand` is the business's name, which people put behind the word.
 pub fn classify(body: &str, brand: Option<&str>) -> InboundWord {
     let text = normal(body);

