@@ -3,6 +3,9 @@
 mod assets;
 pub(crate) mod format;
 pub(crate) mod frame;
+pub(crate) mod line;
+mod overview;
+pub(crate) mod people;
 pub(crate) mod session;
 
 pub(crate) use frame::{Frame, Page};
@@ -24,6 +27,7 @@ use axum::routing::get;
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(session::routes())
+        .merge(overview::routes())
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
