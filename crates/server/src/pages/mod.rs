@@ -3,7 +3,9 @@
 mod assets;
 pub(crate) mod format;
 pub(crate) mod frame;
+mod leads;
 pub(crate) mod line;
+mod live;
 mod overview;
 pub(crate) mod people;
 pub(crate) mod session;
@@ -28,6 +30,8 @@ pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(session::routes())
         .merge(overview::routes())
+        .merge(leads::routes())
+        .merge(live::routes())
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
