@@ -15,6 +15,7 @@ mod live;
 mod loops;
 mod messages;
 pub mod onboarding;
+mod pages;
 mod paper;
 pub mod presets;
 mod registry;

@@ -38,6 +38,7 @@ pub fn routes(app: &App) -> Router {
     let described = crate::http::docs::complete(described);
     Router::new()
         .merge(api)
+        .merge(crate::pages::routes(app))
         .merge(crate::http::docs::pages(described))
         .merge(crate::forms::routes())
         .merge(crate::hooks::routes())
