@@ -15,11 +15,8 @@ mod live;
 mod loops;
 mod messages;
 pub mod onboarding;
-<<<<<<< HEAD
 mod pages;
-=======
 mod paper;
->>>>>>> main
 pub mod presets;
 mod registry;
 mod routes;

@@ -16,6 +16,7 @@ use ringback_core::leads::Lead;
 use ringback_core::messages::{ChannelKind, Message, Status};
 use ringback_core::time::Timestamp;
 use ringback_core::turn::VerdictView;
+use ringback_store::MessageFilter;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -82,15 +83,16 @@ async fn list(State(app): State<App>, session: Session, Query(asked): Query<Aske
     let channel = one_of(&asked.channel, ChannelKind::from_name, "channel")?;
     let before: Option<MessageId> = one_of(&asked.after, |text| text.parse().ok(), "after")?;
     let workflow = Some(asked.workflow.clone()).filter(|name| !name.is_empty());
-    let (messages, leads) = app
+    let filter = MessageFilter { status, channel, workflow, ..MessageFilter::default() };
+    let (messages, next, leads) = app
         .ask(move |store| {
-            let messages = store.messages(tenant, status, channel, workflow.as_deref(), before, ROWS + 1)?;
+            let (messages, next) = store.messages_page(tenant, &filter, before, ROWS)?;
             let leads = leads_of(store, tenant, &messages)?;
-            Ok((messages, leads))
+            Ok((messages, next, leads))
         })
         .await?;
     let frame = Frame::load(&app, &session, Page::Messages).await?;
-    Ok(html(&page(frame, &session.home, &asked, messages, &leads, app.now())))
+    Ok(html(&page(frame, &session.home, &asked, &messages, next, &leads, app.now())))
 }
 
 fn one_of<T>(text: &str, read: impl Fn(&str) -> Option<T>, field: &'static str) -> PageResult<Option<T>> {
@@ -131,10 +133,8 @@ pub(super) fn channel_choices(chosen: &str) -> Vec<Choice> {
     choices("Every channel", ChannelKind::ALL.iter().map(|one| (one.as_str(), channel_word(*one))), chosen)
 }
 
-fn page(frame: Frame, home: &Home, asked: &Asked, mut messages: Vec<Message>, leads: &HashMap<LeadId, Lead>, now: Timestamp) -> MessagesPage {
+fn page(frame: Frame, home: &Home, asked: &Asked, messages: &[Message], next: Option<MessageId>, leads: &HashMap<LeadId, Lead>, now: Timestamp) -> MessagesPage {
     let local = Local::of(home);
-    let more = messages.len() > ROWS as usize;
-    messages.truncate(ROWS as usize);
     let base = format!("{}/messages", frame.base);
     let filters: String = [("status", &asked.status), ("channel", &asked.channel), ("workflow", &asked.workflow)].iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("&{name}={}", query(value))).collect();
     let address = |after: Option<MessageId>| {
@@ -142,7 +142,7 @@ fn page(frame: Frame, home: &Home, asked: &Asked, mut messages: Vec<Message>, le
         let query = format!("{filters}{after}");
         if query.is_empty() { base.clone() } else { format!("{base}?{}", &query[1..]) }
     };
-    let older = if more { messages.last().map(|last| address(Some(last.id))).unwrap_or_default() } else { String::new() };
+    let older = next.map(|next| address(Some(next))).unwrap_or_default();
     let newest = if asked.after.is_empty() { String::new() } else { address(None) };
     let rows: Vec<RowView> = messages
         .iter()
@@ -173,7 +173,7 @@ fn page(frame: Frame, home: &Home, asked: &Asked, mut messages: Vec<Message>, le
         (0, true) => "None fits the filter".to_owned(),
         (0, false) => String::new(),
         (1, _) => "1 message".to_owned(),
-        (n, _) => format!("{n} messages{}, newest first", if more || !asked.after.is_empty() { " on this page" } else { "" }),
+        (n, _) => format!("{n} messages{}, newest first", if next.is_some() || !asked.after.is_empty() { " on this page" } else { "" }),
     };
     MessagesPage {
         title: "Messages",
