@@ -1,6 +1,7 @@
 //! The dashboard: pages under `/t/{slug}`, sign-in, and what they load (U). Server-rendered; everything works without script.
 
 mod assets;
+mod connections;
 pub(crate) mod format;
 pub(crate) mod frame;
 mod leads;
@@ -8,6 +9,10 @@ pub(crate) mod line;
 mod live;
 mod overview;
 pub(crate) mod people;
+mod message;
+mod messages;
+mod queue;
+mod sandbox;
 pub(crate) mod session;
 
 pub(crate) use frame::{Frame, Page};
@@ -32,6 +37,11 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(overview::routes())
         .merge(leads::routes())
         .merge(live::routes())
+        .merge(messages::routes())
+        .merge(message::routes())
+        .merge(queue::routes())
+        .merge(sandbox::routes())
+        .merge(connections::routes())
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
