@@ -21,9 +21,7 @@ use utoipa_axum::routes;
 
 /// The live feed.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(events))
-        .routes(routes!(socket))
+    OpenApiRouter::new().routes(routes!(events)).routes(routes!(socket))
 }
 
 /// A line that nobody uses is closed by some proxy after a minute or less.
@@ -41,11 +39,7 @@ type Heard = (u64, Option<Arc<LiveChange>>);
 
 impl Feed {
     fn new(app: &App, tenant: TenantId) -> Self {
-        Self {
-            changes: app.live.listen(),
-            tenant,
-            stopping: app.stopping.clone(),
-        }
+        Self { changes: app.live.listen(), tenant, stopping: app.stopping.clone() }
     }
 
     /// The next change; `None` when the server stops.
@@ -56,9 +50,7 @@ impl Feed {
                 change = self.changes.recv() => change,
             };
             match change {
-                Ok(change) if change.tenant == self.tenant => {
-                    return Some((change.version, Some(change)));
-                }
+                Ok(change) if change.tenant == self.tenant => return Some((change.version, Some(change))),
                 Ok(_) => {}
                 // Too slow to hear each: asks for everything instead.
                 Err(RecvError::Lagged(_)) => return Some((0, None)),
@@ -68,9 +60,7 @@ impl Feed {
     }
 
     fn stream(self) -> impl Stream<Item = Heard> {
-        stream::unfold(self, |mut feed| async move {
-            feed.next().await.map(|heard| (heard, feed))
-        })
+        stream::unfold(self, |mut feed| async move { feed.next().await.map(|heard| (heard, feed)) })
     }
 }
 
@@ -87,28 +77,14 @@ async fn events(State(app): State<App>, caller: Caller, headers: HeaderMap) -> A
     let feed = Feed::new(&app, caller.home.row.id);
     let version = app.live.version();
     // Nobody knows what a browser missed while it was away.
-    let missed = headers
-        .contains_key("last-event-id")
-        .then_some((version, None));
+    let missed = headers.contains_key("last-event-id").then_some((version, None));
     let heard = stream::iter(missed).chain(feed.stream());
-    let lines = heard.map(move |heard: Heard| {
-        Ok::<_, Infallible>(
-            Event::default()
-                .id(heard.0.max(version).to_string())
-                .event("change")
-                .data(data(&heard)),
-        )
-    });
-    let mut response = Sse::new(lines)
-        .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here"))
-        .into_response();
+    let lines = heard.map(move |heard: Heard| Ok::<_, Infallible>(Event::default().id(heard.0.max(version).to_string()).event("change").data(data(&heard))));
+    let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here")).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that gather an answer before passing it on would gather for ever.
-    headers.insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
 }
 
@@ -118,14 +94,9 @@ async fn socket(State(app): State<App>, caller: Caller, request: Request) -> Api
     caller.may(Scope::Read)?;
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
-    let upgrade = upgrade.map_err(|_| {
-        ApiError::new(StatusCode::UPGRADE_REQUIRED, crate::http::Code::Invalid)
-            .say("Ask for a WebSocket here, or read /v1/live.")
-    })?;
+    let upgrade = upgrade.map_err(|_| ApiError::new(StatusCode::UPGRADE_REQUIRED, crate::http::Code::Invalid).say("Ask for a WebSocket here, or read /v1/live."))?;
     let feed = Feed::new(&app, caller.home.row.id);
-    Ok(upgrade
-        .max_message_size(4 << 10)
-        .on_upgrade(move |socket| talk(socket, feed)))
+    Ok(upgrade.max_message_size(4 << 10).on_upgrade(move |socket| talk(socket, feed)))
 }
 
 async fn talk(mut socket: WebSocket, mut feed: Feed) {
@@ -151,10 +122,7 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
             return;
         }
     }
-    let bye = CloseFrame {
-        code: close_code::AWAY,
-        reason: Utf8Bytes::from_static("the server is stopping"),
-    };
+    let bye = CloseFrame { code: close_code::AWAY, reason: Utf8Bytes::from_static("the server is stopping") };
     if let Err(error) = socket.send(Message::Close(Some(bye))).await {
         tracing::debug!(%error, "a live line was gone already");
     }
