@@ -8,11 +8,11 @@ use super::posted::Posted;
 use super::spam::{self, Shown};
 use super::{Door, take};
 use crate::app::App;
-use crate::http::{ApiError, Code, Peer};
+use crate::http::{ApiError, Code, PathText, Peer};
 use crate::throttle::Rate;
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -29,7 +29,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/f/{form}/thanks", get(thank))
 }
 
-async fn show(State(app): State<App>, Path(name): Path<String>, Peer(ip): Peer, Query(query): Query<BTreeMap<String, String>>) -> Response {
+async fn show(State(app): State<App>, PathText(name): PathText, Peer(ip): Peer, Query(query): Query<BTreeMap<String, String>>) -> Response {
     if let Err(left) = app.limits.public(ip) {
         return ApiError::too_many(left.wait).into_response();
     }
@@ -42,7 +42,7 @@ async fn show(State(app): State<App>, Path(name): Path<String>, Peer(ip): Peer, 
 }
 
 /// The signed instant for pages that post by script.
-async fn time(State(app): State<App>, Path(name): Path<String>, Peer(ip): Peer, headers: HeaderMap) -> Response {
+async fn time(State(app): State<App>, PathText(name): PathText, Peer(ip): Peer, headers: HeaderMap) -> Response {
     if let Err(left) = app.limits.public(ip) {
         return ApiError::too_many(left.wait).into_response();
     }
@@ -53,11 +53,11 @@ async fn time(State(app): State<App>, Path(name): Path<String>, Peer(ip): Peer, 
     allow(&app, &door, &headers, response)
 }
 
-async fn thank(State(app): State<App>, Path(name): Path<String>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+async fn thank(State(app): State<App>, PathText(name): PathText, Query(query): Query<BTreeMap<String, String>>) -> Response {
     Door::find(&app, &name).map_or_else(missing, |door| thanks(&door, query.get("ref").map(String::as_str)))
 }
 
-async fn preflight(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn preflight(State(app): State<App>, PathText(name): PathText, headers: HeaderMap) -> Response {
     let Some(door) = Door::find(&app, &name) else { return ApiError::not_found().into_response() };
     let mut response = StatusCode::NO_CONTENT.into_response();
     let to = response.headers_mut();
@@ -89,7 +89,7 @@ struct Visit<'a> {
     script: bool,
 }
 
-async fn submit(State(app): State<App>, Path(name): Path<String>, Peer(ip): Peer, request: Request) -> Response {
+async fn submit(State(app): State<App>, PathText(name): PathText, Peer(ip): Peer, request: Request) -> Response {
     let headers = request.headers().clone();
     let script = wants_json(&headers);
     let Some(door) = Door::find(&app, &name) else {

@@ -5,9 +5,9 @@ use super::item::Kind;
 use super::open::open;
 use super::request::{Call, read};
 use crate::app::App;
-use crate::http::{ApiError, Caller, Peer, Scope, auth};
+use crate::http::{ApiError, Caller, PathText, Peer, Scope, auth};
 use crate::throttle::Rate;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 /// What the browser SDK asks first.
-async fn settings(State(app): State<App>, Path(key): Path<String>, Peer(ip): Peer, headers: HeaderMap) -> Response {
+async fn settings(State(app): State<App>, PathText(key): PathText, Peer(ip): Peer, headers: HeaderMap) -> Response {
     if let Err(left) = app.limits.public(ip) {
         return ApiError::too_many(left.wait).into_response();
     }

@@ -2,12 +2,12 @@
 //! changes nothing, because programs look at links before people do; and nobody learns from it whose link it is.
 
 use crate::app::App;
-use crate::http::{ApiError, Peer};
+use crate::http::{ApiError, PathText, Peer};
 use crate::paper::Paper;
 use crate::secrets::TokenFor;
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -42,7 +42,7 @@ async fn ask(State(app): State<App>, Peer(ip): Peer) -> Response {
 }
 
 /// The button, or a mail program on the person's behalf. What the body says does not matter: coming here is the wish.
-async fn end(State(app): State<App>, Path(token): Path<String>, Peer(ip): Peer) -> Response {
+async fn end(State(app): State<App>, PathText(token): PathText, Peer(ip): Peer) -> Response {
     if let Err(left) = app.limits.public(ip) {
         return ApiError::too_many(left.wait).into_response();
     }
@@ -56,7 +56,8 @@ async fn end(State(app): State<App>, Path(token): Path<String>, Peer(ip): Peer) 
 async fn unsubscribe(app: &App, token: &str) -> Result<(), ApiError> {
     let Some(id) = app.tokens.read(TokenFor::Unsubscribe, token) else { return Ok(()) };
     let Some(message) = app.ask(move |store| store.message_behind_link(id)).await? else { return Ok(()) };
-    let email = Email::from_stored(&message.recipient).filter(|_| message.channel == ChannelKind::Email);
+    // Parsed anew: an address that a caller wrote in capitals is compared in small letters like any other.
+    let email = Email::parse(&message.recipient).ok().or_else(|| Email::from_stored(&message.recipient)).filter(|_| message.channel == ChannelKind::Email);
     let Some(value) = email.map(|email| email.key()) else { return Ok(()) };
     let tenant = message.tenant;
     let key = PointKey { tenant, kind: PointKind::Email, value: value.clone() };

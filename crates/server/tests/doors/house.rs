@@ -9,11 +9,12 @@ use http_body_util::BodyExt as _;
 use ringback_channels::Egress;
 use ringback_core::ids::{ConnectionId, KeyId, LeadId, MessageId, TenantId};
 use ringback_core::leads::Lead;
-use ringback_core::messages::{ChannelKind, Message, Status};
+use ringback_core::messages::{ChannelKind, Message};
 use ringback_core::time::{Clock, Timestamp};
+use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Point, PointKey, PointKind};
 use ringback_server::{App, Loops, Settings};
-use ringback_store::{ConnectionRow, EventView, KeyKind, KeyRow, LeadFilter, SpamView, TenantRow};
+use ringback_store::{ConnectionRow, EventView, House as _, KeyKind, KeyRow, LeadFilter, SpamView, TenantRow};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -236,6 +237,12 @@ impl House {
         self.app.change(move |writer| writer.insert_key(&row)).await.unwrap();
     }
 
+    /// What could not be decided.
+    pub async fn set_aside(&self, tenant: TenantId) -> Vec<String> {
+        let rows = self.app.ask(move |store| store.set_aside(tenant, i64::MAX, 100)).await.unwrap();
+        rows.into_iter().map(|row| row.error).collect()
+    }
+
     /// The leads of a tenant, newest first.
     pub async fn leads(&self, tenant: TenantId) -> Vec<Lead> {
         self.app.ask(move |store| store.leads(tenant, &LeadFilter::default(), None, 100)).await.unwrap()
@@ -277,15 +284,13 @@ impl House {
                 assert!(!matches!(heard, Err(tokio::sync::broadcast::error::RecvError::Closed)), "the house fell silent");
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("never came: {what}"))
+        match tokio::time::timeout(Duration::from_secs(20), waiting).await {
+            Ok(found) => found,
+            Err(_) => panic!("never came: {what}; set aside: {:?}; messages: {:#?}", self.set_aside(self.alder).await, self.messages(self.alder).await),
+        }
     }
 
-    /// Waits until a message stands so.
-    pub async fn stands(&self, id: MessageId, status: Status) -> Message {
-        self.until(status.as_str(), async || Some(self.message(self.alder, id).await).filter(|message| message.status == status)).await
-    }
-
-    /// The public address of Alder's webhooks.
+    /// The public address of a connection's webhooks.
     pub fn hook_url(&self, tenant: TenantId, connection: ConnectionId) -> String {
         let home = self.app.registry.home(tenant).unwrap();
         let row = home.connections.iter().find(|row| row.id == connection).unwrap();
@@ -333,7 +338,21 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> O
     })
     .await
     .unwrap();
-    assert!(app.registry.home(id).is_some(), "the preset {preset} has problems");
+    let home = app.registry.home(id).unwrap_or_else(|| panic!("the preset {preset} has problems"));
+    let staff = &home.tenant.config.staff;
+    let people: Vec<StaffMember> = staff
+        .people
+        .iter()
+        .map(|person| StaffMember {
+            name: person.name.clone(),
+            phone: person.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            email: person.email.as_ref().map(|email| email.as_str().to_owned()),
+            roles: person.roles.clone(),
+            lists: staff.lists.iter().filter(|(_, people)| people.contains(&person.name)).map(|(list, _)| list.clone()).collect(),
+            on_call: staff.on_call.as_ref() == Some(&person.name),
+        })
+        .collect();
+    app.change(move |writer| people.iter().try_for_each(|person| writer.put_staff(id, person))).await.unwrap();
     id
 }
 
