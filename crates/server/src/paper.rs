@@ -5,7 +5,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use std::fmt::Write as _;
 
 /// One page's frame.
 #[derive(Debug, Clone)]
@@ -44,11 +43,13 @@ impl Paper {
         };
         let mut policy = format!("default-src 'none'; style-src 'nonce-{}'; base-uri 'none'; form-action 'self'", self.nonce);
         for origin in forms_to {
-            let _ = write!(policy, " {origin}");
+            policy.push(' ');
+            policy.push_str(origin);
         }
         policy.push_str("; frame-ancestors 'self'");
         for origin in framed_by {
-            let _ = write!(policy, " {origin}");
+            policy.push(' ');
+            policy.push_str(origin);
         }
         let mut response = (status, html).into_response();
         let headers = response.headers_mut();

@@ -209,7 +209,7 @@ mod tests {
         proptest!(|(value in tree, kind in "track|page|identify|group|alias|screen")| {
             if let Value::Object(mut map) = value {
                 map.insert("type".into(), kind.into());
-                let _ = Item::read(map, None, None, Timestamp::UNIX_EPOCH);
+                drop(Item::read(map, None, None, Timestamp::UNIX_EPOCH));
             }
         });
     }

@@ -337,3 +337,16 @@ async fn whatever_is_posted_is_answered() {
     });
     house.close().await;
 }
+
+/// L2: a form may lead to a page of the tenant's own, with the reference; the browser is allowed to go there, and nowhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_leads_to_the_tenants_own_page() {
+    let house = House::open_with(10_000, |_, text| text.replace("thank_you: /thank-you?ref={reference}", "thank_you: https://www.example.com/danke#top")).await;
+    let page = house.get(CONTACT).await;
+    assert!(page.header("content-security-policy").unwrap().contains("form-action 'self' https://www.example.com;"));
+    let sent = house.post_form(CONTACT, &DANA).await;
+    let location = sent.header("location").unwrap();
+    let number = location.strip_prefix("https://www.example.com/danke?ref=").and_then(|rest| rest.strip_suffix("#top")).unwrap();
+    assert_eq!(number.len(), 9);
+    house.close().await;
+}

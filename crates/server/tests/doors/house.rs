@@ -53,7 +53,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        std::fs::remove_dir_all(&self.0).ok();
     }
 }
 
@@ -89,7 +89,7 @@ async fn twilio() -> (Arc<Far>, SocketAddr) {
             let service = hyper_util::service::TowerToHyperService::new(routes.clone());
             tokio::spawn(async move {
                 let builder = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-                let _ = builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
+                builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await.ok();
             });
         }
     });
@@ -149,18 +149,18 @@ impl Answer {
 impl House {
     /// Monday, 23 November 2026, 11:00 in Denver.
     pub async fn open() -> Self {
-        Self::open_with(|_, _| None).await
+        Self::open_with(10_000, |_, text| text.to_owned()).await
     }
 
-    /// The same with some documents changed: path and text in, text out.
-    pub async fn open_with(change: fn(&str, &str) -> Option<String>) -> Self {
+    /// The same with another limit for one address, and documents changed on their way in: path and text.
+    pub async fn open_with(per_minute: u32, change: fn(&str, &str) -> String) -> Self {
         let folder = Folder::new();
         let start: Timestamp = "2026-11-23T18:00:00Z".parse().unwrap();
         let clock = Arc::new(MovableClock(AtomicI64::new(start.as_microsecond())));
         let (far, address) = twilio().await;
         let mut settings = Settings::new(folder.0.clone(), PUBLIC);
         settings.egress = Egress { allow: vec!["127.0.0.0/8".parse().unwrap()], allow_http: true };
-        settings.public_per_minute = 10_000;
+        settings.public_per_minute = per_minute;
         let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let changes = app.live.listen();
         let alder = tenant(&app, "alder", "plumbing", change).await;
@@ -306,7 +306,7 @@ impl House {
     }
 }
 
-async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> Option<String>) -> TenantId {
+async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> String) -> TenantId {
     let id = TenantId::from_raw(app.new_id());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets").join(preset);
     let mut documents = Vec::new();
@@ -321,8 +321,7 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> O
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
             let wanted = ["tenant.yaml", "staff.yaml"].contains(&name.as_str()) || ["products/", "scores/", "workflows/", "templates/", "forms/"].iter().any(|folder| name.starts_with(folder));
             if wanted {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let text = change(&name, &text).unwrap_or(text);
+                let text = change(&name, &std::fs::read_to_string(&path).unwrap());
                 documents.push((name, text));
             }
         }

@@ -293,3 +293,24 @@ async fn a_public_key_cannot_play_our_events() {
     assert!(house.messages(house.alder).await.is_empty());
     house.close().await;
 }
+
+/// S1: one address says so much in a minute, then hears when to come back; a secret key is held to its tenant's own limit only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_says_so_much_a_minute() {
+    let house = House::open_with(3, |_, text| text.to_owned()).await;
+    house.key(KeyKind::Write, KEY).await;
+    house.key(KeyKind::Secret, SECRET).await;
+    let body = || json!({"anonymousId": "b1", "event": "A"}).to_string();
+    for _ in 0..3 {
+        assert_eq!(house.send_from(9, call("/v1/t", Some(KEY), body())).await.status, StatusCode::OK);
+    }
+    let waits = house.send_from(9, call("/v1/t", Some(KEY), body())).await;
+    assert_eq!((waits.status, waits.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("20")));
+    assert_eq!(house.send_from(10, call("/v1/t", Some(KEY), body())).await.status, StatusCode::OK);
+    for _ in 0..5 {
+        assert_eq!(house.send_from(9, call("/v1/t", Some(SECRET), body())).await.status, StatusCode::OK);
+    }
+    house.pass(20);
+    assert_eq!(house.send_from(9, call("/v1/t", Some(KEY), body())).await.status, StatusCode::OK);
+    house.close().await;
+}
