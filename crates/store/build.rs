@@ -88,9 +88,20 @@ fn blocks(text: &str) -> Vec<Block> {
             for (name, list) in &columns {
                 line = line.replace(name, list);
             }
-            block.text.push_str(&line);
+            block.text.push_str(&numbered(&line));
             block.text.push('\n');
         }
     }
     blocks
+}
+
+/// SQLite counts `$1` as a name, in the order in which names appear; `?1` is the first value wherever it stands.
+fn numbered(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        let counts = c == '$' && rest.peek().is_some_and(char::is_ascii_digit);
+        out.push(if counts { '?' } else { c });
+    }
+    out
 }

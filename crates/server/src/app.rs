@@ -69,6 +69,10 @@ pub struct Inner {
     pub tokens: Tokens,
     /// Limits of requests, kept in memory.
     pub limits: crate::http::Limits,
+    /// Limits of the public doors, kept in memory.
+    pub(crate) throttle: crate::throttle::Throttle,
+    /// What forms remember for a while.
+    pub(crate) forms: crate::forms::Memory,
     /// When the server started.
     pub started_at: Timestamp,
     /// Renders the metrics.
@@ -151,9 +155,11 @@ impl App {
             }
         });
         let limits = crate::http::Limits::new(settings.public_per_minute);
+        let (throttle, forms) = (crate::throttle::Throttle::default(), crate::forms::Memory::default());
         let started_at = clock.now();
         let metrics = crate::http::recorder();
-        let app = Self(Arc::new(Inner { settings, registry, inbox, readers, clock, live, tokens, limits, started_at, metrics, stopping, ids }));
+        let app = Self(Arc::new(Inner { settings, registry, inbox, readers, clock, live, tokens, limits, throttle, forms, started_at, metrics, stopping, ids }));
+        tokio::spawn(crate::upkeep::run(app.clone()));
         Ok((app, loops))
     }
 

@@ -45,6 +45,8 @@ pub struct Houses {
     pub slugs: HashMap<String, TenantId>,
     /// Keys by the part that is shown.
     pub keys: HashMap<String, Arc<KeyRow>>,
+    /// Whose an account is, for webhooks that name nothing else.
+    pub accounts: HashMap<ConnectionId, TenantId>,
     tenants: Arc<HashMap<TenantId, Arc<Tenant>>>,
 }
 
@@ -108,6 +110,12 @@ impl Registry {
         houses.slugs.get(slug).and_then(|id| houses.homes.get(id)).cloned()
     }
 
+    /// The tenant that an account belongs to.
+    pub fn by_connection(&self, connection: ConnectionId) -> Option<Arc<Home>> {
+        let houses = self.now.load();
+        houses.accounts.get(&connection).and_then(|id| houses.homes.get(id)).cloned()
+    }
+
     /// The master key.
     pub const fn master(&self) -> &MasterKey {
         &self.master
@@ -139,6 +147,7 @@ impl Registry {
                 }
             };
             tenants.insert(id, Arc::clone(&home.tenant));
+            houses.accounts.extend(home.connections.iter().map(|row| (row.id, id)));
             houses.slugs.insert(slug, id);
             houses.homes.insert(id, home);
         }

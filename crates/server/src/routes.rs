@@ -6,16 +6,44 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 /// The API's largest body.
 const MOST_BODY: usize = 1 << 20;
 
+/// Every route that describes itself, in the order of the contract.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(crate::http::docs::frame())
+        .merge(crate::leads::routes())
+        .merge(crate::messages::routes())
+        .merge(crate::connections::routes())
+        .merge(crate::workflows::routes())
+        .merge(crate::consents::routes())
+        .merge(crate::staff::routes())
+        .merge(crate::keys::routes())
+        .merge(crate::tenant::routes())
+        .merge(crate::errors::routes())
+        .merge(crate::live::routes())
+        .merge(crate::health::routes())
+}
+
+/// The API's own description.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    crate::http::docs::complete(described().split_for_parts().1)
+}
+
 /// The whole server.
 pub fn routes(app: &App) -> Router {
-    let (api, openapi) = crate::leads::routes().split_for_parts();
-    let _ = openapi;
+    let (api, described) = described().split_for_parts();
+    let described = crate::http::docs::complete(described);
     Router::new()
         .merge(api)
+        .merge(crate::pages::routes(app))
+        .merge(crate::http::docs::pages(described))
+        .merge(crate::forms::routes())
+        .merge(crate::hooks::routes())
+        .merge(crate::tracking::routes())
+        .merge(crate::unsubscribe::routes())
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async { ApiError::new(StatusCode::METHOD_NOT_ALLOWED, crate::http::Code::Method).say("This route knows other methods.") })
         .layer(DefaultBodyLimit::max(MOST_BODY))

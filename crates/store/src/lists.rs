@@ -114,6 +114,46 @@ pub struct AttemptView {
     pub late: bool,
 }
 
+/// A call to a provider with the message it was made for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeadAttempt {
+    /// The call.
+    pub attempt: AttemptView,
+    /// Its message.
+    pub message: MessageId,
+    /// The message's channel.
+    pub channel: ChannelKind,
+    /// The staff member it went to.
+    pub staff: Option<String>,
+}
+
+/// What a list of messages is narrowed by. All that are given must fit.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    /// About this lead.
+    pub lead: Option<LeadId>,
+    /// Standing there.
+    pub status: Option<Status>,
+    /// On this channel.
+    pub channel: Option<ChannelKind>,
+    /// Caused by this workflow.
+    pub workflow: Option<String>,
+    /// Only those that the sandbox took.
+    pub sandbox: bool,
+}
+
+impl MessageFilter {
+    fn fits(&self, message: &Message) -> bool {
+        self.status.is_none_or(|status| message.status == status)
+            && self.channel.is_none_or(|channel| message.channel == channel)
+            && (!self.sandbox || message.sandbox)
+            && self.workflow.as_deref().is_none_or(|workflow| {
+                let step = message.step.as_deref();
+                step.is_some_and(|step| step.split('@').next() == Some(workflow))
+            })
+    }
+}
+
 /// A grant or revocation, as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConsentView {
@@ -203,6 +243,19 @@ pub struct WaitingCount {
     pub n: i64,
     /// When the first of them is due.
     pub oldest: Option<Timestamp>,
+}
+
+/// Messages of a tenant that wait on one channel in one status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingOf {
+    /// The channel.
+    pub channel: ChannelKind,
+    /// Scheduled, queued or deferred.
+    pub status: Status,
+    /// How many.
+    pub n: i64,
+    /// When the first of them is due.
+    pub next: Option<Timestamp>,
 }
 
 /// Answered leads of a stretch of time: how long each waited.
@@ -602,6 +655,89 @@ impl Reader<'_> {
         Ok(out)
     }
 
+    /// One page of a tenant's messages, newest first, and the cursor of the next page. A page that had to look at too many rows
+    /// may hold fewer than asked for and still have a next one.
+    pub fn messages_page(
+        &self,
+        tenant: TenantId,
+        filter: &MessageFilter,
+        before: Option<MessageId>,
+        most: u32,
+    ) -> Result<(Vec<Message>, Option<MessageId>), StoreError> {
+        const STEP: u32 = 250;
+        const ROUNDS: usize = 20;
+        let mut before = before.map_or(i64::MAX, |id| id.raw());
+        let troubled = filter.status.is_some_and(|status| {
+            matches!(
+                status,
+                Status::Failed
+                    | Status::Bounced
+                    | Status::Blocked
+                    | Status::Expired
+                    | Status::Unknown
+            )
+        });
+        let mut out: Vec<Message> = Vec::new();
+        for _ in 0..ROUNDS {
+            let page = match filter.lead {
+                Some(lead) => {
+                    let before = Some(MessageId::from_raw(before));
+                    self.messages_of(tenant, lead, before, STEP)?
+                }
+                None => {
+                    let statement = if troubled {
+                        &messages::TROUBLE
+                    } else {
+                        &messages::NEWEST
+                    };
+                    self.all(statement, params![tenant.raw(), before, STEP], rows::message)?
+                }
+            };
+            let full = page.len() == STEP as usize;
+            let last = page.last().map(|message| message.id.raw());
+            for message in page.into_iter().filter(|message| filter.fits(message)) {
+                if out.len() == most as usize {
+                    let next = out.last().map(|message| message.id);
+                    return Ok((out, next));
+                }
+                out.push(message);
+            }
+            match last {
+                Some(last) if full => before = last,
+                _ => return Ok((out, None)),
+            }
+        }
+        Ok((out, Some(MessageId::from_raw(before))))
+    }
+
+    /// The calls of all messages about a lead, newest first.
+    pub fn attempts_of_lead(
+        &self,
+        tenant: TenantId,
+        lead: LeadId,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<LeadAttempt>, StoreError> {
+        self.all(
+            &messages::ATTEMPTS_OF_LEAD,
+            params![tenant.raw(), lead.raw(), before, most],
+            |row| {
+                let message: i64 = row.get(9).map_err(rows::sqlite)?;
+                let channel = ChannelKind::from_code(row.get(10).map_err(rows::sqlite)?);
+                Ok(LeadAttempt {
+                    attempt: attempt_view(row)?,
+                    message: MessageId::from_raw(message),
+                    channel: channel.ok_or(StoreError::Impossible {
+                        table: "messages",
+                        id: message,
+                        column: "channel",
+                    })?,
+                    staff: row.get(11).map_err(rows::sqlite)?,
+                })
+            },
+        )
+    }
+
     /// One send step for one recipient, over all its messages.
     pub fn notification(
         &self,
@@ -633,26 +769,7 @@ impl Reader<'_> {
         self.all(
             &messages::ATTEMPTS_OF,
             params![tenant.raw(), message.raw()],
-            |row| {
-                let id: i64 = row.get(0).map_err(rows::sqlite)?;
-                let why: Option<String> = row.get(7).map_err(rows::sqlite)?;
-                Ok(AttemptView {
-                    id: AttemptId::from_raw(id),
-                    number: row.get(1).map_err(rows::sqlite)?,
-                    connection: row
-                        .get::<_, Option<i64>>(2)
-                        .map_err(rows::sqlite)?
-                        .map(ConnectionId::from_raw),
-                    started_at: from_micros(row.get(3).map_err(rows::sqlite)?),
-                    finished_at: from_micros(row.get(4).map_err(rows::sqlite)?),
-                    outcome: row.get(5).map_err(rows::sqlite)?,
-                    reference: row.get(6).map_err(rows::sqlite)?,
-                    why: why
-                        .map(|why| from_json(&why, "attempts", id, "why"))
-                        .transpose()?,
-                    late: row.get(8).map_err(rows::sqlite)?,
-                })
-            },
+            attempt_view,
         )
     }
 
@@ -694,19 +811,23 @@ impl Reader<'_> {
         self.all(
             &leads::SUPPRESSIONS,
             params![tenant.raw(), before.map_or(i64::MAX, micros), most],
-            |row| {
-                let read = || -> Result<SuppressionView, rusqlite::Error> {
-                    Ok(SuppressionView {
-                        kind: PointKind::from_code(row.get(0)?),
-                        value: row.get(1)?,
-                        reason: Suppression::from_code(row.get(2)?),
-                        at: from_micros(row.get::<_, Option<i64>>(3)?.unwrap_or(0)),
-                        how: row.get(4)?,
-                    })
-                };
-                read().map_err(rows::sqlite)
-            },
+            suppression_view,
         )
+    }
+
+    /// One page of the suppression list, newest first, after the last row of the page before.
+    pub fn suppressions_page(
+        &self,
+        tenant: TenantId,
+        after: Option<(Timestamp, PointKind, String)>,
+        most: u32,
+    ) -> Result<Vec<SuppressionView>, StoreError> {
+        let (at, kind, value) = match after {
+            Some((at, kind, value)) => (micros(at), kind as i64, value),
+            None => (i64::MAX, i64::MAX, String::new()),
+        };
+        let values = params![tenant.raw(), at, kind, value, most];
+        self.all(&leads::SUPPRESSIONS_PAGE, values, suppression_view)
     }
 
     /// What was kept apart as spam, newest first.
@@ -754,6 +875,17 @@ impl Reader<'_> {
         Ok(found.into_iter().next())
     }
 
+    /// When the event was taken that a caller gave this name, if it was.
+    pub fn named_event(&self, tenant: TenantId, lead: LeadId, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.all(&leads::EVENT_KEY, params![tenant.raw(), lead.raw(), key], |row| row.get::<_, i64>(0).map_err(rows::sqlite))?;
+        Ok(found.first().and_then(|id| Timestamp::from_millisecond((id >> 22) + ID_EPOCH_MS).ok()))
+    }
+
+    /// A message by its id alone, for links that prove themselves and name no tenant.
+    pub fn message_behind_link(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(self.all(&messages::BY_ID, [id.raw()], rows::message)?.into_iter().next())
+    }
+
     /// How many messages wait, per channel.
     pub fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
         self.all(&messages::COUNTS, [], |row| {
@@ -773,6 +905,39 @@ impl Reader<'_> {
                     .map(from_micros),
             })
         })
+    }
+
+    /// How many messages of a tenant wait, per channel and status.
+    pub fn waiting_counts(&self, tenant: TenantId) -> Result<Vec<WaitingOf>, StoreError> {
+        self.all(&messages::COUNTS_OF, [tenant.raw()], |row| {
+            let wrong = |column| StoreError::Impossible {
+                table: "messages",
+                id: 0,
+                column,
+            };
+            let channel = ChannelKind::from_code(row.get(0).map_err(rows::sqlite)?);
+            let status = Status::from_code(row.get(1).map_err(rows::sqlite)?);
+            let next: Option<i64> = row.get(3).map_err(rows::sqlite)?;
+            Ok(WaitingOf {
+                channel: channel.ok_or(wrong("channel"))?,
+                status: status.ok_or(wrong("status"))?,
+                n: row.get(2).map_err(rows::sqlite)?,
+                next: next.map(from_micros),
+            })
+        })
+    }
+
+    /// The messages of a tenant that wait, the next one first.
+    pub fn waiting_messages(
+        &self,
+        tenant: TenantId,
+        most: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.all(
+            &messages::WAITING_OF,
+            params![tenant.raw(), most],
+            rows::message,
+        )
     }
 
     /// Messages of the last `days` that did not arrive and are nobody's wish.
@@ -811,9 +976,45 @@ impl Reader<'_> {
     }
 }
 
+fn suppression_view(row: &Row<'_>) -> Result<SuppressionView, StoreError> {
+    let read = || -> Result<SuppressionView, rusqlite::Error> {
+        Ok(SuppressionView {
+            kind: PointKind::from_code(row.get(0)?),
+            value: row.get(1)?,
+            reason: Suppression::from_code(row.get(2)?),
+            at: from_micros(row.get::<_, Option<i64>>(3)?.unwrap_or(0)),
+            how: row.get(4)?,
+        })
+    };
+    read().map_err(rows::sqlite)
+}
+
+fn attempt_view(row: &Row<'_>) -> Result<AttemptView, StoreError> {
+    let id: i64 = row.get(0).map_err(rows::sqlite)?;
+    let why: Option<String> = row.get(7).map_err(rows::sqlite)?;
+    Ok(AttemptView {
+        id: AttemptId::from_raw(id),
+        number: row.get(1).map_err(rows::sqlite)?,
+        connection: row
+            .get::<_, Option<i64>>(2)
+            .map_err(rows::sqlite)?
+            .map(ConnectionId::from_raw),
+        started_at: from_micros(row.get(3).map_err(rows::sqlite)?),
+        finished_at: from_micros(row.get(4).map_err(rows::sqlite)?),
+        outcome: row.get(5).map_err(rows::sqlite)?,
+        reference: row.get(6).map_err(rows::sqlite)?,
+        why: why
+            .map(|why| from_json(&why, "attempts", id, "why"))
+            .transpose()?,
+        late: row.get(8).map_err(rows::sqlite)?,
+    })
+}
+/// Ids count milliseconds from here: the beginning of 2024.
+const ID_EPOCH_MS: i64 = 1_704_067_200_000;
+
 /// The lowest id of an instant, milliseconds since 1970.
 fn id_floor(ms: i64) -> i64 {
-    (ms - 1_704_067_200_000).max(0) << 22
+    (ms - ID_EPOCH_MS).max(0) << 22
 }
 
 impl Writer {

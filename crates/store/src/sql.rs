@@ -18,6 +18,16 @@ include!(concat!(env!("OUT_DIR"), "/statements.rs"));
 mod tests {
     use super::*;
 
+    /// SQLite counts `$1` by order of appearance, not by its number: a statement that names the second value first would be given
+    /// the wrong one.
+    #[test]
+    fn values_are_counted_by_number() {
+        for statement in ALL {
+            assert!(!statement.text.contains('$'), "{}", statement.name);
+        }
+        assert!(ALL.iter().any(|statement| statement.text.contains("?2")));
+    }
+
     /// A hot statement finds its rows by an index. A scan would be fine today and a night of pagers in a year.
     #[test]
     fn no_hot_statement_scans_a_table() {

@@ -156,7 +156,7 @@ impl Http {
                 },
             };
             // A connection that just finished needs a moment to notice; one that closed meanwhile says so here.
-            if reused {
+            if reused && !connection.sender.is_ready() {
                 let soon = end.min(Instant::now() + FREE_AGAIN);
                 match timeout_at(soon, connection.sender.ready()).await {
                     Ok(Ok(())) => {}

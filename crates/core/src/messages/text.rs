@@ -244,6 +244,11 @@ loan|link|click|live|life|world|today|news|email|support|help|zone|space|fun|icu
 ws|ly|gl|gg|gy|gd|mp|tk|ml|ga|cf|gq|ru|cn|su|uk|us|de|fr|eu|nl|pl|br|in|ng|ke|za|au|ca|jp|kr|ua|ro|cz|tech|cloud|pro|one|icu|agency|services|\
 company|finance|money|cash|bank|pay|credit|casino|bet|poker|porn|xxx|sex|adult|cam|chat|dating|download|zip|mov|onion|arpa|localhost|local|test|example|invalid|\
 xn--[a-z0-9-]+";
+/// True for `com`, `net` and the like: endings that make a domain of any word before them.
+pub(crate) fn is_common_ending(label: &str) -> bool {
+    COMMON.split('|').any(|ending| ending == label)
+}
+
 /// The same in "evil. com": only those that hardly begin an English sentence.
 const SPACED: &str = "com|net|org|info|biz|xyz|ru|cn|io";
 /// As [`is_dot`].

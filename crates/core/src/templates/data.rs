@@ -1,6 +1,6 @@
 //! The values a template is filled with, made presentable once and used for many templates.
 
-use crate::messages::text::{NAME_CHARS, clean_for_strangers, clean_header};
+use crate::messages::text::{NAME_CHARS, clean_for_strangers, clean_header, is_common_ending};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 use std::borrow::Cow;
@@ -167,9 +167,10 @@ fn is_event_type(kind: &str) -> bool {
     let (subject, rest) = kind.split_once('.').unwrap_or((kind, ""));
     kind.len() <= 64
         && SUBJECTS.contains(&subject)
-        && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))
-        // A certain domain such as lead.com would lose more than its dot.
-        && clean_for_strangers(kind, 64) == kind.replace('.', " ")
+        && rest
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))
+        && !rest.split('.').any(is_common_ending)
 }
 
 /// The tenant's and our own values: nothing is taken out of them but control characters.

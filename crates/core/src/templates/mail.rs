@@ -1,6 +1,6 @@
 //! Mail bodies: MJML compiled to HTML once, the text part made from the HTML, the preheader put in front.
 
-use super::expression::{Checked, balanced, leave_no_lines};
+use super::pieces::{Checked, balanced, leave_no_lines};
 use super::problem::Problem;
 use html2text::config;
 use html2text::render::TextDecorator;

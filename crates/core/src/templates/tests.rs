@@ -142,6 +142,58 @@ fn a_mail_has_html_text_and_preheader() {
     ");
 }
 
+/// T1: a condition between elements chooses among them, with and without mj-raw around it.
+#[test]
+fn conditions_stand_between_elements() {
+    for (begin, end) in [
+        ("{% if lead.city %}", "{% endif %}"),
+        (
+            "<mj-raw>{% if lead.city %}</mj-raw>",
+            "<mj-raw>{% endif %}</mj-raw>",
+        ),
+    ] {
+        for body in [
+            format!(
+                "<mj-section><mj-column>{begin}<mj-text>in town</mj-text>{end}<mj-text>x</mj-text></mj-column></mj-section>"
+            ),
+            format!(
+                "{begin}<mj-section><mj-column><mj-text>in town</mj-text></mj-column></mj-section>{end}<mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section>"
+            ),
+            format!(
+                "<mj-section>{begin}<mj-column><mj-text>in town</mj-text></mj-column>{end}<mj-column><mj-text>x</mj-text></mj-column></mj-section>"
+            ),
+        ] {
+            let template = parse(
+                "x.email.mjml",
+                &format!(
+                    "---\ncategory: staff\nsubject: S\n---\n<mjml><mj-body>{body}</mj-body></mjml>"
+                ),
+            );
+            for (city, there) in [("Austin", true), ("", false)] {
+                let said = template
+                    .render(&data(&json!({"city": city})), &context())
+                    .unwrap();
+                assert_eq!(
+                    said.text.contains("in town"),
+                    there,
+                    "{body}: {}",
+                    said.text
+                );
+                let html = said.html.unwrap();
+                assert_eq!(html.contains("in town"), there, "{body}");
+                for element in ["table", "tr", "td", "div"] {
+                    let count = |tag: String| html.matches(&tag).count();
+                    assert_eq!(
+                        count(format!("<{element} ")) + count(format!("<{element}>")),
+                        count(format!("</{element}>")),
+                        "{element} in {html}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// T5: without its own `<body>` an HTML template becomes a whole document.
 #[test]
 fn plain_html_works_too() {

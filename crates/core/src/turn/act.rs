@@ -67,9 +67,21 @@ impl Turn<'_> {
             return Answer::NotFound;
         };
         let known = &mut state.lead;
+        let clears = |name: &str| edit.clear.iter().any(|field| field == name);
+        // A list or map that is replaced as a whole is emptied first.
+        if clears("attributes") {
+            known.attributes = json!({});
+        }
+        if clears("tags") {
+            known.tags.clear();
+        }
         known.learn(edit.profile.clone(), Overwrite::Newer, now);
+        if let Some(source) = &edit.profile.source {
+            known.source = Some(source.clone());
+        }
         for field in &edit.clear {
             match field.as_str() {
+                "source" => known.source = None,
                 "first_name" => known.first_name = None,
                 "last_name" => known.last_name = None,
                 "city" => known.city = None,
@@ -94,6 +106,11 @@ impl Turn<'_> {
         }
         known.anonymous &= known.phone.is_none() && known.email.is_none();
         known.updated_at = now;
+        for (field, kind) in [("phone", PointKind::Phone), ("email", PointKind::Email)] {
+            if edit.clear.iter().any(|name| name == field) {
+                self.detach(lead, kind);
+            }
+        }
         self.note(
             tenant.id,
             lead,
@@ -103,6 +120,27 @@ impl Turn<'_> {
             json!({"cleared": edit.clear}),
         );
         Answer::Done
+    }
+
+    /// Takes the contact points of a kind off a lead; what is known of them (consent, suppression) stays with them.
+    fn detach(&mut self, lead: LeadId, kind: PointKind) {
+        let now = self.now;
+        let Some(state) = self.world.lead_mut(lead) else {
+            return;
+        };
+        let (gone, kept) = std::mem::take(&mut state.points)
+            .into_iter()
+            .partition(|key| key.kind == kind);
+        state.points = kept;
+        match kind {
+            PointKind::Phone => state.lead.phone = None,
+            PointKind::Email => state.lead.email = None,
+            PointKind::Anonymous | PointKind::User => {}
+        }
+        let gone: Vec<PointKey> = gone;
+        for key in gone {
+            self.world.point_mut(&key, now).lead = None;
+        }
     }
 
     pub(super) fn stage(&mut self, tenant: &Arc<Tenant>, order: &StageMove) -> Answer {

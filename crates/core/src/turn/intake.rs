@@ -67,6 +67,15 @@ pub enum Intake {
         /// Who.
         actor: String,
     },
+    /// A workflow is started by hand or by the API, whatever its trigger.
+    StartRun {
+        /// The lead.
+        lead: LeadId,
+        /// The workflow's name.
+        workflow: String,
+        /// Who says so.
+        actor: String,
+    },
     /// A person wrote a message.
     Compose(Box<Compose>),
     /// A message that waits is not to go.
@@ -321,6 +330,13 @@ pub enum Answer {
         /// Why it stands there, when that is not plain.
         why: Option<String>,
     },
+    /// A run was started.
+    Started {
+        /// Its id.
+        run: RunId,
+        /// Whether it waits somewhere or came to its end at once.
+        state: super::world::RunState,
+    },
     /// It is done.
     Done,
     /// There is no such thing in this tenant.
@@ -494,6 +510,7 @@ impl Order {
             Intake::Stage(StageMove { lead, .. })
             | Intake::Delete { lead, .. }
             | Intake::Take { lead, .. }
+            | Intake::StartRun { lead, .. }
             | Intake::Wake { lead, .. } => {
                 needs.leads.push(*lead);
             }

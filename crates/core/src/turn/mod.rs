@@ -149,6 +149,7 @@ impl<'a> Turn<'a> {
             Intake::Merge { from, into, actor } => self.merge_by_hand(tenant, *from, *into, actor),
             Intake::Delete { lead, actor } => self.delete(tenant, *lead, actor),
             Intake::Take { lead, actor } => self.take_lead(tenant, *lead, actor),
+            Intake::StartRun { lead, workflow, actor } => self.start_run(tenant, *lead, workflow, actor),
             Intake::Compose(compose) => self.compose(tenant, compose),
             Intake::Cancel { message, actor } => self.cancel(tenant, *message, actor),
             Intake::Retry { message, actor } => self.retry(tenant, *message, actor),

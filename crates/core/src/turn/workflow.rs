@@ -135,6 +135,76 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Starts a workflow by hand: its trigger and condition are the caller's business, re-entry and products are not (W4, W6).
+    pub(super) fn start_run(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        name: &str,
+        actor: &str,
+    ) -> Answer {
+        let Some(lead) = self.own(tenant, lead) else {
+            return Answer::NotFound;
+        };
+        let config = Arc::clone(&tenant.config);
+        let Some(workflow) = config.workflows.get(name) else {
+            return Answer::NotFound;
+        };
+        let placed = |product: &str| {
+            self.world.lead(lead).is_some_and(|state| {
+                state
+                    .lead
+                    .products
+                    .iter()
+                    .any(|placement| placement.product == product)
+            })
+        };
+        if let Some(product) = workflow.product.as_deref().filter(|product| !placed(product)) {
+            return Answer::Refused {
+                code: "other_product",
+                detail: format!("Workflow {name} is for leads in product {product}; this lead is not in it."),
+                field: Some("lead_id"),
+            };
+        }
+        if self.ran_before(lead, workflow) {
+            return Answer::Refused {
+                code: "ran_before",
+                detail: format!("Workflow {name} ran for this lead already, and its `reentry` does not let it run again."),
+                field: Some("lead_id"),
+            };
+        }
+        let properties = json!({"workflow": name});
+        let event = self.note(tenant.id, lead, "workflow.started", "api", Some(actor), properties.clone());
+        let happening = Happening {
+            event,
+            kind: "workflow.started",
+            also: None,
+            at: self.now,
+            source: "api",
+            form: None,
+            properties: &properties,
+            public: false,
+        };
+        self.guarded(
+            tenant,
+            lead,
+            || properties.to_string(),
+            |turn| turn.start(tenant, lead, &happening, workflow),
+        );
+        let runs = self.world.lead(lead).map(|state| &state.runs);
+        match runs.and_then(|runs| runs.iter().find(|run| run.event == event && run.workflow == name)) {
+            Some(run) => Answer::Started {
+                run: run.id,
+                state: run.state,
+            },
+            None => Answer::Refused {
+                code: "set_aside",
+                detail: "The workflow could not run. What went wrong is on the errors page.".into(),
+                field: None,
+            },
+        }
+    }
+
     fn note_flow(&mut self, lead: LeadId, id: RunId, flow: &Flow) {
         let now = self.now;
         if let Some(run) = self.run_mut(lead, id)

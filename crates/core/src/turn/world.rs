@@ -352,6 +352,17 @@ pub enum RunState {
     Stopped = 2,
 }
 
+impl RunState {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// A lead with everything that deciding needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeadState {

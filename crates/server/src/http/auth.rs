@@ -26,6 +26,9 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Leads, Self::Send, Self::Admin];
+
     /// The word of the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +57,15 @@ impl Caller {
         } else {
             Err(ApiError::forbidden(format!("This key does not have the scope `{}`.", scope.as_str())))
         }
+    }
+
+    /// Ends with 403 when the key may not change what is real: a test key only reaches the sandbox.
+    pub fn may_change(&self, scope: Scope) -> Result<(), ApiError> {
+        self.may(scope)?;
+        if self.sandbox() {
+            return Err(ApiError::forbidden("A test key only reaches the sandbox. Use a live key to change this."));
+        }
+        Ok(())
     }
 
     /// Who did it, for timelines and the audit log.
@@ -114,7 +126,7 @@ pub fn hash_key(whole: &str) -> [u8; 32] {
 }
 
 /// The part of a key that is looked up: kind and 8 letters, or all of an adopted write key.
-fn shown_part(whole: &str) -> &str {
+pub(crate) fn shown_part(whole: &str) -> &str {
     let prefix = ["rb_live_", "rb_test_", "rb_write_"].into_iter().find(|prefix| whole.starts_with(prefix));
     prefix.and_then(|prefix| whole.get(..prefix.len() + 8)).unwrap_or(whole)
 }

@@ -38,6 +38,8 @@ codes! {
     Missing = "missing", "Something is missing";
     /// A value cannot be used.
     Invalid = "invalid", "A value cannot be used";
+    /// The configuration would have problems.
+    Configuration = "configuration_problems", "The configuration would have problems";
     /// A phone number cannot be read.
     Phone = "phone_unreadable", "The phone number cannot be read";
     /// An email address cannot be read.
@@ -81,6 +83,8 @@ pub struct ApiError {
     pub field: Option<Cow<'static, str>>,
     /// Seconds until it is worth trying again.
     pub retry_after: Option<u32>,
+    /// Everything that is wrong with a configuration, each with its place and mend (W5).
+    pub errors: Vec<ringback_core::config::Problem>,
     /// For the log, never for the caller.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -103,6 +107,10 @@ pub struct Problem<'a> {
     /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<&'a str>,
+    /// Everything that is wrong with a configuration: `path`, `line`, `message`, `mend`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub errors: &'a [ringback_core::config::Problem],
 }
 
 impl ApiError {
@@ -115,6 +123,7 @@ impl ApiError {
             detail: Cow::Borrowed(code.title()),
             field: None,
             retry_after: None,
+            errors: Vec::new(),
             source: None,
         }
     }
@@ -127,6 +136,16 @@ impl ApiError {
     /// 422 with the field at fault.
     pub fn invalid(field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid).say(detail).at(field)
+    }
+
+    /// 422 with everything that is wrong with a configuration.
+    pub fn configuration(errors: Vec<ringback_core::config::Problem>) -> Self {
+        let n = errors.len();
+        let said = errors.first().map(ToString::to_string).unwrap_or_default();
+        let rest = if n > 1 { format!(" And {} more, see `errors`.", n - 1) } else { String::new() };
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Configuration).say(format!("Nothing was stored. {said}{rest}"));
+        error.errors = errors;
+        error
     }
 
     /// 404: there is no such thing, or it is somebody else's; nobody can tell which.
@@ -186,6 +205,7 @@ impl ApiError {
             detail: &self.detail,
             code: &self.code,
             field: self.field.as_deref(),
+            errors: &self.errors,
         };
         serde_json::to_string(&problem).unwrap_or_else(|_| "{}".into())
     }

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -31,6 +31,25 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let raw = read(request, app).await?;
         Ok(Self { value: parse(&raw)?, raw })
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub struct MaybeBody<T> {
+    /// What it says, or the defaults.
+    pub value: T,
+    /// The bytes, for idempotency keys.
+    pub raw: Bytes,
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let raw = read(request, app).await?;
+        let value = if raw.iter().all(u8::is_ascii_whitespace) { T::default() } else { parse(&raw)? };
+        Ok(Self { value, raw })
     }
 }
 
@@ -100,11 +119,67 @@ impl<T: FromStr> FromRequestParts<App> for PathId<T> {
     }
 }
 
+/// A text in the path. What cannot be one is simply not found.
+#[derive(Debug, Clone)]
+pub struct PathText(pub String);
+
+impl FromRequestParts<App> for PathText {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| ApiError::not_found())?;
+        if text.is_empty() || text.len() > 320 || text.chars().any(char::is_control) {
+            return Err(ApiError::not_found());
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A body that is a text, byte for byte.
+#[derive(Debug)]
+pub struct Text(pub String);
+
+impl FromRequest<App> for Text {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let raw = read(request, app).await?;
+        String::from_utf8(raw.into()).map(Self).map_err(|_| ApiError::bad_request("The body is no text in UTF-8."))
+    }
+}
+
+/// One page of a list: `next` is the cursor of the one after it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Listed<T> {
+    /// The rows.
+    pub data: Vec<T>,
+    /// Send it as `after` to get the next page; null on the last.
+    pub next: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// A page from one row more than it holds: the extra row says that there is a next page.
+    pub fn cut(mut rows: Vec<T>, most: u32, cursor: impl Fn(&T) -> String) -> Self {
+        let most = most as usize;
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let next = rows.last().filter(|_| more).map(cursor);
+        Self { data: rows, next }
+    }
+
+    /// All there is, on one page.
+    pub const fn all(data: Vec<T>) -> Self {
+        Self { data, next: None }
+    }
+}
+
 /// A page of a list: `?limit=&after=`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub struct Page {
     /// Rows a page, 1 to 200; 50 when it is not given.
+    #[param(value_type = Option<u32>)]
     pub limit: Option<Limit>,
     /// The cursor of the page before.
     pub after: Option<String>,
@@ -129,8 +204,18 @@ impl Page {
 
     /// The cursor as an id. 422 when it is none.
     pub fn after<T: FromStr>(&self) -> Result<Option<T>, ApiError> {
-        self.after.as_deref().map(|after| after.parse().map_err(|_| ApiError::invalid("after", "This is no cursor: use `next` of the page before."))).transpose()
+        cursor(self.after.as_deref())
     }
+}
+
+/// A cursor as what it stands for. 422 when it is none.
+pub(crate) fn cursor<T: FromStr>(after: Option<&str>) -> Result<Option<T>, ApiError> {
+    after.filter(|after| !after.is_empty()).map(|after| after.parse().map_err(|_| not_a_cursor())).transpose()
+}
+
+/// 422 for a text that is no cursor.
+pub(crate) fn not_a_cursor() -> ApiError {
+    ApiError::invalid("after", "This is no cursor: use `next` of the page before.")
 }
 
 /// The caller's address, behind trusted proxies only.

@@ -79,7 +79,7 @@ impl Limits {
 }
 
 /// One household is one caller: an IPv6 address counts as its /64.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

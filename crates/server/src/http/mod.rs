@@ -1,19 +1,23 @@
 //! HTTP, seen from the routes: the one error, who is calling, limits, and the accept loop.
 
+mod administer;
 pub(crate) mod auth;
+pub(crate) mod docs;
 mod error;
 pub(crate) mod extract;
 mod limits;
-mod once;
+pub(crate) mod once;
 mod serve;
 
+pub(crate) use administer::{Act, Deed};
 pub use auth::{Caller, KeyText, Scope, hash_key, make_key};
 pub use error::{ApiError, ApiResult, Code, Problem};
-pub use extract::{Body, Limit, Page, PathId, Peer, Queries};
+pub use extract::{Body, Limit, Listed, MaybeBody, Page, PathId, PathText, Peer, Queries, Text};
 pub use limits::Limits;
-pub use once::{once, reply, written};
+pub use once::{once, reply, reply_as, written};
+pub(crate) use limits::network;
 pub use serve::serve;
-pub(crate) use extract::headers;
+pub(crate) use extract::{cursor, headers, not_a_cursor};
 
 /// The recorder of metrics, installed once for the process.
 pub fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {

@@ -28,6 +28,7 @@ pub fn written(answer: &Answer) -> (u16, String) {
         }
         Answer::Tracked(tracked) => (if tracked.repeated { 200 } else { 201 }, text(tracked)),
         Answer::Composed { id, status, why } => (201, json!({"id": id, "status": status, "why": why}).to_string()),
+        Answer::Started { run, state } => (201, json!({"id": run, "state": state.as_str()}).to_string()),
         Answer::Done => (200, json!({"status": "done"}).to_string()),
         Answer::Taken { by, at, now } => (200, json!({"answered_by": by, "at": at, "by_you_now": now}).to_string()),
         Answer::Repeated { status, body } => (*status, body.clone()),
@@ -53,14 +54,14 @@ fn error_text(error: &ApiError) -> (u16, String) {
     (error.status.as_u16(), error.body())
 }
 
-fn other_body() -> ApiError {
+pub(crate) fn other_body() -> ApiError {
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::KeyReused).say("This Idempotency-Key came with another body before. Use a new key for a new request.").at("Idempotency-Key")
 }
 
 fn refused(code: &'static str, detail: &str, field: Option<&'static str>) -> ApiError {
     let status = match code {
         "set_aside" => StatusCode::INTERNAL_SERVER_ERROR,
-        "stage_not_allowed" | "not_waiting" | "not_ended" | "belongs_to_another_lead" | "same_lead" => StatusCode::CONFLICT,
+        "stage_not_allowed" | "not_waiting" | "not_ended" | "belongs_to_another_lead" | "same_lead" | "ran_before" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let mut error = ApiError::new(status, if status == StatusCode::CONFLICT { Code::Conflict } else { Code::Invalid }).say(detail.to_owned());
@@ -72,12 +73,38 @@ fn refused(code: &'static str, detail: &str, field: Option<&'static str>) -> Api
 /// An answer as a response.
 pub fn reply(answer: &Answer) -> Response {
     let (status, body) = written(answer);
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, body).into_response();
-    let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if matches!(answer, Answer::Repeated { .. }) {
-        response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+    respond(status, body, matches!(answer, Answer::Repeated { .. }))
+}
+
+/// An answer as a response; what went well has this status.
+pub fn reply_as(answer: &Answer, fine: StatusCode) -> Response {
+    let mut response = reply(answer);
+    if response.status().is_success() {
+        *response.status_mut() = fine;
+        if fine == StatusCode::NO_CONTENT {
+            *response.body_mut() = axum::body::Body::empty();
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        }
     }
     response
+}
+
+/// Status and JSON text as a response, marked when it was answered before.
+pub(crate) fn respond(status: u16, body: String, repeated: bool) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let empty = status == StatusCode::NO_CONTENT;
+    let mut response = if empty { status.into_response() } else { (status, body).into_response() };
+    let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+    if !empty {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if repeated {
+        mark(&mut response);
+    }
+    response
+}
+
+/// Marks an answer that was given before.
+pub(crate) fn mark(response: &mut Response) {
+    response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
 }

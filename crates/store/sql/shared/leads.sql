@@ -123,3 +123,8 @@ UPDATE drafts SET data = $3, step = $4, at = $5, lead_id = $6 WHERE tenant_id = 
 
 -- draft: a booking by its id.
 SELECT form, hash, data, step, at, lead_id FROM drafts WHERE tenant_id = $1 AND id = $2;
+
+-- suppressions_page: the list, newest first, after the last row of the page before.
+SELECT kind, value, suppressed, suppressed_at, suppressed_how FROM contact_points
+WHERE tenant_id = $1 AND suppressed <> 0 AND (suppressed_at, kind, value) < ($2, $3, $4)
+ORDER BY suppressed_at DESC, kind DESC, value DESC LIMIT $5;

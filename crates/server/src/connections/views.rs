@@ -1,0 +1,66 @@
+//! An account as the API shows it: without its secrets.
+
+use crate::app::App;
+use crate::registry::Home;
+use ringback_channels::catalogue;
+use ringback_core::ids::ConnectionId;
+use ringback_core::messages::ChannelKind;
+use ringback_core::time::Timestamp;
+use ringback_store::ConnectionRow;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// An account at a provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConnectionBody {
+    /// Its id.
+    #[schema(value_type = String, example = "con_0h3kq2m8x7v5t")]
+    id: ConnectionId,
+    /// What it carries.
+    #[schema(value_type = String)]
+    channel: ChannelKind,
+    /// The provider.
+    provider: String,
+    /// Its name.
+    name: String,
+    /// Settings that are no secrets.
+    #[schema(value_type = Object)]
+    settings: BTreeMap<String, String>,
+    /// Secrets that are set; they are never answered back.
+    secrets: Vec<String>,
+    /// The order in which accounts are tried.
+    order: i64,
+    /// On or off.
+    enabled: bool,
+    /// What is wrong with it, as far as we know.
+    trouble: Option<String>,
+    /// Where the provider's reports and replies go.
+    webhook_url: String,
+    /// Since when.
+    created_at: Timestamp,
+}
+
+impl ConnectionBody {
+    /// An account without its secrets. A setting counts as secret unless the catalogue says that it is none.
+    pub(super) fn new(app: &App, home: &Home, row: &ConnectionRow) -> Self {
+        let all = app.registry.master().open(home.row.id, row.id, &row.settings);
+        let sealed = all.as_ref().err().map(ToString::to_string);
+        let info = catalogue().iter().find(|one| one.name == row.provider && one.channel == row.channel);
+        let open = |name: &str| info.is_some_and(|info| info.settings.iter().any(|one| one.name == name && !one.secret));
+        let (settings, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) = all.unwrap_or_default().into_iter().partition(|(name, _)| open(name));
+        Self {
+            id: row.id,
+            channel: row.channel,
+            provider: row.provider.clone(),
+            name: row.name.clone(),
+            settings,
+            secrets: secrets.into_keys().collect(),
+            order: row.position,
+            enabled: row.enabled,
+            trouble: row.trouble.clone().or(sealed),
+            webhook_url: crate::loops::webhook_url(&app.settings.public_url, row),
+            created_at: row.created_at,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Messages over HTTP: every one explains itself (M10), and people write, repeat and take back.
+
+mod acts;
+mod compose;
+mod explain;
+mod find;
+mod notification;
+mod sandbox;
+mod views;
+
+use crate::app::App;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Every route about messages.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(find::routes()).merge(acts::routes()).merge(notification::routes()).merge(sandbox::routes())
+}
