@@ -3,6 +3,7 @@
 mod assets;
 pub(crate) mod format;
 pub(crate) mod frame;
+mod lead;
 mod leads;
 pub(crate) mod line;
 mod live;
@@ -31,6 +32,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(session::routes())
         .merge(overview::routes())
         .merge(leads::routes())
+        .merge(lead::routes())
         .merge(live::routes())
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
