@@ -250,7 +250,7 @@ fn score(local: &Local, name: &str, foot: &str, tiers: &[(i64, String)], view: S
             Award {
                 x: share(from.min(sum), whole),
                 width: share(row.points.abs(), whole),
-                why: row.why.join("; "),
+                why: row.why.iter().map(|why| people::short(why, 140)).collect::<Vec<_>>().join("; "),
                 label: row.label,
                 rule: row.rule,
                 at: if local.midnight(row.at) == local.midnight(now) { local.exact(row.at) } else { local.when(row.at, now) },

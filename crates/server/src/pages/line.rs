@@ -220,7 +220,7 @@ mod tests {
         let mut wait = waiting();
         wait.answered = Some(at(112));
         let line = wait.draw(at(9_999), true).render().unwrap();
-        assert!(line.contains(r#"class="done""#) && line.contains(r#"class="won""#) && !line.contains("lamp") && !line.contains("told"));
+        assert!(line.contains(r#"class="done""#) && line.contains(r#"class="won""#) && !line.contains("lamp") && !line.contains("class=\"told\""));
         assert!(line.contains("Answered after 1 min 52 s."));
         assert_eq!(wait.clock(at(9_999)), "1:52");
     }
