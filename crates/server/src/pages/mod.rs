@@ -1,6 +1,7 @@
 //! The dashboard: pages under `/t/{slug}`, sign-in, and what they load (U). Server-rendered; everything works without script.
 
 mod assets;
+mod connections;
 pub(crate) mod format;
 pub(crate) mod frame;
 mod lead;
@@ -9,6 +10,10 @@ pub(crate) mod line;
 mod live;
 mod overview;
 pub(crate) mod people;
+mod message;
+mod messages;
+mod queue;
+mod sandbox;
 pub(crate) mod session;
 
 pub(crate) use frame::{Frame, Page};
@@ -34,6 +39,11 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(leads::routes())
         .merge(lead::routes())
         .merge(live::routes())
+        .merge(messages::routes())
+        .merge(message::routes())
+        .merge(queue::routes())
+        .merge(sandbox::routes())
+        .merge(connections::routes())
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),

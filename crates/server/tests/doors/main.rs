@@ -4,5 +4,6 @@
 mod forms;
 mod hooks;
 mod house;
+mod message_pages;
 mod tracking;
 mod unsubscribe;
