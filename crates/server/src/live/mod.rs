@@ -74,18 +74,29 @@ fn data(heard: &Heard) -> String {
 #[utoipa::path(get, path = "/v1/live", tag = "live", responses((status = 200, description = "An endless stream", body = String, content_type = "text/event-stream")))]
 async fn events(State(app): State<App>, caller: Caller, headers: HeaderMap) -> ApiResult<Response> {
     caller.may(Scope::Read)?;
-    let feed = Feed::new(&app, caller.home.row.id);
+    Ok(sent(&app, caller.home.row.id, headers.contains_key("last-event-id"), None))
+}
+
+/// The changes of a tenant as an endless answer, or one that ends after `most`, so that whoever listens is looked at again.
+pub(crate) fn sent(app: &App, tenant: TenantId, again: bool, most: Option<Duration>) -> Response {
+    let feed = Feed::new(app, tenant);
     let version = app.live.version();
     // Nobody knows what a browser missed while it was away.
-    let missed = headers.contains_key("last-event-id").then_some((version, None));
-    let heard = stream::iter(missed).chain(feed.stream());
+    let missed = again.then_some((version, None));
+    let ends = async move {
+        match most {
+            Some(most) => tokio::time::sleep(most).await,
+            None => std::future::pending().await,
+        }
+    };
+    let heard = stream::iter(missed).chain(feed.stream()).take_until(ends);
     let lines = heard.map(move |heard: Heard| Ok::<_, Infallible>(Event::default().id(heard.0.max(version).to_string()).event("change").data(data(&heard))));
     let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here")).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that gather an answer before passing it on would gather for ever.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// The same over WebSocket: each message is `{"event": "change", "id": version, "data": {"leads": …}}`.

@@ -4,6 +4,11 @@ mod assets;
 mod connections;
 pub(crate) mod format;
 pub(crate) mod frame;
+mod leads;
+pub(crate) mod line;
+mod live;
+mod overview;
+pub(crate) mod people;
 mod message;
 mod messages;
 mod queue;
@@ -29,6 +34,9 @@ use axum::routing::get;
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(session::routes())
+        .merge(overview::routes())
+        .merge(leads::routes())
+        .merge(live::routes())
         .merge(messages::routes())
         .merge(message::routes())
         .merge(queue::routes())
