@@ -184,9 +184,9 @@ async fn the_first_person_has_the_lead() {
     let empty = inez.page("/t/alder").await;
     assert!(empty.contains("Nobody is ringing") && empty.contains("curl https://ringback.test/v1/page -u $WRITE_KEY:"));
     assert!(inez.post("/t/alder/first-key", &[]).await.text().contains("-u rb_write_"));
-    let id = lead(&house, HOSTILE, "(303) 555-0142", HOSTILE).await;
+    let id = lead(&house, "<b>Dana</b>", "(303) 555-0142", HOSTILE).await;
     let page = inez.page("/t/alder").await;
-    assert!(page.contains("1 person is ringing") && page.contains("tel:+13035550142") && page.contains("&#60;script&#62;"), "{page}");
+    assert!(page.contains("1 person is ringing") && page.contains("tel:+13035550142") && page.contains("&#60;b&#62;Dana") && page.contains("&#60;script&#62;"), "{page}");
     // Only the part that changed, as an open page asks for it.
     let part = inez.get("/t/alder?fragment=now").await;
     assert!(part.text().starts_with("<div id=\"now\"") && part.text().contains("ringing") && !part.text().contains("<title>"));
