@@ -44,10 +44,12 @@ function open() {
       }, 150);
     });
     field.addEventListener("keydown", event => {
+      if (event.key === "Escape") { event.preventDefault(); return dialog.close(); }
       const options = draw();
       if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); at = (at + (event.key === "ArrowDown" ? 1 : options.length - 1)) % Math.max(options.length, 1); draw(); }
       if (event.key === "Enter" && options[at]) { event.preventDefault(); location = options[at].href; }
     });
+    dialog.addEventListener("close", () => { field.value = ""; leads = []; at = 0; draw(); });
     draw();
   }
   dialog.showModal();

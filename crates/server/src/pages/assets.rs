@@ -34,6 +34,9 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("ui", "js", text, "text/javascript; charset=utf-8")
 });
 
+/// The mark in a browser's tab.
+static MARK: LazyLock<Asset> = LazyLock::new(|| Asset { name: "/assets/mark.svg".to_owned(), text: include_str!("../../assets/mark.svg").to_owned(), kind: "image/svg+xml" });
+
 impl Asset {
     fn new(stem: &str, ending: &str, text: String, kind: &'static str) -> Self {
         let hash: String = Sha256::digest(text.as_bytes())
@@ -64,6 +67,7 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
     let asset: &Asset = match name.rsplit('.').next() {
         Some("css") => &STYLE,
         Some("js") => &SCRIPT,
+        Some("svg") => &MARK,
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let keep = if asset.name.strip_prefix("/assets/") == Some(name.as_str()) {

@@ -44,6 +44,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(queue::routes())
         .merge(sandbox::routes())
         .merge(connections::routes())
+        .route("/t/{slug}/{*rest}", get(|| async { PageError::NotFound }))
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
@@ -263,7 +264,12 @@ fn is_same_origin(request: &Request, app: &App) -> bool {
 /// `?fragment=a,b` answers only the elements of these ids, so that an open page can be brought up to date in place.
 async fn fragments(request: Request, next: Next) -> Response {
     let wanted = wanted(request.uri());
-    let response = next.run(request).await;
+    let noticed = wanted.is_empty() && frame::cookie(request.headers(), "ringback-notice").is_some_and(|notice| !notice.is_empty());
+    let mut response = next.run(request).await;
+    if noticed && response.status() == StatusCode::OK && !response.headers().contains_key(header::SET_COOKIE) {
+        // It was read; the next page does not say it again.
+        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static("ringback-notice=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+    }
     if wanted.is_empty() || response.status() != StatusCode::OK {
         return response;
     }

@@ -14,9 +14,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use jiff::SignedDuration;
-use ringback_core::ids::UserId;
-use ringback_core::messages::{Category, ChannelKind};
-use ringback_core::turn::{Compose, Intake};
+use ringback_core::ids::{AttemptId, MessageId, UserId};
+use ringback_core::messages::{ChannelKind, Content, Outcome, Outgoing};
 use ringback_store::{House as _, UserRow};
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
@@ -110,7 +109,9 @@ impl FromRequestParts<App> for Session {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let reading = matches!(parts.method, Method::GET | Method::HEAD);
-        let Some(user) = signed_in(app, &parts.headers).await? else {
+        // An open page that brings itself up to date is not a person who uses it.
+        let by_itself = parts.uri.path().ends_with("/live") || parts.uri.query().is_some_and(|query| query.contains("fragment="));
+        let Some(user) = signed_in(app, &parts.headers, !by_itself).await? else {
             let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             return Err(PageError::SignIn(if reading {
                 here.to_owned()
@@ -155,7 +156,7 @@ fn cookie_name(app: &App) -> &'static str {
 }
 
 /// The person behind the cookie, if it still opens.
-async fn signed_in(app: &App, headers: &HeaderMap) -> PageResult<Option<UserRow>> {
+async fn signed_in(app: &App, headers: &HeaderMap, used: bool) -> PageResult<Option<UserRow>> {
     let Some(text) = cookie(headers, cookie_name(app)).filter(|text| text.len() == 43) else {
         return Ok(None);
     };
@@ -178,7 +179,7 @@ async fn signed_in(app: &App, headers: &HeaderMap) -> PageResult<Option<UserRow>
     let Some((user, seen)) = found else {
         return Ok(None);
     };
-    if seen + SEEN_EVERY <= now {
+    if used && seen + SEEN_EVERY <= now {
         app.write(move |writer| writer.browser_seen(&hash, now))
             .await?;
     }
@@ -187,7 +188,7 @@ async fn signed_in(app: &App, headers: &HeaderMap) -> PageResult<Option<UserRow>
 
 /// `/` leads to the pages of the tenant.
 async fn front_door(State(app): State<App>, headers: HeaderMap) -> PageResult {
-    let home = signed_in(&app, &headers)
+    let home = signed_in(&app, &headers, true)
         .await?
         .and_then(|user| app.registry.home(user.tenant));
     Ok(see_other(&home.map_or_else(
@@ -252,7 +253,7 @@ async fn form(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> PageResult {
-    if asked.sent.is_none() && signed_in(&app, &headers).await?.is_some() {
+    if asked.sent.is_none() && signed_in(&app, &headers, true).await?.is_some() {
         return Ok(see_other(local(&asked.next)));
     }
     let sent = asked.sent.is_some();
@@ -407,9 +408,13 @@ async fn fitting(
         .map_err(|_| PageError::Api(ApiError::internal("looking at a password panicked")))
 }
 
-/// A mail with a link, through the tenant's own email account.
+/// A mail with a link, straight through the tenant's own email account. It is no message of the tenant's: whoever reads those must not
+/// find a link in them that signs somebody else in.
 async fn mail_link(app: &App, user: &UserRow) -> Result<(), ApiError> {
-    let Some(home) = app.registry.home(user.tenant) else {
+    let Some(home) = app.registry.home(user.tenant).filter(|home| !home.tenant.sandbox) else { return Ok(()) };
+    let way = home.tenant.ways(ChannelKind::Email).next().map(|way| way.id);
+    let Some(channel) = way.and_then(|way| home.channels.get(&way).cloned()) else {
+        tracing::info!("a sign-in link was asked for, but there is no email connection; `ringback user add` makes one");
         return Ok(());
     };
     let (id, now) = (user.id, app.now());
@@ -418,23 +423,21 @@ async fn mail_link(app: &App, user: &UserRow) -> Result<(), ApiError> {
         "Sign in to {}:\n\n{}/sign-in/link/{token}\n\nThe link works once, for 15 minutes. If you did not ask for it, leave it: nobody can sign in without it.\n",
         home.row.name, app.settings.public_url
     );
-    let compose = Compose {
-        lead: None,
-        staff: None,
-        to: Some(user.email.clone()),
-        channel: ChannelKind::Email,
-        category: Category::Staff,
-        body: Some(text),
-        subject: Some(format!("Your link to {}", home.row.name)),
-        template: None,
-        data: serde_json::json!({}),
-        send_at: None,
-        actor: "sign-in".to_owned(),
-        sandbox: false,
+    let message = Outgoing {
+        message: MessageId::from_raw(app.new_id()),
+        attempt: AttemptId::from_raw(app.new_id()),
+        key: format!("sign-in-{}", app.new_id()),
+        to: user.email.clone(),
+        from_name: Some(home.row.name.clone()),
+        content: Content::Mail { subject: format!("Your link to {}", home.row.name), text, html: None, reply_to: None, headers: Vec::new() },
+        report_url: None,
+        at: now,
+        remaining: Some(std::time::Duration::from_secs(15 * 60)),
     };
-    app.take(user.tenant, Intake::Compose(Box::new(compose)), None)
-        .await?;
-    Ok(())
+    match channel.send(&message).await {
+        Outcome::Accepted { .. } | Outcome::Delivered { .. } => Ok(()),
+        other => Err(ApiError::internal(format!("the email connection did not take it: {other:?}"))),
+    }
 }
 
 async fn link(State(app): State<App>, Named(token): Named<String>) -> Response {
@@ -520,7 +523,7 @@ fn to(mut response: Response, next: &str) -> Response {
 }
 
 async fn sign_out(State(app): State<App>, Peer(peer): Peer, headers: HeaderMap) -> PageResult {
-    let user = signed_in(&app, &headers).await?;
+    let user = signed_in(&app, &headers, true).await?;
     let mut response = see_other("/sign-in").into_response();
     if let (Some(user), Some(text)) = (user, cookie(&headers, cookie_name(&app))) {
         let (hash, now) = (hash_token(text), app.now());

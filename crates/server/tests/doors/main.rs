@@ -6,6 +6,7 @@
 mod forms;
 mod hooks;
 mod house;
+mod lead_pages;
 mod message_pages;
 mod tracking;
 mod unsubscribe;
