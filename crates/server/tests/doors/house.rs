@@ -11,6 +11,7 @@ use ringback_core::ids::{ConnectionId, KeyId, LeadId, MessageId, TenantId};
 use ringback_core::leads::Lead;
 use ringback_core::messages::{ChannelKind, Message, Status};
 use ringback_core::time::{Clock, Timestamp};
+use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Point, PointKey, PointKind};
 use ringback_server::{App, Loops, Settings};
 use ringback_store::{ConnectionRow, EventView, KeyKind, KeyRow, LeadFilter, SpamView, TenantRow};
@@ -324,12 +325,22 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> O
     }
     let row = TenantRow { id, slug: slug.to_owned(), name: slug.to_owned(), secret: vec![7; 32], requests_per_minute: None, sandbox: false, kill: Vec::new(), created_at: app.now() };
     let now = app.now();
+    let words = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+    let ruth = StaffMember {
+        name: "Ruth Example".to_owned(),
+        phone: Some("+13035550190".to_owned()),
+        email: Some("ruth@example.com".to_owned()),
+        roles: words(&["owner", "office"]),
+        lists: words(&["office", "admin", "emergency", "high_priority", "standard"]),
+        on_call: true,
+    };
     app.change(move |writer| {
         writer.insert_tenant(&row)?;
         for (path, text) in &documents {
             writer.put_document(id, path, Some(text), "test", now)?;
         }
-        Ok(())
+        // Workflows that tell people of the business need somebody on every list.
+        writer.put_staff(id, &ruth)
     })
     .await
     .unwrap();
