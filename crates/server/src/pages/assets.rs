@@ -93,11 +93,11 @@ fn shorten(css: &str) -> String {
             .map_or("", |end| &rest[begin + end + 2..]);
     }
     out.push_str(rest);
-    out.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut out: String = out.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    for (long, short) in [(" {", "{"), ("{ ", "{"), ("; ", ";"), (";}", "}"), ("; }", "}"), (" }", "}"), (": ", ":"), (", ", ","), (";\n", ";"), ("{\n", "{"), (" > ", ">")] {
+        out = out.replace(long, short);
+    }
+    out
 }
 
 /// A script without its lines of comment.

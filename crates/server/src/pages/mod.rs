@@ -1,14 +1,22 @@
 //! The dashboard: pages under `/t/{slug}`, sign-in, and what they load (U). Server-rendered; everything works without script.
 
+mod alert;
 mod assets;
+mod errors;
+mod example;
 pub(crate) mod format;
 pub(crate) mod frame;
+pub(crate) mod lost;
 mod leads;
 pub(crate) mod line;
 mod live;
 mod overview;
 pub(crate) mod people;
 pub(crate) mod session;
+mod settings;
+pub(crate) mod stamp;
+mod templates;
+mod workflows;
 
 pub(crate) use frame::{Frame, Page};
 pub(crate) use session::Session;
@@ -29,6 +37,12 @@ use axum::routing::get;
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(session::routes())
+        .merge(alert::routes())
+        .merge(errors::routes())
+        .merge(example::routes())
+        .merge(settings::routes())
+        .merge(templates::routes())
+        .merge(workflows::routes())
         .merge(overview::routes())
         .merge(leads::routes())
         .merge(live::routes())
