@@ -35,8 +35,8 @@ browser: ## the dashboard and the forms in a real Chromium
 
 faults: ## small campaigns against the debug binary: kills, hostile bodies, a stranger's key
 	$(CARGO) build --locked --package ringback --package ringback-bench
-	target/debug/ringback-bench crash --binary target/debug/ringback --leads 1000 --kills 4
-	target/debug/ringback-bench hostile --binary target/debug/ringback --per-route 60
+	target/debug/ringback-bench crash --binary target/debug/ringback --leads 1000 --kills 4 --unknown-seconds 8
+	target/debug/ringback-bench hostile --binary target/debug/ringback --per-route 100
 	target/debug/ringback-bench isolation --binary target/debug/ringback
 
 check: ## formatting, lints, licences
@@ -64,7 +64,7 @@ seeded: ## show that the crash campaign can fail
 	$(CARGO) build --locked --package ringback --features seeded-bugs
 	cp target/debug/ringback target/debug/ringback-seeded
 	$(CARGO) build --locked --package ringback --package ringback-bench
-	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --expect-loss
+	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 
 campaigns: crash hostile isolation seeded ## the four above
 

@@ -34,9 +34,12 @@ pub struct HostileArgs {
     /// Decides the bodies.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// MiB that the memory may grow between the first tenth of the requests and the end.
+    /// MiB that the memory may grow from the first requests (a tenth, at least 50 a route) to the end.
     #[arg(long, default_value_t = 20.0)]
     growth_mib: f64,
+    /// Only routes whose method and path hold this text.
+    #[arg(long)]
+    only: Option<String>,
     /// Where the data folder is made; the system's temporary folder otherwise.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -63,15 +66,17 @@ pub async fn run(args: &HostileArgs) -> Tried<(Value, bool)> {
     let lead = lead["id"].as_str().unwrap_or_default().to_owned();
     let mut routes = routes::listed(subject.addr()).await?;
     routes.extend(public());
+    if let Some(only) = &args.only {
+        routes.retain(|route| format!("{} {}", route.method, route.path).contains(only));
+    }
     let pid = subject.pid()?;
 
     let mut findings = Findings::default();
     let mut early_kib = 0;
-    // Every route gets the first tenth before any gets the rest, so that caches are full when memory is first read.
-    for (part, share) in [
-        (0, args.per_route / 10),
-        (1, args.per_route - args.per_route / 10),
-    ] {
+    let mut growers = Vec::new();
+    // Every route gets some before any gets the rest, so that caches are full when memory is first read.
+    let first = (args.per_route / 10).max(50).min(args.per_route);
+    for (part, share) in [(0, first), (1, args.per_route - first)] {
         for (at, route) in routes.iter().enumerate() {
             let seed = args.seed ^ (at as u64) << 8 ^ part << 40;
             let plan = Arc::new(Attack {
@@ -83,7 +88,10 @@ pub async fn run(args: &HostileArgs) -> Tried<(Value, bool)> {
                 seed,
                 count: share,
             });
+            let before_kib = meter::rss_kib(pid)?;
             findings.join(attack(plan).await);
+            let grown_kib = meter::rss_kib(pid)?.saturating_sub(before_kib);
+            growers.push((grown_kib, format!("{} {}", route.method, route.path)));
             if !subject.alive() {
                 return Err(fault!(
                     "the server died at {} {}; the end of its log:\n{}",
@@ -93,21 +101,24 @@ pub async fn run(args: &HostileArgs) -> Tried<(Value, bool)> {
                 ));
             }
         }
-        let now = meter::rss_kib(pid)?;
         if part == 0 {
-            early_kib = now;
+            early_kib = meter::rss_kib(pid)?;
+            growers.clear();
         }
     }
     // What is still at work is given a moment to end before memory is read.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let late_kib = meter::rss_kib(pid)?;
     let grown = meter::mib(late_kib.saturating_sub(early_kib));
+    growers.sort_unstable_by(|one, other| other.cmp(one));
+    growers.truncate(5);
     let healthy = healthy(subject.addr()).await;
     let held = findings.wrong == 0 && healthy && grown <= args.growth_mib;
     let line = json!({
         "campaign": "hostile", "held": held, "seed": args.seed, "routes": routes.len(), "requests": findings.requests,
         "by_status": findings.by_status, "wrong": findings.wrong, "examples": findings.examples, "cut": findings.cut,
-        "rss_mib": {"after_a_tenth": meter::mib(early_kib), "after": meter::mib(late_kib), "grown": grown},
+        "rss_mib": {"after_the_first": meter::mib(early_kib), "after": meter::mib(late_kib), "grown": grown},
+        "grew_most_kib": growers,
         "healthy": healthy,
     });
     subject.stop()?;

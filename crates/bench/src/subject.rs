@@ -258,6 +258,9 @@ impl Drop for Subject {
 /// Loopback may be called, since the sink is there, and no limit of requests stands between load and server.
 const CONFIG: &str = r#"[egress]
 allow = ["127.0.0.0/8", "::1/128"]
+
+[limits]
+public_per_minute = 10000000
 "#;
 
 /// A folder under the system's temporary folder that is removed at the end, unless it is to be kept.

@@ -46,7 +46,11 @@ pub fn routes(app: &App) -> Router {
         .fallback(crate::pages::lost::nowhere)
         .method_not_allowed_fallback(crate::pages::lost::other_method)
         .layer(DefaultBodyLimit::max(MOST_BODY))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| axum::response::IntoResponse::into_response(ApiError::internal("a route panicked"))))
+        .layer(CatchPanicLayer::custom(
+            |_: Box<dyn std::any::Any + Send>| {
+                axum::response::IntoResponse::into_response(ApiError::internal("a route panicked"))
+            },
+        ))
         .layer(axum::middleware::from_fn(crate::http::headers))
         .with_state(app.clone())
 }

@@ -245,6 +245,19 @@ pub struct WaitingCount {
     pub oldest: Option<Timestamp>,
 }
 
+/// Messages of a tenant that wait on one channel in one status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingOf {
+    /// The channel.
+    pub channel: ChannelKind,
+    /// Scheduled, queued or deferred.
+    pub status: Status,
+    /// How many.
+    pub n: i64,
+    /// When the first of them is due.
+    pub next: Option<Timestamp>,
+}
+
 /// Answered leads of a stretch of time: how long each waited.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitView {
@@ -892,6 +905,39 @@ impl Reader<'_> {
                     .map(from_micros),
             })
         })
+    }
+
+    /// How many messages of a tenant wait, per channel and status.
+    pub fn waiting_counts(&self, tenant: TenantId) -> Result<Vec<WaitingOf>, StoreError> {
+        self.all(&messages::COUNTS_OF, [tenant.raw()], |row| {
+            let wrong = |column| StoreError::Impossible {
+                table: "messages",
+                id: 0,
+                column,
+            };
+            let channel = ChannelKind::from_code(row.get(0).map_err(rows::sqlite)?);
+            let status = Status::from_code(row.get(1).map_err(rows::sqlite)?);
+            let next: Option<i64> = row.get(3).map_err(rows::sqlite)?;
+            Ok(WaitingOf {
+                channel: channel.ok_or(wrong("channel"))?,
+                status: status.ok_or(wrong("status"))?,
+                n: row.get(2).map_err(rows::sqlite)?,
+                next: next.map(from_micros),
+            })
+        })
+    }
+
+    /// The messages of a tenant that wait, the next one first.
+    pub fn waiting_messages(
+        &self,
+        tenant: TenantId,
+        most: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.all(
+            &messages::WAITING_OF,
+            params![tenant.raw(), most],
+            rows::message,
+        )
     }
 
     /// Messages of the last `days` that did not arrive and are nobody's wish.

@@ -45,9 +45,12 @@ pub struct CrashArgs {
     /// Milliseconds that the providers take to answer, so that kills find calls under way.
     #[arg(long, default_value_t = 5)]
     sink_delay_ms: u64,
-    /// How long to wait at the end for messages to settle, and for unknown ones to be found out.
+    /// How long to wait at the end for messages to settle.
     #[arg(long, default_value_t = 180)]
     settle_seconds: u64,
+    /// How long to wait, once the rest has settled, for unknown messages to be found out; ends when none of them changes any more.
+    #[arg(long, default_value_t = 75)]
+    unknown_seconds: u64,
     /// The server answers before it commits (a build with the feature `seeded-bugs`): the campaign must find a lost lead.
     #[arg(long)]
     expect_loss: bool,
@@ -104,8 +107,12 @@ pub async fn run(args: &CrashArgs) -> Tried<(Value, bool)> {
     let told = clients.told();
 
     sink.answer_after(Duration::ZERO);
-    let settled =
-        wait_until_settled(&mut subject, Duration::from_secs(args.settle_seconds)).await?;
+    let settled = wait_until_settled(
+        &mut subject,
+        Duration::from_secs(args.settle_seconds),
+        Duration::from_secs(args.unknown_seconds),
+    )
+    .await?;
     let stop = subject.stop()?;
     let database = subject.database()?;
     let book = records::read(&database)?;
@@ -175,10 +182,17 @@ fn kill_at(
     Ok((subject, restarts))
 }
 
-/// Waits until no message waits, is on its way, or is unknown. None when that did not happen in time.
-async fn wait_until_settled(subject: &mut Subject, limit: Duration) -> Tried<Option<Duration>> {
+/// Waits until no message waits or is on its way, then until none is unknown or none of them has changed for `patience`. Answers when the
+/// former was so; None when it was not in time.
+async fn wait_until_settled(
+    subject: &mut Subject,
+    limit: Duration,
+    patience: Duration,
+) -> Tried<Option<Duration>> {
     let database = subject.database()?;
     let begun = Instant::now();
+    let mut settled = None;
+    let mut unknown = (0, begun);
     while begun.elapsed() < limit {
         if !subject.alive() {
             return Err(fault!(
@@ -186,12 +200,21 @@ async fn wait_until_settled(subject: &mut Subject, limit: Duration) -> Tried<Opt
                 subject.end_of_log()
             ));
         }
-        if records::open_messages(&database)? == 0 {
-            return Ok(Some(begun.elapsed()));
+        let open = records::open_messages(&database)?;
+        if open.waiting > 0 {
+            settled = None;
+        } else {
+            settled.get_or_insert_with(|| begun.elapsed());
+            if open.unknown != unknown.0 {
+                unknown = (open.unknown, Instant::now());
+            }
+            if open.unknown == 0 || unknown.1.elapsed() > patience {
+                break;
+            }
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    Ok(None)
+    Ok(settled)
 }
 
 #[cfg(test)]

@@ -45,19 +45,34 @@ fn open(database: &Path) -> Tried<Connection> {
     Ok(db)
 }
 
-/// Messages that wait, are on their way, or are unknown.
-pub fn open_messages(database: &Path) -> Tried<i64> {
+/// Messages that are not done with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Open {
+    /// They wait or are on their way.
+    pub waiting: i64,
+    /// Nobody knows yet whether they went.
+    pub unknown: i64,
+}
+
+/// Counts the messages that are not done with.
+pub fn open_messages(database: &Path) -> Tried<Open> {
     let codes: Vec<String> = Status::ALL
         .iter()
-        .filter(|status| !status.settled() || **status == Status::Unknown)
+        .filter(|status| !status.settled())
         .map(|status| status.code().to_string())
         .collect();
     let sql = format!(
-        "SELECT count(*) FROM messages WHERE status IN ({})",
-        codes.join(", ")
+        "SELECT count(*) FILTER (WHERE status IN ({})), count(*) FILTER (WHERE status = {}) FROM messages",
+        codes.join(", "),
+        Status::Unknown.code()
     );
     open(database)?
-        .query_row(&sql, [], |row| row.get(0))
+        .query_row(&sql, [], |row| {
+            Ok(Open {
+                waiting: row.get(0)?,
+                unknown: row.get(1)?,
+            })
+        })
         .during("counting open messages")
 }
 
@@ -165,8 +180,10 @@ mod tests {
         assert_eq!(book.damage, ["a row of messages points at nothing"]);
         assert_eq!(
             open_messages(&path).unwrap(),
-            3,
-            "queued, sending and unknown"
+            Open {
+                waiting: 2,
+                unknown: 1
+            }
         );
         std::fs::remove_file(&path).unwrap();
     }

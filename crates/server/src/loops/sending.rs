@@ -97,7 +97,7 @@ impl Sender {
         };
         let report_url = message.connection.and_then(|id| {
             let row = home.connections.iter().find(|row| row.id == id)?;
-            Some(format!("{}?m={}", webhook_url(&inner.public_url, row), message.id))
+            Some(webhook_url(&inner.public_url, row))
         });
         let remaining = message.expires_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let outgoing = Outgoing {

@@ -2,16 +2,22 @@
 
 mod alert;
 mod assets;
+mod connections;
 mod errors;
 mod example;
 pub(crate) mod format;
 pub(crate) mod frame;
+mod lead;
 pub(crate) mod lost;
 mod leads;
 pub(crate) mod line;
 mod live;
 mod overview;
 pub(crate) mod people;
+mod message;
+mod messages;
+mod queue;
+mod sandbox;
 pub(crate) mod session;
 mod settings;
 pub(crate) mod stamp;
@@ -45,7 +51,13 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(workflows::routes())
         .merge(overview::routes())
         .merge(leads::routes())
+        .merge(lead::routes())
         .merge(live::routes())
+        .merge(messages::routes())
+        .merge(message::routes())
+        .merge(queue::routes())
+        .merge(sandbox::routes())
+        .merge(connections::routes())
         .layer(axum::middleware::from_fn(fragments))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),

@@ -99,7 +99,13 @@ DELETE FROM counters WHERE (name LIKE '%.hour' AND slot < $1) OR (name LIKE '%.d
 -- flying [hot]: how many attempts are under way.
 SELECT count(*) FROM messages WHERE state = 1 AND deadline IS NOT NULL;
 
--- attempts_of_lead [hot]: the calls of all messages about a lead, newest first.
+-- counts_of: how many messages of a tenant wait, per channel and status.
+SELECT channel, status, count(*), min(due_at) FROM messages WHERE state = 0 AND tenant_id = $1 GROUP BY channel, status;
+
+-- waiting_of: messages of a tenant that wait, the next one first.
+SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 ORDER BY due_at, id LIMIT $2;
+
+-- attempts_of_lead: the calls of all messages about a lead, newest first.
 SELECT a.id, a.number, a.connection_id, a.started_at, a.finished_at, a.outcome, a.provider_ref, a.why, a.late, a.message_id, m.channel, m.staff
 FROM messages AS m JOIN attempts AS a ON a.message_id = m.id
 WHERE m.lead_id = $2 AND m.tenant_id = $1 AND a.id < $3 ORDER BY a.id DESC LIMIT $4;

@@ -1,0 +1,19 @@
+//! The server through its routes, without sockets: what callers are promised.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod capture;
+mod connections;
+mod documents;
+mod errors;
+mod health;
+mod hostile;
+mod house;
+mod isolation;
+mod keys;
+mod leads;
+mod live;
+mod messages;
