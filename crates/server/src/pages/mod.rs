@@ -64,6 +64,7 @@ pub fn routes(app: &App) -> Router<App> {
             same_origin,
         ))
         .route("/assets/{name}", get(assets::serve))
+        .route("/favicon.ico", get(assets::icon))
 }
 
 /// What a page answers when it cannot be shown.

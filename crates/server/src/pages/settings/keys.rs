@@ -211,22 +211,25 @@ async fn make(
         hash: hash_key(&text.whole).to_vec(),
         ..row
     };
-    let (name, kind) = (row.name.clone(), row.kind);
+    let (name, kind, scopes) = (row.name.clone(), row.kind, row.scopes.clone());
     app.change(move |writer| {
         writer.insert_key(&row)?;
         writer.write_audit(tenant, &actor, Some(&peer), "key.create", &serde_json::json!({"key": row.id, "name": row.name, "kind": row.kind.as_str(), "scopes": row.scopes}), now)
     })
     .await?;
     let server = &app.settings.public_url;
+    let may = |scope: &str| scopes.iter().any(|one| one == "*" || one == scope);
+    let bearer = format!("-H \"Authorization: Bearer {}\"", text.whole);
     let command = match kind {
         KeyKind::Write => format!(
             "curl -s {server}/v1/page -u {}: -H \"Content-Type: application/json\" -d '{{\"anonymousId\":\"v1\",\"properties\":{{\"path\":\"/emergency/burst-pipe\"}}}}'",
             text.whole
         ),
-        KeyKind::Secret | KeyKind::Test => format!(
-            "curl -s {server}/v1/leads -H \"Authorization: Bearer {}\" -H \"Content-Type: application/json\" -d '{{\"first_name\":\"Dana\",\"phone\":\"+13035550142\",\"source\":\"curl\"}}'",
-            text.whole
+        _ if may("leads") => format!(
+            "curl -s {server}/v1/leads {bearer} -H \"Content-Type: application/json\" -d '{{\"first_name\":\"Dana\",\"phone\":\"+13035550142\",\"source\":\"curl\"}}'"
         ),
+        _ if may("read") => format!("curl -s {server}/v1/leads {bearer}"),
+        _ => String::new(),
     };
     // The page that follows the form shows the key; no address ever holds it, and it is not kept anywhere.
     Ok(html(
