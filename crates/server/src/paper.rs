@@ -5,7 +5,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use std::fmt::Write as _;
 
 /// One page's frame.
 #[derive(Debug, Clone)]
@@ -28,34 +27,71 @@ impl Paper {
     /// A tenant's.
     pub(crate) fn of(home: &Home) -> Self {
         let settings = &home.tenant.config.settings;
-        let color = settings.branding.color.as_deref().and_then(rgb).unwrap_or_else(|| PLAIN.to_owned());
-        Self { name: settings.name.clone(), ink: ink_on(&color), color, nonce: nonce(), phone: settings.phone.clone() }
+        let color = settings
+            .branding
+            .color
+            .as_deref()
+            .and_then(rgb)
+            .unwrap_or_else(|| PLAIN.to_owned());
+        Self {
+            name: settings.name.clone(),
+            ink: ink_on(&color),
+            color,
+            nonce: nonce(),
+            phone: settings.phone.clone(),
+        }
     }
 
     /// Nobody's.
     pub(crate) fn plain() -> Self {
-        Self { name: String::new(), color: PLAIN.to_owned(), ink: "#fff", nonce: nonce(), phone: None }
+        Self {
+            name: String::new(),
+            color: PLAIN.to_owned(),
+            ink: "#fff",
+            nonce: nonce(),
+            phone: None,
+        }
     }
 
     /// The page as an answer. `forms_to` are further origins that its form may lead to, `framed_by` pages that may hold it.
-    pub(crate) fn answer(&self, status: StatusCode, page: &impl askama::Template, forms_to: &[String], framed_by: &[String]) -> Response {
+    pub(crate) fn answer(
+        &self,
+        status: StatusCode,
+        page: &impl askama::Template,
+        forms_to: &[String],
+        framed_by: &[String],
+    ) -> Response {
         let Ok(html) = page.render() else {
             return crate::http::ApiError::internal("a page could not be rendered").into_response();
         };
-        let mut policy = format!("default-src 'none'; style-src 'nonce-{}'; base-uri 'none'; form-action 'self'", self.nonce);
+        let mut policy = format!(
+            "default-src 'none'; style-src 'nonce-{}'; base-uri 'none'; form-action 'self'",
+            self.nonce
+        );
         for origin in forms_to {
-            let _ = write!(policy, " {origin}");
+            policy.push(' ');
+            policy.push_str(origin);
         }
         policy.push_str("; frame-ancestors 'self'");
         for origin in framed_by {
-            let _ = write!(policy, " {origin}");
+            policy.push(' ');
+            policy.push_str(origin);
         }
         let mut response = (status, html).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("same-origin"),
+        );
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
@@ -69,10 +105,16 @@ fn nonce() -> String {
 
 /// `#rgb` or `#rrggbb` as `#rrggbb`; whatever else is no colour, and none gets into a style sheet.
 fn rgb(text: &str) -> Option<String> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let digits = text
+        .strip_prefix('#')
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     match digits.len() {
         6 => Some(text.to_owned()),
-        3 => Some(digits.chars().fold("#".to_owned(), |all, digit| format!("{all}{digit}{digit}"))),
+        3 => Some(
+            digits
+                .chars()
+                .fold("#".to_owned(), |all, digit| format!("{all}{digit}{digit}")),
+        ),
         _ => None,
     }
 }
@@ -80,12 +122,23 @@ fn rgb(text: &str) -> Option<String> {
 /// White or black, whichever is read better on the colour (WCAG relative luminance).
 fn ink_on(color: &str) -> &'static str {
     let part = |at: usize| {
-        let value = color.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or(0);
+        let value = color
+            .get(at..at + 2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .unwrap_or(0);
         let value = f64::from(value) / 255.0;
-        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        if value <= 0.040_45 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
     };
     let luminance = 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5);
-    if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 { "#fff" } else { "#000" }
+    if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 {
+        "#fff"
+    } else {
+        "#000"
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +148,13 @@ mod tests {
     /// Writing on a button can be read whatever colour the tenant chose.
     #[test]
     fn ink_is_chosen_by_the_colour_it_lies_on() {
-        for (color, ink) in [("#ffffff", "#000"), ("#000000", "#fff"), ("#1f5fa8", "#fff"), ("#ffd400", "#000"), ("#0f6b5c", "#fff")] {
+        for (color, ink) in [
+            ("#ffffff", "#000"),
+            ("#000000", "#fff"),
+            ("#1f5fa8", "#fff"),
+            ("#ffd400", "#000"),
+            ("#0f6b5c", "#fff"),
+        ] {
             assert_eq!(ink_on(color), ink, "{color}");
         }
     }

@@ -26,6 +26,8 @@ pub struct Home {
     pub channels: HashMap<ConnectionId, Arc<dyn Channel>>,
     /// Accounts that could not be opened, and why.
     pub broken: HashMap<ConnectionId, String>,
+    /// Paths and versions of the documents that the configuration was read from.
+    files: Vec<(String, i64)>,
     /// Templates of versions that are not the newest, for messages decided before.
     past: Mutex<HashMap<(String, i64, i64), Option<Arc<Template>>>>,
 }
@@ -135,7 +137,7 @@ impl Registry {
         for row in store.tenants()? {
             let slug = row.slug.clone();
             let id = row.id;
-            let home = match self.load(store, row) {
+            let home = match self.load(store, row, before.homes.get(&id)) {
                 Ok(home) => Arc::new(home),
                 Err(LoadError::Store(error)) => return Err(error),
                 Err(error @ LoadError::Config { .. }) => {
@@ -157,17 +159,18 @@ impl Registry {
         Ok(())
     }
 
-    fn load(&self, store: &impl House, row: TenantRow) -> Result<Home, LoadError> {
-        let files: BTreeMap<String, Document> = store
+    fn load(&self, store: &impl House, row: TenantRow, before: Option<&Arc<Home>>) -> Result<Home, LoadError> {
+        let documents: BTreeMap<String, Document> = store
             .documents(row.id)?
             .into_iter()
             .filter_map(|document| Some((document.path, Document { version: document.version, text: document.text? })))
             .collect();
-        let mut config = ringback_core::config::load(&files).map_err(|problems| LoadError::Config { tenant: row.slug.clone(), problems })?;
-        let past = self.past_workflows(store, &row, &config)?;
-        for problem in config.remember(past.iter().map(|(path, document)| (path.as_str(), document))) {
-            tracing::warn!(tenant = %row.slug, %problem, "an older version that runs still go by cannot be read");
-        }
+        let files: Vec<(String, i64)> = documents.iter().map(|(path, document)| (path.clone(), document.version)).collect();
+        let config = match before.filter(|before| before.files == files) {
+            // No document changed, so the configuration is the one there is: compiling it again would hold up the turns.
+            Some(before) => Arc::clone(&before.tenant.config),
+            None => Arc::new(self.compile(store, &row, &documents)?),
+        };
         let rows = store.connections(row.id)?;
         let (mut channels, mut broken, mut connections) = (HashMap::new(), HashMap::new(), Vec::new());
         for one in &rows {
@@ -204,14 +207,24 @@ impl Registry {
             id: row.id,
             slug: row.slug.clone(),
             zone: config.settings.time_zone.rules().clone(),
-            config: Arc::new(config),
+            config,
             staff: store.staff(row.id)?,
             connections,
             kill: row.kill.clone(),
             sandbox: row.sandbox,
             references: ReferenceKey::new(&row.secret),
         };
-        Ok(Home { tenant: Arc::new(tenant), row, connections: rows, channels, broken, past: Mutex::default() })
+        Ok(Home { tenant: Arc::new(tenant), row, connections: rows, channels, broken, files, past: Mutex::default() })
+    }
+
+    /// Reads the documents, with the older versions that open runs still go by.
+    fn compile(&self, store: &impl House, row: &TenantRow, documents: &BTreeMap<String, Document>) -> Result<TenantConfig, LoadError> {
+        let mut config = ringback_core::config::load(documents).map_err(|problems| LoadError::Config { tenant: row.slug.clone(), problems })?;
+        let past = self.past_workflows(store, row, &config)?;
+        for problem in config.remember(past.iter().map(|(path, document)| (path.as_str(), document))) {
+            tracing::warn!(tenant = %row.slug, %problem, "an older version that runs still go by cannot be read");
+        }
+        Ok(config)
     }
 
     /// Workflows of versions that open runs still go by (W4).

@@ -45,9 +45,16 @@ pub fn routes(app: &App) -> Router {
         .merge(crate::tracking::routes())
         .merge(crate::unsubscribe::routes())
         .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async { ApiError::new(StatusCode::METHOD_NOT_ALLOWED, crate::http::Code::Method).say("This route knows other methods.") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, crate::http::Code::Method)
+                .say("This route knows other methods.")
+        })
         .layer(DefaultBodyLimit::max(MOST_BODY))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| axum::response::IntoResponse::into_response(ApiError::internal("a route panicked"))))
+        .layer(CatchPanicLayer::custom(
+            |_: Box<dyn std::any::Any + Send>| {
+                axum::response::IntoResponse::into_response(ApiError::internal("a route panicked"))
+            },
+        ))
         .layer(axum::middleware::from_fn(crate::http::headers))
         .with_state(app.clone())
 }

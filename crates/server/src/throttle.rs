@@ -22,7 +22,10 @@ impl Rate {
 
     /// So many an hour.
     pub(crate) const fn an_hour(count: u32) -> Self {
-        Self { count, seconds: 3_600 }
+        Self {
+            count,
+            seconds: 3_600,
+        }
     }
 }
 
@@ -62,7 +65,12 @@ impl Throttle {
     }
 
     /// The same for `many` at once. More than a limit holds at all goes when it is full.
-    pub(crate) fn draw_many(&self, now: Timestamp, limits: &[(String, Rate)], many: u32) -> Result<(), u32> {
+    pub(crate) fn draw_many(
+        &self,
+        now: Timestamp,
+        limits: &[(String, Rate)],
+        many: u32,
+    ) -> Result<(), u32> {
         let now = now.as_microsecond();
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() + limits.len() > MOST {
@@ -73,8 +81,16 @@ impl Throttle {
         }
         let mut wait = 0.0f64;
         for (name, rate) in limits {
-            let fresh = Bucket { left: f64::from(rate.count.max(1)), at: now, rate: *rate };
-            let bucket = buckets.get(name).filter(|bucket| bucket.rate == *rate).copied().unwrap_or(fresh);
+            let fresh = Bucket {
+                left: f64::from(rate.count.max(1)),
+                at: now,
+                rate: *rate,
+            };
+            let bucket = buckets
+                .get(name)
+                .filter(|bucket| bucket.rate == *rate)
+                .copied()
+                .unwrap_or(fresh);
             let (left, asked) = (bucket.filled(now), f64::from(many).min(bucket.size()));
             if left < asked {
                 wait = wait.max((asked - left) / bucket.per_second());
@@ -84,7 +100,11 @@ impl Throttle {
             return Err((wait.ceil() as u32).max(1));
         }
         for (name, rate) in limits {
-            let fresh = Bucket { left: f64::from(rate.count.max(1)), at: now, rate: *rate };
+            let fresh = Bucket {
+                left: f64::from(rate.count.max(1)),
+                at: now,
+                rate: *rate,
+            };
             let bucket = buckets.entry(name.clone()).or_insert(fresh);
             if bucket.rate != *rate {
                 *bucket = fresh;
@@ -109,19 +129,40 @@ mod tests {
     fn what_is_used_up_fills_again_with_time() {
         let throttle = Throttle::default();
         let limits = [("ip".to_owned(), Rate::a_minute(5))];
-        assert_eq!((0..9).filter(|_| throttle.draw(at(0), &limits).is_ok()).count(), 5);
+        assert_eq!(
+            (0..9)
+                .filter(|_| throttle.draw(at(0), &limits).is_ok())
+                .count(),
+            5
+        );
         assert_eq!(throttle.draw(at(0), &limits), Err(12));
-        assert_eq!((0..9).filter(|_| throttle.draw(at(60), &limits).is_ok()).count(), 5);
+        assert_eq!(
+            (0..9)
+                .filter(|_| throttle.draw(at(60), &limits).is_ok())
+                .count(),
+            5
+        );
     }
 
     /// A refusal by one limit costs nothing with the others.
     #[test]
     fn a_refusal_draws_from_no_limit() {
         let throttle = Throttle::default();
-        let (small, large) = (("small".to_owned(), Rate::a_minute(1)), ("large".to_owned(), Rate::an_hour(3)));
-        assert!(throttle.draw(at(0), &[small.clone(), large.clone()]).is_ok());
+        let (small, large) = (
+            ("small".to_owned(), Rate::a_minute(1)),
+            ("large".to_owned(), Rate::an_hour(3)),
+        );
+        assert!(
+            throttle
+                .draw(at(0), &[small.clone(), large.clone()])
+                .is_ok()
+        );
         for _ in 0..10 {
-            assert!(throttle.draw(at(0), &[small.clone(), large.clone()]).is_err());
+            assert!(
+                throttle
+                    .draw(at(0), &[small.clone(), large.clone()])
+                    .is_err()
+            );
         }
         assert!(throttle.draw(at(0), std::slice::from_ref(&large)).is_ok());
         assert!(throttle.draw(at(0), std::slice::from_ref(&large)).is_ok());
@@ -133,7 +174,11 @@ mod tests {
     fn a_flood_of_names_is_bounded() {
         let throttle = Throttle::default();
         for n in 0..(MOST + 500) {
-            assert!(throttle.draw(at(0), &[(n.to_string(), Rate::a_minute(2))]).is_ok());
+            assert!(
+                throttle
+                    .draw(at(0), &[(n.to_string(), Rate::a_minute(2))])
+                    .is_ok()
+            );
         }
         assert!(throttle.0.lock().unwrap().len() <= MOST);
     }

@@ -356,6 +356,8 @@ impl Turn<'_> {
                 });
             }
         }
+        let told = json!({"lead": lead, "channel": given.told.channel, "purpose": given.told.purpose, "granted": given.told.granted});
+        self.audit(tenant, &given.actor, "consent.tell", told);
         if let Some(lead) = lead {
             let said = json!({"channel": given.told.channel, "purpose": given.told.purpose, "granted": given.told.granted, "method": given.told.method});
             self.note(

@@ -417,8 +417,9 @@ impl Turn<'_> {
             },
             None => None,
         };
-        let id = self.message_id();
+        // A notification is found through the ids right after its own, so it gets its id first.
         let notification = self.notification_id();
+        let id = self.message_id();
         let event = lead.map(|lead| {
             self.note(
                 tenant.id,
@@ -453,6 +454,8 @@ impl Turn<'_> {
             message.status = Status::Scheduled;
             message.due_at = at;
         }
+        let to = json!({"message": id, "lead": lead, "channel": compose.channel, "category": compose.category});
+        self.audit(tenant, &compose.actor, "message.send", to);
         self.post(tenant, message);
         match self.world.out.messages.last() {
             Some(message) => Answer::Composed {

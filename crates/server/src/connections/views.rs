@@ -44,11 +44,25 @@ pub struct ConnectionBody {
 impl ConnectionBody {
     /// An account without its secrets. A setting counts as secret unless the catalogue says that it is none.
     pub(super) fn new(app: &App, home: &Home, row: &ConnectionRow) -> Self {
-        let all = app.registry.master().open(home.row.id, row.id, &row.settings);
+        let all = app
+            .registry
+            .master()
+            .open(home.row.id, row.id, &row.settings);
         let sealed = all.as_ref().err().map(ToString::to_string);
-        let info = catalogue().iter().find(|one| one.name == row.provider && one.channel == row.channel);
-        let open = |name: &str| info.is_some_and(|info| info.settings.iter().any(|one| one.name == name && !one.secret));
-        let (settings, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) = all.unwrap_or_default().into_iter().partition(|(name, _)| open(name));
+        let info = catalogue()
+            .iter()
+            .find(|one| one.name == row.provider && one.channel == row.channel);
+        let open = |name: &str| {
+            info.is_some_and(|info| {
+                info.settings
+                    .iter()
+                    .any(|one| one.name == name && !one.secret)
+            })
+        };
+        let (settings, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) = all
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|(name, _)| open(name));
         Self {
             id: row.id,
             channel: row.channel,

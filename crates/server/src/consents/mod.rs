@@ -22,7 +22,9 @@ use utoipa_axum::routes;
 
 /// Every route about consent and suppression.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, tell)).merge(suppressions::routes())
+    OpenApiRouter::new()
+        .routes(routes!(list, tell))
+        .merge(suppressions::routes())
 }
 
 /// Whose consents.
@@ -85,9 +87,16 @@ impl From<ConsentView> for ConsentLine {
 
 /// Every consent of a lead, oldest first: nothing is ever changed or removed.
 #[utoipa::path(get, path = "/v1/consents", tag = "consents", params(Whose), responses((status = 200, description = "The trail", body = Listed<ConsentLine>)))]
-async fn list(State(app): State<App>, caller: Caller, Queries(whose): Queries<Whose>) -> ApiResult<Json<Listed<ConsentLine>>> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(whose): Queries<Whose>,
+) -> ApiResult<Json<Listed<ConsentLine>>> {
     caller.may(Scope::Read)?;
-    let id: LeadId = whose.lead_id.parse().map_err(|error| ApiError::invalid("lead_id", format!("This is {error}.")))?;
+    let id: LeadId = whose
+        .lead_id
+        .parse()
+        .map_err(|error| ApiError::invalid("lead_id", format!("This is {error}.")))?;
     let tenant = caller.home.row.id;
     let found = app
         .ask(move |store| match store.lead(tenant, id)? {
@@ -96,7 +105,9 @@ async fn list(State(app): State<App>, caller: Caller, Queries(whose): Queries<Wh
         })
         .await?;
     let rows = found.ok_or_else(ApiError::not_found)?;
-    Ok(Json(Listed::all(rows.into_iter().map(ConsentLine::from).collect())))
+    Ok(Json(Listed::all(
+        rows.into_iter().map(ConsentLine::from).collect(),
+    )))
 }
 
 /// A consent to write down, of a lead or of a bare number or address.
@@ -131,31 +142,61 @@ pub struct NewConsent {
 
 /// Writes down that consent was given or taken back. What was taken back holds at once, for messages that wait too.
 #[utoipa::path(post, path = "/v1/consents", tag = "consents", request_body = NewConsent, responses((status = 201, description = "It is written down", body = Object)))]
-async fn tell(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Body<NewConsent>) -> ApiResult<Response> {
+async fn tell(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body<NewConsent>,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Leads)?;
     let once = once(&headers, "POST /v1/consents", &body.raw)?;
     let told = body.value;
     if told.lead_id.is_some() == told.to.is_some() {
-        return Err(ApiError::invalid("lead_id", "Name a lead_id or a number or address as `to`."));
+        return Err(ApiError::invalid(
+            "lead_id",
+            "Name a lead_id or a number or address as `to`.",
+        ));
     }
     if let Some(lead) = told.lead_id {
         may_touch(&app, &caller, lead).await?;
     }
     let (lead, to) = (told.lead_id, told.to);
-    let told = ConsentBody { channel: told.channel, purpose: told.purpose, granted: told.granted, wording: told.wording, method: told.method, page: told.page };
+    let told = ConsentBody {
+        channel: told.channel,
+        purpose: told.purpose,
+        granted: told.granted,
+        wording: told.wording,
+        method: told.method,
+        page: told.page,
+    };
     // A single consent has no place in a list; its fields are named as they were sent.
     let told = told.parse(0).map_err(unlisted)?;
     if told.method.trim().is_empty() {
-        return Err(ApiError::invalid("method", "Say how it was given: verbal, web_form, paper, …"));
+        return Err(ApiError::invalid(
+            "method",
+            "Say how it was given: verbal, web_form, paper, …",
+        ));
     }
     let region = caller.home.tenant.config.settings.region;
     let point = match (to, told.channel) {
         (None, _) => None,
-        (Some(typed), ChannelKind::Sms) => Some((PointKind::Phone, phone(&typed, region, "to")?.as_str().to_owned())),
-        (Some(typed), ChannelKind::Email | ChannelKind::Webhook) => Some((PointKind::Email, email(&typed, "to")?.key())),
+        (Some(typed), ChannelKind::Sms) => Some((
+            PointKind::Phone,
+            phone(&typed, region, "to")?.as_str().to_owned(),
+        )),
+        (Some(typed), ChannelKind::Email | ChannelKind::Webhook) => {
+            Some((PointKind::Email, email(&typed, "to")?.key()))
+        }
     };
-    let given = ConsentGiven { lead, point, told, actor: caller.actor() };
-    let answer = app.take(caller.home.row.id, Intake::Consent(Box::new(given)), once).await?;
+    let given = ConsentGiven {
+        lead,
+        point,
+        told,
+        actor: caller.actor(),
+    };
+    let answer = app
+        .take(caller.home.row.id, Intake::Consent(Box::new(given)), once)
+        .await?;
     Ok(reply_as(&answer, StatusCode::CREATED))
 }
 

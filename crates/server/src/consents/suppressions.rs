@@ -1,7 +1,10 @@
 //! The suppression list (C5): who may not be written to, why, and since when.
 
 use crate::app::App;
-use crate::http::{ApiError, ApiResult, Body, Caller, Listed, Page, PathText, Queries, Scope, not_a_cursor, once, reply_as};
+use crate::http::{
+    ApiError, ApiResult, Body, Caller, Listed, Page, PathText, Queries, Scope, not_a_cursor, once,
+    reply_as,
+};
 use crate::leads::{email, phone, text};
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +23,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(remove))
 }
 
 /// An entry of the list.
@@ -41,19 +46,39 @@ pub struct SuppressionBody {
 
 impl From<SuppressionView> for SuppressionBody {
     fn from(view: SuppressionView) -> Self {
-        Self { address: view.value, kind: view.kind, reason: view.reason.map(Suppression::as_str), at: view.at, how: view.how }
+        Self {
+            address: view.value,
+            kind: view.kind,
+            reason: view.reason.map(Suppression::as_str),
+            at: view.at,
+            how: view.how,
+        }
     }
 }
 
 /// Who may not be written to, newest first.
 #[utoipa::path(get, path = "/v1/suppressions", tag = "consents", params(Page), responses((status = 200, description = "A page of the list", body = Listed<SuppressionBody>)))]
-async fn list(State(app): State<App>, caller: Caller, Queries(page): Queries<Page>) -> ApiResult<Json<Listed<SuppressionBody>>> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(page): Queries<Page>,
+) -> ApiResult<Json<Listed<SuppressionBody>>> {
     caller.may(Scope::Read)?;
-    let after = page.after.as_deref().filter(|after| !after.is_empty()).map(|after| read_cursor(after).ok_or_else(not_a_cursor)).transpose()?;
+    let after = page
+        .after
+        .as_deref()
+        .filter(|after| !after.is_empty())
+        .map(|after| read_cursor(after).ok_or_else(not_a_cursor))
+        .transpose()?;
     let (tenant, most) = (caller.home.row.id, page.rows());
-    let rows = app.ask(move |store| store.suppressions_page(tenant, after, most + 1)).await?;
+    let rows = app
+        .ask(move |store| store.suppressions_page(tenant, after, most + 1))
+        .await?;
     let page = Listed::cut(rows, most, write_cursor);
-    Ok(Json(Listed { data: page.data.into_iter().map(SuppressionBody::from).collect(), next: page.next }))
+    Ok(Json(Listed {
+        data: page.data.into_iter().map(SuppressionBody::from).collect(),
+        next: page.next,
+    }))
 }
 
 fn write_cursor(view: &SuppressionView) -> String {
@@ -86,20 +111,40 @@ pub struct NewSuppression {
 
 /// Puts a number or address on the list. Messages that wait for it are blocked at once.
 #[utoipa::path(post, path = "/v1/suppressions", tag = "consents", request_body = NewSuppression, responses((status = 201, description = "It is on the list", body = Object)))]
-async fn add(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Body<NewSuppression>) -> ApiResult<Response> {
+async fn add(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body<NewSuppression>,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Leads)?;
     let once = once(&headers, "POST /v1/suppressions", &body.raw)?;
     let told = body.value;
     let region = caller.home.tenant.config.settings.region;
     let (kind, value) = match (told.phone, told.email) {
-        (Some(typed), None) => (PointKind::Phone, phone(&typed, region, "phone")?.as_str().to_owned()),
+        (Some(typed), None) => (
+            PointKind::Phone,
+            phone(&typed, region, "phone")?.as_str().to_owned(),
+        ),
         (None, Some(typed)) => (PointKind::Email, email(&typed, "email")?.key()),
         _ => return Err(ApiError::invalid("phone", "Name a phone or an email.")),
     };
-    let reason = told.reason.as_deref().map_or(Ok(Suppression::Listed), reason)?;
-    let how = text(told.how, "how")?.unwrap_or_else(|| format!("Put on the list by {}.", caller.actor()));
-    let order = SuppressOrder { kind, value, reason: Some(reason), how, actor: caller.actor() };
-    let answer = app.take(caller.home.row.id, Intake::Suppress(Box::new(order)), once).await?;
+    let reason = told
+        .reason
+        .as_deref()
+        .map_or(Ok(Suppression::Listed), reason)?;
+    let how =
+        text(told.how, "how")?.unwrap_or_else(|| format!("Put on the list by {}.", caller.actor()));
+    let order = SuppressOrder {
+        kind,
+        value,
+        reason: Some(reason),
+        how,
+        actor: caller.actor(),
+    };
+    let answer = app
+        .take(caller.home.row.id, Intake::Suppress(Box::new(order)), once)
+        .await?;
     Ok(reply_as(&answer, StatusCode::CREATED))
 }
 
@@ -107,24 +152,48 @@ fn reason(word: &str) -> Result<Suppression, ApiError> {
     let all = (1..=6).filter_map(Suppression::from_code);
     all.clone().find(|one| one.as_str() == word).ok_or_else(|| {
         let known: Vec<&str> = all.map(Suppression::as_str).collect();
-        ApiError::invalid("reason", format!("A reason is one of {}.", known.join(", ")))
+        ApiError::invalid(
+            "reason",
+            format!("A reason is one of {}.", known.join(", ")),
+        )
     })
 }
 
 /// Takes a number or address off the list. An opt-out or complaint is the person's own: 409 `person_only`.
 #[utoipa::path(delete, path = "/v1/suppressions/{address}", tag = "consents", params(("address" = String, Path, description = "The number or email address")), responses((status = 204, description = "It is off the list")))]
-async fn remove(State(app): State<App>, caller: Caller, PathText(address): PathText) -> ApiResult<Response> {
+async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(address): PathText,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Leads)?;
     let tenant = caller.home.row.id;
     let (kind, value) = address_of(&address, caller.home.tenant.config.settings.region)?;
-    let key = PointKey { tenant, kind, value: value.clone() };
+    let key = PointKey {
+        tenant,
+        kind,
+        value: value.clone(),
+    };
     let point = app.ask(move |store| store.point(&key)).await?;
-    let reason = point.and_then(|point| point.suppressed).ok_or_else(ApiError::not_found)?;
+    let reason = point
+        .and_then(|point| point.suppressed)
+        .ok_or_else(ApiError::not_found)?;
     if matches!(reason, Suppression::OptedOut | Suppression::Complained) {
-        return Err(ApiError::conflict("person_only", "This person said stop. Only they can undo it: with START, or by signing up again."));
+        return Err(ApiError::conflict(
+            "person_only",
+            "This person said stop. Only they can undo it: with START, or by signing up again.",
+        ));
     }
-    let order = SuppressOrder { kind, value, reason: None, how: format!("Taken off the list by {}.", caller.actor()), actor: caller.actor() };
-    let answer = app.take(tenant, Intake::Suppress(Box::new(order)), None).await?;
+    let order = SuppressOrder {
+        kind,
+        value,
+        reason: None,
+        how: format!("Taken off the list by {}.", caller.actor()),
+        actor: caller.actor(),
+    };
+    let answer = app
+        .take(tenant, Intake::Suppress(Box::new(order)), None)
+        .await?;
     Ok(reply_as(&answer, StatusCode::NO_CONTENT))
 }
 

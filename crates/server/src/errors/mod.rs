@@ -16,7 +16,10 @@ use utoipa_axum::routes;
 
 /// Every route about errors.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(stats)).routes(routes!(set_aside))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(stats))
+        .routes(routes!(set_aside))
 }
 
 /// Errors that read alike.
@@ -42,7 +45,15 @@ pub struct ErrorBody {
 
 impl From<ErrorRow> for ErrorBody {
     fn from(row: ErrorRow) -> Self {
-        Self { fingerprint: row.fingerprint, severity: row.severity, message: row.message, context: row.context, count: row.n, first_seen: row.first_at, last_seen: row.last_at }
+        Self {
+            fingerprint: row.fingerprint,
+            severity: row.severity,
+            message: row.message,
+            context: row.context,
+            count: row.n,
+            first_seen: row.first_at,
+            last_seen: row.last_at,
+        }
     }
 }
 
@@ -57,7 +68,9 @@ async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<Listed<E
 
 async fn groups(app: &App, caller: &Caller) -> ApiResult<Vec<ErrorBody>> {
     let tenant = caller.home.row.id;
-    let rows = app.ask(move |store| store.errors(tenant, MOST_GROUPS)).await?;
+    let rows = app
+        .ask(move |store| store.errors(tenant, MOST_GROUPS))
+        .await?;
     Ok(rows.into_iter().map(ErrorBody::from).collect())
 }
 
@@ -94,16 +107,38 @@ async fn stats(State(app): State<App>, caller: Caller) -> ApiResult<Json<ErrorSt
     caller.may(Scope::Read)?;
     let mut groups = groups(&app, &caller).await?;
     let now = app.now();
-    let since = |at: Timestamp, hours: i64| now.duration_since(at) <= jiff::SignedDuration::from_hours(hours);
-    let seen = |hours| groups.iter().filter(|group| since(group.last_seen, hours)).count();
-    let trend = Trend { last_hour: seen(1), last_24_hours: seen(24), last_14_days: seen(14 * 24), new_in_24_hours: groups.iter().filter(|group| since(group.first_seen, 24)).count() };
-    let mut by_severity: BTreeMap<String, i64> = ["warning", "error", "critical"].map(|word| (word.to_owned(), 0)).into();
+    let since = |at: Timestamp, hours: i64| {
+        now.duration_since(at) <= jiff::SignedDuration::from_hours(hours)
+    };
+    let seen = |hours| {
+        groups
+            .iter()
+            .filter(|group| since(group.last_seen, hours))
+            .count()
+    };
+    let trend = Trend {
+        last_hour: seen(1),
+        last_24_hours: seen(24),
+        last_14_days: seen(14 * 24),
+        new_in_24_hours: groups
+            .iter()
+            .filter(|group| since(group.first_seen, 24))
+            .count(),
+    };
+    let mut by_severity: BTreeMap<String, i64> = ["warning", "error", "critical"]
+        .map(|word| (word.to_owned(), 0))
+        .into();
     for group in &groups {
         *by_severity.entry(group.severity.clone()).or_default() += group.count;
     }
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups.truncate(10);
-    Ok(Json(ErrorStats { total: by_severity.values().sum(), by_severity, most_frequent: groups, trend }))
+    Ok(Json(ErrorStats {
+        total: by_severity.values().sum(),
+        by_severity,
+        most_frequent: groups,
+        trend,
+    }))
 }
 
 /// An event that could not be decided.
@@ -127,12 +162,28 @@ pub struct SetAsideBody {
 
 /// Events that could not be decided, newest first. Their leads are stored all the same (M1).
 #[utoipa::path(get, path = "/v1/errors/set-aside", tag = "errors", params(Page), responses((status = 200, description = "A page of them", body = Listed<SetAsideBody>)))]
-async fn set_aside(State(app): State<App>, caller: Caller, Queries(page): Queries<Page>) -> ApiResult<Json<Listed<SetAsideBody>>> {
+async fn set_aside(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(page): Queries<Page>,
+) -> ApiResult<Json<Listed<SetAsideBody>>> {
     caller.may(Scope::Read)?;
     let (tenant, most) = (caller.home.row.id, page.rows());
     let before = page.after::<ErrorId>()?.map_or(i64::MAX, ErrorId::raw);
-    let rows = app.ask(move |store| store.set_aside(tenant, before, most + 1)).await?;
-    let view = |row: SetAsideRow| SetAsideBody { id: row.id, lead_id: row.lead, fingerprint: row.fingerprint, error: row.error, raw: row.raw, at: row.at };
+    let rows = app
+        .ask(move |store| store.set_aside(tenant, before, most + 1))
+        .await?;
+    let view = |row: SetAsideRow| SetAsideBody {
+        id: row.id,
+        lead_id: row.lead,
+        fingerprint: row.fingerprint,
+        error: row.error,
+        raw: row.raw,
+        at: row.at,
+    };
     let page = Listed::cut(rows, most, |row| row.id.to_string());
-    Ok(Json(Listed { data: page.data.into_iter().map(view).collect(), next: page.next }))
+    Ok(Json(Listed {
+        data: page.data.into_iter().map(view).collect(),
+        next: page.next,
+    }))
 }

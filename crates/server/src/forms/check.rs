@@ -32,19 +32,35 @@ pub(super) struct Filled {
 const MOST_LEAD_TEXT: u32 = 200;
 
 /// Reads the answers to these fields of a form.
-pub(super) fn check(form: &Form, fields: &[&Field], posted: &Posted, region: Region) -> (Filled, Vec<Wrong>) {
+pub(super) fn check(
+    form: &Form,
+    fields: &[&Field],
+    posted: &Posted,
+    region: Region,
+) -> (Filled, Vec<Wrong>) {
     let mut filled = Filled::default();
     let mut wrong = Vec::new();
     for field in fields {
         if let Err(say) = one(form, field, posted, region, &mut filled) {
-            wrong.push(Wrong { field: field.name.clone(), label: field.title().to_owned(), say });
+            wrong.push(Wrong {
+                field: field.name.clone(),
+                label: field.title().to_owned(),
+                say,
+            });
         }
     }
     for name in &posted.files {
-        let label = form.field(name).map_or(name.as_str(), Field::title).to_owned();
+        let label = form
+            .field(name)
+            .map_or(name.as_str(), Field::title)
+            .to_owned();
         let say = "Files cannot be taken here. Send the form without them; we ask for them when we answer.".to_owned();
         if wrong.iter().all(|one| one.field != *name) {
-            wrong.push(Wrong { field: name.clone(), label, say });
+            wrong.push(Wrong {
+                field: name.clone(),
+                label,
+                say,
+            });
         }
     }
     (filled, wrong)
@@ -59,7 +75,13 @@ pub(super) fn ticked(value: &str) -> Option<bool> {
     }
 }
 
-fn one(form: &Form, field: &Field, posted: &Posted, region: Region, filled: &mut Filled) -> Result<(), String> {
+fn one(
+    form: &Form,
+    field: &Field,
+    posted: &Posted,
+    region: Region,
+    filled: &mut Filled,
+) -> Result<(), String> {
     let title = field.title();
     let Some(text) = posted.get(&field.name) else {
         return match (field.required, field.kind) {
@@ -72,15 +94,23 @@ fn one(form: &Form, field: &Field, posted: &Posted, region: Region, filled: &mut
     let most = field.most();
     let long = text.chars().count();
     if long > most as usize {
-        return Err(format!("This is {long} characters long; there is room for {most}."));
+        return Err(format!(
+            "This is {long} characters long; there is room for {most}."
+        ));
     }
-    if text.chars().any(|c| c.is_control() && !(field.kind == FieldKind::Textarea && matches!(c, '\n' | '\r' | '\t'))) {
+    if text.chars().any(|c| {
+        c.is_control() && !(field.kind == FieldKind::Textarea && matches!(c, '\n' | '\r' | '\t'))
+    }) {
         return Err("This holds a character that cannot be shown. Type it again.".to_owned());
     }
     let value = match field.kind {
         FieldKind::Checkbox => {
             let yes = ticked(text).ok_or_else(|| "This is a box: yes or no.".to_owned())?;
-            if form.consents.iter().any(|consent| consent.field == field.name) {
+            if form
+                .consents
+                .iter()
+                .any(|consent| consent.field == field.name)
+            {
                 if yes {
                     filled.consents.push(field.name.clone());
                 }
@@ -99,7 +129,9 @@ fn one(form: &Form, field: &Field, posted: &Posted, region: Region, filled: &mut
             Value::String(text.to_owned())
         }
         FieldKind::Date => {
-            let date: jiff::civil::Date = text.parse().map_err(|_| "Write the day as year, month, day, such as 2026-11-23.".to_owned())?;
+            let date: jiff::civil::Date = text
+                .parse()
+                .map_err(|_| "Write the day as year, month, day, such as 2026-11-23.".to_owned())?;
             if !(1900..=2200).contains(&date.year()) {
                 return Err("This day is too far away.".to_owned());
             }
@@ -124,7 +156,9 @@ fn one(form: &Form, field: &Field, posted: &Posted, region: Region, filled: &mut
             written
         }
         FieldKind::Photos => return Ok(()),
-        FieldKind::Text | FieldKind::Textarea | FieldKind::Hidden => Value::String(text.replace("\r\n", "\n")),
+        FieldKind::Text | FieldKind::Textarea | FieldKind::Hidden => {
+            Value::String(text.replace("\r\n", "\n"))
+        }
     };
     place(field, value, region, filled)
 }
@@ -135,7 +169,11 @@ fn number(text: &str) -> Result<Value, String> {
     if let Ok(whole) = plain.parse::<i64>() {
         return Ok(Value::from(whole));
     }
-    let parsed = plain.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number);
+    let parsed = plain
+        .parse::<f64>()
+        .ok()
+        .and_then(Number::from_f64)
+        .map(Value::Number);
     parsed.ok_or_else(|| "Write this in digits, such as 2021.".to_owned())
 }
 
@@ -163,11 +201,15 @@ fn place(field: &Field, value: Value, region: Region, filled: &mut Filled) -> Re
         LeadField::State => profile.state = Some(text),
         LeadField::Zip => profile.zip = Some(text),
         LeadField::Country => {
-            let country: Region = text.parse().map_err(|_| "Write the country in two letters, such as US or GB.".to_owned())?;
+            let country: Region = text
+                .parse()
+                .map_err(|_| "Write the country in two letters, such as US or GB.".to_owned())?;
             profile.country = Some(country.as_str().to_owned());
         }
         // A field that is typed as text but meant as contact is parsed all the same.
-        LeadField::Phone => filled.phone = Some(Phone::parse(&text, region).map_err(|why| why.advice())?),
+        LeadField::Phone => {
+            filled.phone = Some(Phone::parse(&text, region).map_err(|why| why.advice())?);
+        }
         LeadField::Email => filled.email = Some(Email::parse(&text).map_err(|why| why.advice())?),
     }
     Ok(())

@@ -35,11 +35,19 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 impl Memory {
     /// Whether this page was sent before with something else on it.
     pub(crate) fn used_for_other(&self, page: &Digest, content: &Digest) -> bool {
-        self.inside().used.get(page).is_some_and(|(_, before)| before != content)
+        self.inside()
+            .used
+            .get(page)
+            .is_some_and(|(_, before)| before != content)
     }
 
     /// What was answered to the same content within the window.
-    pub(crate) fn answered(&self, content: &Digest, now: Timestamp, window: Duration) -> Option<Sent> {
+    pub(crate) fn answered(
+        &self,
+        content: &Digest,
+        now: Timestamp,
+        window: Duration,
+    ) -> Option<Sent> {
         let inside = self.inside();
         let (at, sent) = inside.sent.get(content)?;
         within(*at, now, window).then(|| sent.clone())

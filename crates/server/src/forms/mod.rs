@@ -33,13 +33,20 @@ impl Door {
     pub(crate) fn find(app: &App, name: &str) -> Option<Self> {
         let (slug, form) = name.split_once('.')?;
         let home = app.registry.by_slug(slug)?;
-        home.tenant.config.forms.contains_key(form).then(|| Self { form: form.to_owned(), name: name.to_owned(), home: Arc::clone(&home) })
+        home.tenant.config.forms.contains_key(form).then(|| Self {
+            form: form.to_owned(),
+            name: name.to_owned(),
+            home: Arc::clone(&home),
+        })
     }
 
     /// The form. It was there when the door was found, and the configuration of a door never changes.
     pub(crate) fn form(&self) -> &Form {
         let found: Option<&Versioned<Form>> = self.home.tenant.config.forms.get(&self.form);
-        #[expect(clippy::expect_used, reason = "`find` looked, and the Arc holds the same configuration ever since")]
+        #[expect(
+            clippy::expect_used,
+            reason = "`find` looked, and the Arc holds the same configuration ever since"
+        )]
         found.expect("the form was found")
     }
 
@@ -57,7 +64,11 @@ impl Door {
         if target.contains("{reference}") {
             return target.replace("{reference}", reference);
         }
-        let (address, fragment) = target.split_once('#').map_or((target, String::new()), |(address, fragment)| (address, format!("#{fragment}")));
+        let (address, fragment) = target
+            .split_once('#')
+            .map_or((target, String::new()), |(address, fragment)| {
+                (address, format!("#{fragment}"))
+            });
         let joint = if address.contains('?') { '&' } else { '?' };
         format!("{address}{joint}ref={reference}{fragment}")
     }
@@ -65,13 +76,20 @@ impl Door {
     /// The origin that the redirect afterwards leads to, when it is not ours.
     pub(crate) fn elsewhere(&self) -> Vec<String> {
         let address = self.form().thank_you.replace("{reference}", "");
-        let origin = url::Url::parse(&address).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
-        origin.map(|origin| origin.ascii_serialization()).into_iter().collect()
+        let origin = url::Url::parse(&address)
+            .ok()
+            .map(|url| url.origin())
+            .filter(url::Origin::is_tuple);
+        origin
+            .map(|origin| origin.ascii_serialization())
+            .into_iter()
+            .collect()
     }
 
     /// Whether pages of this origin may post by script: those on the form's list, and our own.
     pub(crate) fn allows(&self, app: &App, origin: &str) -> bool {
-        let ours = url::Url::parse(&app.settings.public_url).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+        let ours = url::Url::parse(&app.settings.public_url)
+            .is_ok_and(|url| url.origin().ascii_serialization() == origin);
         ours || self.form().cors.iter().any(|one| one == origin)
     }
 }

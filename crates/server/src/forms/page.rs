@@ -75,25 +75,51 @@ pub(super) fn page(app: &App, door: &Door, status: StatusCode, showing: &Showing
         paper: &paper,
         title: form.title(),
         action: door.path(),
-        time: showing.time.clone().unwrap_or_else(|| app.tokens.form_time(&door.name, app.now().as_millisecond())),
+        time: showing
+            .time
+            .clone()
+            .unwrap_or_else(|| app.tokens.form_time(&door.name, app.now().as_millisecond())),
         honeypot: &form.anti_spam.honeypot,
         step,
         steps: pages.len(),
-        draft: showing.draft.map(|draft| (draft.id.to_string(), draft.secret.as_str())),
+        draft: showing
+            .draft
+            .map(|draft| (draft.id.to_string(), draft.secret.as_str())),
         notice: showing.notice.as_deref(),
         wrong: &showing.wrong,
-        fields: fields.iter().filter(|field| field.kind != FieldKind::Photos).map(|field| shown(door, field, showing)).collect(),
+        fields: fields
+            .iter()
+            .filter(|field| field.kind != FieldKind::Photos)
+            .map(|field| shown(door, field, showing))
+            .collect(),
         button: if last { "Send" } else { "Next" },
     };
     paper.answer(status, &page, &door.elsewhere(), &form.cors)
 }
 
 fn shown<'a>(door: &'a Door, field: &'a Field, showing: &'a Showing<'_>) -> Shown<'a> {
-    let value = showing.posted.and_then(|posted| posted.values.get(&field.name)).cloned().unwrap_or_default();
-    let wrong = showing.wrong.iter().find(|wrong| wrong.field == field.name).map(|wrong| wrong.say.as_str());
-    let mut aside: Vec<&str> = field.hint.as_deref().into_iter().chain(field.purpose.as_deref()).collect();
+    let value = showing
+        .posted
+        .and_then(|posted| posted.values.get(&field.name))
+        .cloned()
+        .unwrap_or_default();
+    let wrong = showing
+        .wrong
+        .iter()
+        .find(|wrong| wrong.field == field.name)
+        .map(|wrong| wrong.say.as_str());
+    let mut aside: Vec<&str> = field
+        .hint
+        .as_deref()
+        .into_iter()
+        .chain(field.purpose.as_deref())
+        .collect();
     let wording = wording(door, &field.name);
-    if !field.required && wording.is_none() && field.kind != FieldKind::Hidden && field.kind != FieldKind::Checkbox {
+    if !field.required
+        && wording.is_none()
+        && field.kind != FieldKind::Hidden
+        && field.kind != FieldKind::Checkbox
+    {
         aside.insert(0, "Optional.");
     }
     let aside = aside.join(" ");
@@ -125,7 +151,17 @@ fn shown<'a>(door: &'a Door, field: &'a Field, showing: &'a Showing<'_>) -> Show
         required: field.required,
         most: field.most(),
         ticked: super::check::ticked(value.trim()) == Some(true),
-        choices: field.choices.iter().map(|choice| (choice.value.as_str(), choice.label.as_str(), choice.value == value.trim())).collect(),
+        choices: field
+            .choices
+            .iter()
+            .map(|choice| {
+                (
+                    choice.value.as_str(),
+                    choice.label.as_str(),
+                    choice.value == value.trim(),
+                )
+            })
+            .collect(),
         value,
         aside,
         wrong,
@@ -135,8 +171,16 @@ fn shown<'a>(door: &'a Door, field: &'a Field, showing: &'a Showing<'_>) -> Show
 
 /// The words beside a box that gives consent, as they are kept with it (C1).
 pub(super) fn wording(door: &Door, field: &str) -> Option<String> {
-    let consent = door.form().consents.iter().find(|consent| consent.field == field)?;
-    Some(consent.wording.replace("{business}", &door.home.tenant.config.settings.name))
+    let consent = door
+        .form()
+        .consents
+        .iter()
+        .find(|consent| consent.field == field)?;
+    Some(
+        consent
+            .wording
+            .replace("{business}", &door.home.tenant.config.settings.name),
+    )
 }
 
 fn autocomplete(field: &Field) -> &'static str {
@@ -163,9 +207,22 @@ struct ThanksPage<'a> {
 /// What a person sees afterwards.
 pub(super) fn thanks(door: &Door, reference: Option<&str>) -> Response {
     // Only what looks like a reference is shown: nobody writes on a tenant's paper by making up a link.
-    let fits = |text: &&str| text.len() == 9 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-');
+    let fits = |text: &&str| {
+        text.len() == 9
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
+    };
     let paper = Paper::of(&door.home);
-    paper.answer(StatusCode::OK, &ThanksPage { paper: &paper, reference: reference.filter(fits) }, &[], &door.form().cors)
+    paper.answer(
+        StatusCode::OK,
+        &ThanksPage {
+            paper: &paper,
+            reference: reference.filter(fits),
+        },
+        &[],
+        &door.form().cors,
+    )
 }
 
 #[derive(Template)]
@@ -177,5 +234,10 @@ struct MissingPage<'a> {
 /// There is no such form.
 pub(super) fn missing() -> Response {
     let paper = Paper::plain();
-    paper.answer(StatusCode::NOT_FOUND, &MissingPage { paper: &paper }, &[], &[])
+    paper.answer(
+        StatusCode::NOT_FOUND,
+        &MissingPage { paper: &paper },
+        &[],
+        &[],
+    )
 }

@@ -30,7 +30,9 @@ pub(super) enum Shown {
 
 /// Judges the signed instant.
 pub(super) fn shown(app: &App, door: &Door, posted: &Posted, now: Timestamp) -> Shown {
-    let Some(token) = posted.get(TIME) else { return Shown::Unsaid };
+    let Some(token) = posted.get(TIME) else {
+        return Shown::Unsaid;
+    };
     match app.tokens.read_form_time(&door.name, token) {
         Some(shown_ms) => judge(&door.form().anti_spam, now.as_millisecond() - shown_ms),
         None => Shown::Forged,
@@ -61,12 +63,16 @@ pub(super) fn sign(form: &Form, posted: &Posted, shown: Shown) -> Option<&'stati
 
 /// A page, by its signed instant.
 pub(super) fn page(posted: &Posted) -> Option<Digest> {
-    posted.get(TIME).map(|token| Sha256::digest(token.as_bytes()).into())
+    posted
+        .get(TIME)
+        .map(|token| Sha256::digest(token.as_bytes()).into())
 }
 
 /// What a submission says, whatever page it came from: the same content is the same submission.
 pub(super) fn content(door: &Door, posted: &Posted) -> Digest {
-    let mut hash = Sha256::new().chain_update(door.home.row.id.raw().to_be_bytes()).chain_update(&door.form().name);
+    let mut hash = Sha256::new()
+        .chain_update(door.home.row.id.raw().to_be_bytes())
+        .chain_update(&door.form().name);
     for field in &door.form().fields {
         let value = posted.get(&field.name).unwrap_or_default();
         hash.update((field.name.len() as u64).to_be_bytes());
@@ -80,9 +86,15 @@ pub(super) fn content(door: &Door, posted: &Posted) -> Digest {
 /// The names that an event with this content has now and had just before. Two, because a window that begins at a fixed instant would
 /// let twins through that lie on both sides of it.
 pub(super) fn names(form: &Form, content: &Digest, now: Timestamp) -> [String; 2] {
-    let window = i64::try_from(form.anti_spam.duplicate_window.as_millis()).unwrap_or(i64::MAX).max(1);
+    let window = i64::try_from(form.anti_spam.duplicate_window.as_millis())
+        .unwrap_or(i64::MAX)
+        .max(1);
     let bucket = now.as_millisecond().div_euclid(window);
-    let hash: String = content.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = content
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     [bucket, bucket - 1].map(|bucket| format!("form:{}:{hash}:{bucket}", form.name))
 }
 

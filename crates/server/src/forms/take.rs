@@ -22,33 +22,60 @@ pub(super) struct Taken {
 }
 
 /// Takes a submission in, or answers what was answered to its first sending.
-pub(super) async fn take(app: &App, door: &Door, posted: &Posted, filled: Filled, headers: &HeaderMap, ip: IpAddr, once: Option<Once>) -> Result<Taken, ApiError> {
+pub(super) async fn take(
+    app: &App,
+    door: &Door,
+    posted: &Posted,
+    filled: Filled,
+    headers: &HeaderMap,
+    ip: IpAddr,
+    once: Option<Once>,
+) -> Result<Taken, ApiError> {
     let now = app.now();
     let form = door.form();
     let content = spam::content(door, posted);
-    if let Some(sent) = app.forms.answered(&content, now, form.anti_spam.duplicate_window) {
+    if let Some(sent) = app
+        .forms
+        .answered(&content, now, form.anti_spam.duplicate_window)
+    {
         let lead = sent.id.parse().ok();
         return Ok(Taken { sent, lead });
     }
     let names = spam::names(form, &content, now);
     if let Some(taken) = taken_before(app, door, &filled, &names).await? {
-        app.forms.note(spam::page(posted), content, taken.sent.clone(), now);
+        app.forms
+            .note(spam::page(posted), content, taken.sent.clone(), now);
         return Ok(taken);
     }
     let [key, _] = names;
     let capture = capture(app, door, posted, filled, headers, ip, key);
-    let answer = app.take(door.home.row.id, Intake::Capture(Box::new(capture)), once).await?;
+    let answer = app
+        .take(door.home.row.id, Intake::Capture(Box::new(capture)), once)
+        .await?;
     let taken = match answer {
-        Answer::Captured(captured) => Taken { sent: Sent { id: captured.id.to_string(), reference: captured.reference }, lead: Some(captured.id) },
+        Answer::Captured(captured) => Taken {
+            sent: Sent {
+                id: captured.id.to_string(),
+                reference: captured.reference,
+            },
+            lead: Some(captured.id),
+        },
         Answer::Repeated { status, body } if (200..300).contains(&status) => {
             let body: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
             let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-            let sent = Sent { id: text("id"), reference: text("reference") };
-            Taken { lead: sent.id.parse().ok(), sent }
+            let sent = Sent {
+                id: text("id"),
+                reference: text("reference"),
+            };
+            Taken {
+                lead: sent.id.parse().ok(),
+                sent,
+            }
         }
         other => return Err(refused(&other)),
     };
-    app.forms.note(spam::page(posted), content, taken.sent.clone(), now);
+    app.forms
+        .note(spam::page(posted), content, taken.sent.clone(), now);
     Ok(taken)
 }
 
@@ -56,7 +83,10 @@ pub(super) async fn take(app: &App, door: &Door, posted: &Posted, filled: Filled
 fn refused(answer: &Answer) -> ApiError {
     let (status, body) = crate::http::written(answer);
     let body: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
-    let mut error = ApiError::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), crate::http::Code::Invalid);
+    let mut error = ApiError::new(
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        crate::http::Code::Invalid,
+    );
     if let Some(detail) = body["detail"].as_str() {
         error = error.say(detail.to_owned());
     }
@@ -67,32 +97,76 @@ fn refused(answer: &Answer) -> ApiError {
 }
 
 /// The lead that the same content came to within the window, also when the server was restarted in between.
-async fn taken_before(app: &App, door: &Door, filled: &Filled, names: &[String; 2]) -> Result<Option<Taken>, ApiError> {
+async fn taken_before(
+    app: &App,
+    door: &Door,
+    filled: &Filled,
+    names: &[String; 2],
+) -> Result<Option<Taken>, ApiError> {
     let tenant = door.home.row.id;
-    let Some(point) = point(tenant, filled) else { return Ok(None) };
-    let (names, now, window) = (names.clone(), app.now(), door.form().anti_spam.duplicate_window);
+    let Some(point) = point(tenant, filled) else {
+        return Ok(None);
+    };
+    let (names, now, window) = (
+        names.clone(),
+        app.now(),
+        door.form().anti_spam.duplicate_window,
+    );
     let found = app
         .ask(move |store| {
-            let Some(lead) = store.lead_of(&point)? else { return Ok(None) };
-            let Some(lead) = store.lead(tenant, lead)? else { return Ok(None) };
+            let Some(lead) = store.lead_of(&point)? else {
+                return Ok(None);
+            };
+            let Some(lead) = store.lead(tenant, lead)? else {
+                return Ok(None);
+            };
             for name in &names {
-                if store.named_event(tenant, lead.id, name)?.is_some_and(|at| within(at, now, window)) {
+                if store
+                    .named_event(tenant, lead.id, name)?
+                    .is_some_and(|at| within(at, now, window))
+                {
                     return Ok(Some((lead.id, lead.number)));
                 }
             }
             Ok(None)
         })
         .await?;
-    Ok(found.map(|(lead, number)| Taken { sent: Sent { id: lead.to_string(), reference: door.home.tenant.references.write(number) }, lead: Some(lead) }))
+    Ok(found.map(|(lead, number)| Taken {
+        sent: Sent {
+            id: lead.to_string(),
+            reference: door.home.tenant.references.write(number),
+        },
+        lead: Some(lead),
+    }))
 }
 
 fn point(tenant: TenantId, filled: &Filled) -> Option<PointKey> {
-    let phone = filled.phone.as_ref().map(|phone| (PointKind::Phone, phone.as_str().to_owned()));
-    let (kind, value) = phone.or_else(|| filled.email.as_ref().map(|email| (PointKind::Email, email.key())))?;
-    Some(PointKey { tenant, kind, value })
+    let phone = filled
+        .phone
+        .as_ref()
+        .map(|phone| (PointKind::Phone, phone.as_str().to_owned()));
+    let (kind, value) = phone.or_else(|| {
+        filled
+            .email
+            .as_ref()
+            .map(|email| (PointKind::Email, email.key()))
+    })?;
+    Some(PointKey {
+        tenant,
+        kind,
+        value,
+    })
 }
 
-fn capture(app: &App, door: &Door, posted: &Posted, filled: Filled, headers: &HeaderMap, ip: IpAddr, key: String) -> Capture {
+fn capture(
+    app: &App,
+    door: &Door,
+    posted: &Posted,
+    filled: Filled,
+    headers: &HeaderMap,
+    ip: IpAddr,
+    key: String,
+) -> Capture {
     let form = door.form();
     let place = page_of(app, door, headers);
     let told = |consent: &config::Consent| ConsentTold {
@@ -108,10 +182,17 @@ fn capture(app: &App, door: &Door, posted: &Posted, filled: Filled, headers: &He
         method: "web_form".to_owned(),
         page: Some(place.clone()),
     };
-    let consents = form.consents.iter().filter(|consent| filled.consents.contains(&consent.field)).map(told).collect();
+    let consents = form
+        .consents
+        .iter()
+        .filter(|consent| filled.consents.contains(&consent.field))
+        .map(told)
+        .collect();
     let mut profile = filled.profile;
     profile.source = Some(form.source().to_owned());
-    let anonymous_id = posted.get("anonymous_id").filter(|id| id.len() <= 200 && !id.chars().any(char::is_control));
+    let anonymous_id = posted
+        .get("anonymous_id")
+        .filter(|id| id.len() <= 200 && !id.chars().any(char::is_control));
     Capture {
         profile,
         phone: filled.phone,
@@ -130,7 +211,13 @@ fn capture(app: &App, door: &Door, posted: &Posted, filled: Filled, headers: &He
 
 /// The page that the person filled in: the one that the browser names, else ours.
 fn page_of(app: &App, door: &Door, headers: &HeaderMap) -> String {
-    let named = headers.get(header::REFERER).or_else(|| headers.get(header::ORIGIN)).and_then(|value| value.to_str().ok());
+    let named = headers
+        .get(header::REFERER)
+        .or_else(|| headers.get(header::ORIGIN))
+        .and_then(|value| value.to_str().ok());
     let named = named.filter(|page| page.starts_with("https://") || page.starts_with("http://"));
-    named.map_or_else(|| format!("{}{}", app.settings.public_url, door.path()), |page| page.chars().take(500).collect())
+    named.map_or_else(
+        || format!("{}{}", app.settings.public_url, door.path()),
+        |page| page.chars().take(500).collect(),
+    )
 }

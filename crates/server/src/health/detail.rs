@@ -118,17 +118,32 @@ async fn detail(State(app): State<App>, request: Request) -> Result<Response, Ap
         None
     };
     let began = crate::loops::instant();
-    let asked = tokio::time::timeout(PATIENCE, app.ask(|store| Ok((store.waiting()?, store.flying()?)))).await;
+    let asked = tokio::time::timeout(
+        PATIENCE,
+        app.ask(|store| Ok((store.waiting()?, store.flying()?))),
+    )
+    .await;
     let took = began.elapsed();
     let health = assess(&app, caller.as_ref(), asked.ok().and_then(Result::ok), took);
-    let status = if health.status == "down" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let status = if health.status == "down" {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     Ok((status, Json(health)).into_response())
 }
 
-fn assess(app: &App, caller: Option<&Caller>, asked: Option<(Vec<WaitingCount>, i64)>, took: Duration) -> Health {
+fn assess(
+    app: &App,
+    caller: Option<&Caller>,
+    asked: Option<(Vec<WaitingCount>, i64)>,
+    took: Duration,
+) -> Health {
     let now = app.now();
     let answers = asked.is_some();
-    let queue = asked.map(|(waiting, flying)| queue(&waiting, flying, now)).unwrap_or_default();
+    let queue = asked
+        .map(|(waiting, flying)| queue(&waiting, flying, now))
+        .unwrap_or_default();
     let orders_waiting = app.inbox.waiting();
     let mut reasons = Vec::new();
     if app.stopping.is_cancelled() {
@@ -139,23 +154,43 @@ fn assess(app: &App, caller: Option<&Caller>, asked: Option<(Vec<WaitingCount>, 
     }
     let down = !reasons.is_empty();
     if queue.late_seconds > LATE {
-        reasons.push(format!("The oldest message has been due for {} seconds.", queue.late_seconds));
+        reasons.push(format!(
+            "The oldest message has been due for {} seconds.",
+            queue.late_seconds
+        ));
     }
     if orders_waiting > ORDERS_BEHIND {
         reasons.push(format!("{orders_waiting} requests wait for the database."));
     }
     let connections = caller.map(connections);
-    for one in connections.iter().flatten().filter(|one| one.trouble.is_some()) {
-        reasons.push(format!("Connection {} has trouble: {}", one.name, one.trouble.as_deref().unwrap_or_default()));
+    for one in connections
+        .iter()
+        .flatten()
+        .filter(|one| one.trouble.is_some())
+    {
+        reasons.push(format!(
+            "Connection {} has trouble: {}",
+            one.name,
+            one.trouble.as_deref().unwrap_or_default()
+        ));
     }
     Health {
-        status: if down { "down" } else if reasons.is_empty() { "healthy" } else { "degraded" },
+        status: if down {
+            "down"
+        } else if reasons.is_empty() {
+            "healthy"
+        } else {
+            "degraded"
+        },
         reasons,
         version: env!("CARGO_PKG_VERSION"),
         started_at: app.started_at,
         uptime_seconds: now.duration_since(app.started_at).as_secs().max(0),
         memory_bytes: memory(),
-        database: Database { answers, milliseconds: answers.then(|| (took.as_secs_f64() * 1e5).round() / 100.0) },
+        database: Database {
+            answers,
+            milliseconds: answers.then(|| (took.as_secs_f64() * 1e5).round() / 100.0),
+        },
         queue,
         orders_waiting,
         time_zone_data: zone_data(),
@@ -167,7 +202,14 @@ fn queue(waiting: &[WaitingCount], in_flight: i64, now: Timestamp) -> Queue {
     let oldest = waiting.iter().filter_map(|one| one.oldest).min();
     Queue {
         waiting: waiting.iter().map(|one| one.n).sum(),
-        channels: waiting.iter().map(|one| ChannelQueue { channel: one.channel, waiting: one.n, oldest_due_at: one.oldest }).collect(),
+        channels: waiting
+            .iter()
+            .map(|one| ChannelQueue {
+                channel: one.channel,
+                waiting: one.n,
+                oldest_due_at: one.oldest,
+            })
+            .collect(),
         oldest_due_at: oldest,
         late_seconds: oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs().max(0)),
         in_flight,
@@ -179,7 +221,14 @@ fn connections(caller: &Caller) -> Vec<ConnectionHealth> {
     let view = |row: &ringback_store::ConnectionRow| {
         let broken = home.broken.get(&row.id).cloned();
         let trouble = broken.clone().or_else(|| row.trouble.clone());
-        ConnectionHealth { id: row.id, name: row.name.clone(), channel: row.channel, configured: broken.is_none(), available: row.enabled && trouble.is_none(), trouble }
+        ConnectionHealth {
+            id: row.id,
+            name: row.name.clone(),
+            channel: row.channel,
+            configured: broken.is_none(),
+            available: row.enabled && trouble.is_none(),
+            trouble,
+        }
     };
     home.connections.iter().map(view).collect()
 }

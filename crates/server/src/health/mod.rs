@@ -16,7 +16,11 @@ use utoipa_axum::routes;
 
 /// Health and metrics.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).merge(detail::routes()).routes(routes!(metrics))
+    OpenApiRouter::new()
+        .routes(routes!(live))
+        .routes(routes!(ready))
+        .merge(detail::routes())
+        .routes(routes!(metrics))
 }
 
 /// A database that takes longer than this does not answer.
@@ -57,6 +61,9 @@ async fn ready(State(app): State<App>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "The text format", body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
     let mut response = app.metrics.render().into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
     response
 }

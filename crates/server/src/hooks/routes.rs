@@ -26,32 +26,45 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/hooks/{connection}/{secret}", post(receive))
 }
 
-async fn receive(State(app): State<App>, Path((connection, secret)): Path<(String, String)>, request: Request) -> Response {
+async fn receive(
+    State(app): State<App>,
+    Path((connection, secret)): Path<(String, String)>,
+    request: Request,
+) -> Response {
     let Some((home, row)) = find(&app, &connection, &secret) else {
-        counter!("ringback_hooks_total", "provider" => "none", "outcome" => "no_such_door").increment(1);
+        counter!("ringback_hooks_total", "provider" => "none", "outcome" => "no_such_door")
+            .increment(1);
         return StatusCode::FORBIDDEN.into_response();
     };
     let provider = row.provider.clone();
-    let count = move |outcome: &'static str| counter!("ringback_hooks_total", "provider" => provider.clone(), "outcome" => outcome).increment(1);
+    let count = move |outcome: &'static str| {
+        counter!("ringback_hooks_total", "provider" => provider.clone(), "outcome" => outcome)
+            .increment(1);
+    };
     let Some(channel) = home.channels.get(&row.id).map(Arc::clone) else {
         count("broken_connection");
         return later("The connection's settings cannot be opened.");
     };
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().map(str::to_owned);
-    let body = match crate::http::extract::read(Request::from_parts(parts.clone(), body), &app).await {
-        Ok(body) => body,
-        Err(error) => {
-            count("unreadable");
-            return error.into_response();
-        }
-    };
+    let body =
+        match crate::http::extract::read(Request::from_parts(parts.clone(), body), &app).await {
+            Ok(body) => body,
+            Err(error) => {
+                count("unreadable");
+                return error.into_response();
+            }
+        };
     let hook = raw(&app, &row, query.as_deref(), parts.headers, body);
     match prove(&app, channel.as_ref(), &hook).await {
         Ok(events) => match take(&app, &home, row.id, events).await {
             Ok(spoke) => {
                 count("taken");
-                if spoke { silence() } else { StatusCode::NO_CONTENT.into_response() }
+                if spoke {
+                    silence()
+                } else {
+                    StatusCode::NO_CONTENT.into_response()
+                }
             }
             Err(error) => {
                 count("not_stored");
@@ -88,22 +101,42 @@ fn find(app: &App, connection: &str, secret: &str) -> Option<(Arc<Home>, Connect
 }
 
 /// The webhook as it came, under the address that it was given: never under what `Host` says.
-fn raw(app: &App, row: &ConnectionRow, query: Option<&str>, headers: HeaderMap, body: Bytes) -> RawHook {
+fn raw(
+    app: &App,
+    row: &ConnectionRow,
+    query: Option<&str>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> RawHook {
     let mut url = crate::loops::webhook_url(&app.settings.public_url, row);
     if let Some(query) = query {
         url.push('?');
         url.push_str(query);
     }
-    RawHook { method: Method::POST, url, headers, body }
+    RawHook {
+        method: Method::POST,
+        url,
+        headers,
+        body,
+    }
 }
 
-async fn prove(app: &App, channel: &dyn Channel, hook: &RawHook) -> Result<Vec<HookEvent>, HookError> {
+async fn prove(
+    app: &App,
+    channel: &dyn Channel,
+    hook: &RawHook,
+) -> Result<Vec<HookEvent>, HookError> {
     channel.prepare(hook).await?;
     channel.read(hook, app.now())
 }
 
 /// Puts everything that was reported before the writer and waits for the commit. True when a person spoke.
-async fn take(app: &App, home: &Home, connection: ConnectionId, events: Vec<HookEvent>) -> Result<bool, ApiError> {
+async fn take(
+    app: &App,
+    home: &Home,
+    connection: ConnectionId,
+    events: Vec<HookEvent>,
+) -> Result<bool, ApiError> {
     let at = app.now();
     let (mut orders, mut spoke) = (Vec::with_capacity(events.len()), false);
     for event in events {
@@ -115,14 +148,22 @@ async fn take(app: &App, home: &Home, connection: ConnectionId, events: Vec<Hook
             HookEvent::Report(report) => Intake::Report(Box::new(report)),
             HookEvent::Inbound(inbound) => {
                 spoke |= inbound.channel == ChannelKind::Sms;
-                Intake::Inbound { inbound: Box::new(read_sender(home, inbound)), connection: Some(connection) }
+                Intake::Inbound {
+                    inbound: Box::new(read_sender(home, inbound)),
+                    connection: Some(connection),
+                }
             }
             HookEvent::Confirm { url } => {
                 confirm(app, url);
                 continue;
             }
         };
-        orders.push(Order { tenant: home.row.id, at, intake, once: None });
+        orders.push(Order {
+            tenant: home.row.id,
+            at,
+            intake,
+            once: None,
+        });
     }
     for answer in app.inbox.take_all(orders).await {
         // A provider that hears of trouble sends it again; what was taken already is known by its name then.
@@ -136,9 +177,16 @@ async fn take(app: &App, home: &Home, connection: ConnectionId, events: Vec<Hook
 /// The sender as leads have it: E.164, or the address's key. Short codes and the like stay as they are.
 fn read_sender(home: &Home, mut inbound: Inbound) -> Inbound {
     let parsed = match inbound.channel {
-        ChannelKind::Sms => Phone::parse(&inbound.from, home.tenant.config.settings.region).ok().map(|phone| phone.as_str().to_owned()),
+        ChannelKind::Sms => Phone::parse(&inbound.from, home.tenant.config.settings.region)
+            .ok()
+            .map(|phone| phone.as_str().to_owned()),
         ChannelKind::Email | ChannelKind::Webhook => {
-            let bare = inbound.from.rsplit_once('<').map_or(inbound.from.as_str(), |(_, rest)| rest.trim_end_matches([' ', '>']));
+            let bare = inbound
+                .from
+                .rsplit_once('<')
+                .map_or(inbound.from.as_str(), |(_, rest)| {
+                    rest.trim_end_matches([' ', '>'])
+                });
             Email::parse(bare).ok().map(|email| email.key())
         }
     };
@@ -157,11 +205,23 @@ fn confirm(app: &App, url: String) {
                 return;
             }
         };
-        let call = Call { method: Method::GET, uri, headers: HeaderMap::new(), body: Bytes::new(), deadline: Duration::from_secs(10) };
+        let call = Call {
+            method: Method::GET,
+            uri,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            deadline: Duration::from_secs(10),
+        };
         match http.call(call).await {
-            Ok(answer) if answer.status.is_success() => tracing::info!("a subscription was confirmed"),
-            Ok(answer) => tracing::warn!(status = %answer.status, "a subscription could not be confirmed"),
-            Err(broke) => tracing::warn!(why = ?broke.reason(), "a subscription could not be confirmed"),
+            Ok(answer) if answer.status.is_success() => {
+                tracing::info!("a subscription was confirmed");
+            }
+            Ok(answer) => {
+                tracing::warn!(status = %answer.status, "a subscription could not be confirmed");
+            }
+            Err(broke) => {
+                tracing::warn!(why = ?broke.reason(), "a subscription could not be confirmed");
+            }
         }
     });
 }
@@ -169,13 +229,16 @@ fn confirm(app: &App, url: String) {
 /// Providers of texts read the answer as what to say back: nothing, because what is said goes through the gate.
 fn silence() -> Response {
     let mut response = (StatusCode::OK, "<Response/>").into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     response
 }
 
 /// Not now: the provider sends it again.
 fn later(why: &'static str) -> Response {
-    let mut error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, crate::http::Code::Busy).say(why);
+    let mut error =
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, crate::http::Code::Busy).say(why);
     error.retry_after = Some(60);
     error.into_response()
 }

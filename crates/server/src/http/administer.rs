@@ -28,11 +28,23 @@ pub(crate) struct Act {
 impl Act {
     /// An action by the caller of a route.
     pub(crate) fn new(caller: &Caller, peer: Peer, action: &'static str, details: Value) -> Self {
-        Self { tenant: caller.home.row.id, actor: caller.actor(), address: peer.0.to_string(), action, details, once: None }
+        Self {
+            tenant: caller.home.row.id,
+            actor: caller.actor(),
+            address: peer.0.to_string(),
+            action,
+            details,
+            once: None,
+        }
     }
 
     /// With the caller's Idempotency-Key, if it sent one.
-    pub(crate) fn once(mut self, headers: &HeaderMap, route: &str, body: &[u8]) -> Result<Self, ApiError> {
+    pub(crate) fn once(
+        mut self,
+        headers: &HeaderMap,
+        route: &str,
+        body: &[u8],
+    ) -> Result<Self, ApiError> {
         self.once = once(headers, route, body)?;
         Ok(self)
     }
@@ -49,17 +61,28 @@ pub(crate) struct Deed {
 impl Deed {
     /// Something was made: 201.
     pub(crate) fn made(body: &impl Serialize) -> Self {
-        Self { status: StatusCode::CREATED, ..Self::done(body) }
+        Self {
+            status: StatusCode::CREATED,
+            ..Self::done(body)
+        }
     }
 
     /// Something was changed: 200.
     pub(crate) fn done(body: &impl Serialize) -> Self {
-        Self { status: StatusCode::OK, body: serde_json::to_string(body).unwrap_or_else(|_| "{}".into()), secret: false }
+        Self {
+            status: StatusCode::OK,
+            body: serde_json::to_string(body).unwrap_or_else(|_| "{}".into()),
+            secret: false,
+        }
     }
 
     /// Something is gone: 204.
     pub(crate) const fn gone() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: String::new(), secret: false }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: String::new(),
+            secret: false,
+        }
     }
 
     /// The answer holds a secret: kept sealed for a repeated call, never in the clear.
@@ -73,14 +96,26 @@ const SEALED: &str = "sealed:";
 
 impl App {
     /// Does an administrative action in one commit with its audit entry, then reads the houses anew.
-    pub(crate) async fn administer(&self, act: Act, work: impl FnOnce(&Writer) -> Result<Deed, ApiError> + Send + 'static) -> ApiResult<Response> {
+    pub(crate) async fn administer(
+        &self,
+        act: Act,
+        work: impl FnOnce(&Writer) -> Result<Deed, ApiError> + Send + 'static,
+    ) -> ApiResult<Response> {
         let app = self.clone();
-        let done = self.inbox.job(move |writer| app.administer_now(writer, &act, work)).await?;
+        let done = self
+            .inbox
+            .job(move |writer| app.administer_now(writer, &act, work))
+            .await?;
         let (status, body, repeated) = done?;
         Ok(respond(status, body, repeated))
     }
 
-    fn administer_now(&self, writer: &mut Writer, act: &Act, work: impl FnOnce(&Writer) -> Result<Deed, ApiError>) -> Result<(u16, String, bool), ApiError> {
+    fn administer_now(
+        &self,
+        writer: &mut Writer,
+        act: &Act,
+        work: impl FnOnce(&Writer) -> Result<Deed, ApiError>,
+    ) -> Result<(u16, String, bool), ApiError> {
         let now = self.now();
         if let Some(once) = &act.once
             && let Some(before) = writer.answered(act.tenant, once, now)?
@@ -92,9 +127,20 @@ impl App {
         }
         writer.begin()?;
         let deed = work(writer).and_then(|deed| {
-            writer.write_audit(act.tenant, &act.actor, Some(&act.address), act.action, &act.details, now)?;
+            writer.write_audit(
+                act.tenant,
+                &act.actor,
+                Some(&act.address),
+                act.action,
+                &act.details,
+                now,
+            )?;
             if let Some(once) = &act.once {
-                let kept = if deed.secret { self.sealed(act.tenant, &deed.body) } else { deed.body.clone() };
+                let kept = if deed.secret {
+                    self.sealed(act.tenant, &deed.body)
+                } else {
+                    deed.body.clone()
+                };
                 writer.remember(act.tenant, once, deed.status.as_u16(), &kept, now)?;
             }
             writer.commit()?;
@@ -114,13 +160,27 @@ impl App {
 
     fn sealed(&self, tenant: TenantId, body: &str) -> String {
         let map = BTreeMap::from([("body".to_owned(), body.to_owned())]);
-        format!("{SEALED}{}", URL_SAFE_NO_PAD.encode(self.registry.master().seal(tenant, ConnectionId::from_raw(0), &map)))
+        format!(
+            "{SEALED}{}",
+            URL_SAFE_NO_PAD.encode(self.registry.master().seal(
+                tenant,
+                ConnectionId::from_raw(0),
+                &map
+            ))
+        )
     }
 
     fn unsealed(&self, tenant: TenantId, kept: String) -> Result<String, ApiError> {
-        let Some(sealed) = kept.strip_prefix(SEALED) else { return Ok(kept) };
+        let Some(sealed) = kept.strip_prefix(SEALED) else {
+            return Ok(kept);
+        };
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(ApiError::internal)?;
-        let mut map = self.registry.master().open(tenant, ConnectionId::from_raw(0), &bytes).map_err(ApiError::internal)?;
-        map.remove("body").ok_or_else(|| ApiError::internal("a sealed answer without a body"))
+        let mut map = self
+            .registry
+            .master()
+            .open(tenant, ConnectionId::from_raw(0), &bytes)
+            .map_err(ApiError::internal)?;
+        map.remove("body")
+            .ok_or_else(|| ApiError::internal("a sealed answer without a body"))
     }
 }

@@ -52,10 +52,18 @@ pub struct Caller {
 impl Caller {
     /// Ends with 403 when the key does not open this.
     pub fn may(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.key.scopes.iter().any(|one| one == "*" || one == scope.as_str()) {
+        if self
+            .key
+            .scopes
+            .iter()
+            .any(|one| one == "*" || one == scope.as_str())
+        {
             Ok(())
         } else {
-            Err(ApiError::forbidden(format!("This key does not have the scope `{}`.", scope.as_str())))
+            Err(ApiError::forbidden(format!(
+                "This key does not have the scope `{}`.",
+                scope.as_str()
+            )))
         }
     }
 
@@ -63,7 +71,9 @@ impl Caller {
     pub fn may_change(&self, scope: Scope) -> Result<(), ApiError> {
         self.may(scope)?;
         if self.sandbox() {
-            return Err(ApiError::forbidden("A test key only reaches the sandbox. Use a live key to change this."));
+            return Err(ApiError::forbidden(
+                "A test key only reaches the sandbox. Use a live key to change this.",
+            ));
         }
         Ok(())
     }
@@ -100,7 +110,12 @@ fn letters(n: usize) -> String {
     let mut out = String::with_capacity(n);
     while out.len() < n {
         // Bytes at or over 248 would favour the first letters.
-        out.extend(crate::clock::random_bytes::<32>().iter().filter(|byte| **byte < 248).map(|byte| LETTERS[usize::from(byte % 62)] as char));
+        out.extend(
+            crate::clock::random_bytes::<32>()
+                .iter()
+                .filter(|byte| **byte < 248)
+                .map(|byte| LETTERS[usize::from(byte % 62)] as char),
+        );
     }
     out.truncate(n);
     out
@@ -116,8 +131,15 @@ pub fn make_key(kind: KeyKind) -> KeyText {
     let shown = format!("{prefix}{}", letters(8));
     let secret = letters(32);
     let check = Sha256::digest(format!("{shown}{secret}").as_bytes());
-    let check: String = check.iter().take(4).map(|byte| LETTERS[usize::from(byte % 62)] as char).collect();
-    KeyText { whole: format!("{shown}{secret}{check}"), shown }
+    let check: String = check
+        .iter()
+        .take(4)
+        .map(|byte| LETTERS[usize::from(byte % 62)] as char)
+        .collect();
+    KeyText {
+        whole: format!("{shown}{secret}{check}"),
+        shown,
+    }
 }
 
 /// What is kept of a key. Its 190 random bits need no slow hash.
@@ -127,8 +149,12 @@ pub fn hash_key(whole: &str) -> [u8; 32] {
 
 /// The part of a key that is looked up: kind and 8 letters, or all of an adopted write key.
 pub(crate) fn shown_part(whole: &str) -> &str {
-    let prefix = ["rb_live_", "rb_test_", "rb_write_"].into_iter().find(|prefix| whole.starts_with(prefix));
-    prefix.and_then(|prefix| whole.get(..prefix.len() + 8)).unwrap_or(whole)
+    let prefix = ["rb_live_", "rb_test_", "rb_write_"]
+        .into_iter()
+        .find(|prefix| whole.starts_with(prefix));
+    prefix
+        .and_then(|prefix| whole.get(..prefix.len() + 8))
+        .unwrap_or(whole)
 }
 
 /// The key behind a text, when it opens something.
@@ -137,13 +163,19 @@ pub(crate) fn find(app: &App, whole: &str, kinds: &[KeyKind]) -> Option<Caller> 
         return None;
     }
     let houses = app.registry.houses();
-    let key = houses.keys.get(shown_part(whole)).filter(|key| kinds.contains(&key.kind))?;
+    let key = houses
+        .keys
+        .get(shown_part(whole))
+        .filter(|key| kinds.contains(&key.kind))?;
     constant_time::verify_slices_are_equal(&hash_key(whole), &key.hash).ok()?;
     if key.expires_at.is_some_and(|at| at <= app.now()) {
         return None;
     }
     let home = houses.homes.get(&key.tenant)?;
-    Some(Caller { home: Arc::clone(home), key: Arc::clone(key) })
+    Some(Caller {
+        home: Arc::clone(home),
+        key: Arc::clone(key),
+    })
 }
 
 /// The user of a Basic authorization, for write keys.
@@ -153,7 +185,9 @@ pub(crate) fn basic_user(headers: &HeaderMap) -> Option<String> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim())
+        .ok()?;
     let text = String::from_utf8(decoded).ok()?;
     text.split(':').next().map(str::to_owned)
 }
@@ -162,12 +196,18 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let (scheme, whole) = value.and_then(|value| value.split_once(' ')).ok_or_else(ApiError::unauthorized)?;
+        let value = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let (scheme, whole) = value
+            .and_then(|value| value.split_once(' '))
+            .ok_or_else(ApiError::unauthorized)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(ApiError::unauthorized());
         }
-        let caller = find(app, whole.trim(), &[KeyKind::Secret, KeyKind::Test]).ok_or_else(ApiError::unauthorized)?;
+        let caller = find(app, whole.trim(), &[KeyKind::Secret, KeyKind::Test])
+            .ok_or_else(ApiError::unauthorized)?;
         if let Some(per_minute) = caller.home.row.requests_per_minute {
             let drawn = app.limits.tenant(caller.home.row.id, per_minute);
             let (Ok(left) | Err(left)) = drawn;

@@ -7,10 +7,12 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{
+    HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem,
+};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Type};
-use utoipa::OpenApi as _;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 #[derive(utoipa::OpenApi)]
@@ -44,14 +46,17 @@ pub(crate) fn frame() -> OpenApi {
 
 /// Adds what holds for every route: keys, idempotency, and the errors anybody may meet.
 pub(crate) fn complete(mut api: OpenApi) -> OpenApi {
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key of a tenant.")).build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key of a tenant."))
+        .build();
     if let Some(components) = &mut api.components {
         components.add_security_scheme("key", SecurityScheme::Http(bearer));
     }
     for (path, item) in &mut api.paths.paths {
         let guarded = path.starts_with("/v1/");
         for (method, operation) in operations(item) {
-            describe(path, method, operation, guarded);
+            describe(path, &method, operation, guarded);
         }
     }
     api
@@ -65,38 +70,64 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Ope
         (HttpMethod::Patch, &mut item.patch),
         (HttpMethod::Delete, &mut item.delete),
     ];
-    all.into_iter().filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+    all.into_iter()
+        .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
 }
 
-fn describe(path: &str, method: HttpMethod, operation: &mut Operation, guarded: bool) {
+fn describe(path: &str, method: &HttpMethod, operation: &mut Operation, guarded: bool) {
     let mut errors: Vec<(&str, &str)> = Vec::new();
     let keyed = guarded && operation.security.is_none();
     if keyed {
         operation.security = Some(vec![SecurityRequirement::new("key", [""; 0])]);
-        errors.extend([("401", "No key, or one that opens nothing"), ("403", "The key does not open this"), ("429", "Too many requests")]);
+        errors.extend([
+            ("401", "No key, or one that opens nothing"),
+            ("403", "The key does not open this"),
+            ("429", "Too many requests"),
+        ]);
     }
     if path.contains('{') {
         errors.push(("404", "There is nothing by that name in this tenant"));
     }
-    let parameters = operation.parameters.as_ref().is_some_and(|list| list.iter().any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query)));
+    let parameters = operation.parameters.as_ref().is_some_and(|list| {
+        list.iter()
+            .any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query))
+    });
     if operation.request_body.is_some() {
-        errors.extend([("400", "The body cannot be read"), ("413", "The body is too large")]);
+        errors.extend([
+            ("400", "The body cannot be read"),
+            ("413", "The body is too large"),
+        ]);
     }
     if operation.request_body.is_some() || parameters {
         errors.push(("422", "A value cannot be used; `field` says which"));
     }
-    if guarded && method != HttpMethod::Get {
-        errors.push(("503", "The server is behind or stopping; nothing was stored, try again"));
+    if guarded && *method != HttpMethod::Get {
+        errors.push((
+            "503",
+            "The server is behind or stopping; nothing was stored, try again",
+        ));
     }
     if keyed && matches!(method, HttpMethod::Post | HttpMethod::Patch) {
         errors.push(("409", "It cannot be done as things stand"));
-        operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+        operation
+            .parameters
+            .get_or_insert_default()
+            .push(RefOr::T(idempotency_key()));
     }
     for (status, says) in errors {
-        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
-            let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-            RefOr::T(ResponseBuilder::new().description(says).content("application/problem+json", content).build())
-        });
+        operation
+            .responses
+            .responses
+            .entry(status.to_owned())
+            .or_insert_with(|| {
+                let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+                RefOr::T(
+                    ResponseBuilder::new()
+                        .description(says)
+                        .content("application/problem+json", content)
+                        .build(),
+                )
+            });
     }
 }
 
@@ -115,16 +146,29 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// `/openapi.json` and the page at `/docs`.
 pub(crate) fn pages(api: OpenApi) -> Router<App> {
     // Without "none" the page would ask a server of its makers whether the document is valid.
-    let config = Config::default().validator_url("none").persist_authorization(false);
-    let ui = SwaggerUi::new("/docs").url("/openapi.json", api).config(config);
+    let config = Config::default()
+        .validator_url("none")
+        .persist_authorization(false);
+    let ui = SwaggerUi::new("/docs")
+        .url("/openapi.json", api)
+        .config(config);
     Router::<App>::from(ui).layer(axum::middleware::from_fn(guard))
 }
 
 async fn guard(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }

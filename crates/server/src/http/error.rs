@@ -75,8 +75,8 @@ pub struct ApiError {
     pub status: StatusCode,
     /// The stable code.
     pub code: Cow<'static, str>,
-    /// What it means, in a few words.
-    pub title: &'static str,
+    /// What it means; the code above may be narrower.
+    pub kind: Code,
     /// A sentence for the person who must act.
     pub detail: Cow<'static, str>,
     /// The field at fault, as a path.
@@ -84,7 +84,7 @@ pub struct ApiError {
     /// Seconds until it is worth trying again.
     pub retry_after: Option<u32>,
     /// Everything that is wrong with a configuration, each with its place and mend (W5).
-    pub errors: Vec<ringback_core::config::Problem>,
+    pub errors: Box<[ringback_core::config::Problem]>,
     /// For the log, never for the caller.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -115,15 +115,15 @@ pub struct Problem<'a> {
 
 impl ApiError {
     /// An error of this status and code; its detail is the title until [`ApiError::say`].
-    pub const fn new(status: StatusCode, code: Code) -> Self {
+    pub fn new(status: StatusCode, code: Code) -> Self {
         Self {
             status,
             code: Cow::Borrowed(code.as_str()),
-            title: code.title(),
+            kind: code,
             detail: Cow::Borrowed(code.title()),
             field: None,
             retry_after: None,
-            errors: Vec::new(),
+            errors: Box::new([]),
             source: None,
         }
     }
@@ -134,17 +134,27 @@ impl ApiError {
     }
 
     /// 422 with the field at fault.
-    pub fn invalid(field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid).say(detail).at(field)
+    pub fn invalid(
+        field: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid)
+            .say(detail)
+            .at(field)
     }
 
     /// 422 with everything that is wrong with a configuration.
     pub fn configuration(errors: Vec<ringback_core::config::Problem>) -> Self {
         let n = errors.len();
         let said = errors.first().map(ToString::to_string).unwrap_or_default();
-        let rest = if n > 1 { format!(" And {} more, see `errors`.", n - 1) } else { String::new() };
-        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Configuration).say(format!("Nothing was stored. {said}{rest}"));
-        error.errors = errors;
+        let rest = if n > 1 {
+            format!(" And {} more, see `errors`.", n - 1)
+        } else {
+            String::new()
+        };
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Configuration)
+            .say(format!("Nothing was stored. {said}{rest}"));
+        error.errors = errors.into();
         error
     }
 
@@ -172,14 +182,16 @@ impl ApiError {
 
     /// 429 with the wait in seconds.
     pub fn too_many(retry_after: u32) -> Self {
-        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooMany).say(format!("Too many requests. Try again in {retry_after} s."));
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooMany)
+            .say(format!("Too many requests. Try again in {retry_after} s."));
         error.retry_after = Some(retry_after);
         error
     }
 
     /// 500; the cause goes to the log.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal).say("This was written down for the operator. Trying again may help.");
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
+            .say("This was written down for the operator. Trying again may help.");
         error.source = Some(cause.into());
         error
     }
@@ -200,7 +212,7 @@ impl ApiError {
     pub fn body(&self) -> String {
         let problem = Problem {
             kind: format!("urn:ringback:problem:{}", self.code),
-            title: self.title,
+            title: self.kind.title(),
             status: self.status.as_u16(),
             detail: &self.detail,
             code: &self.code,
@@ -225,7 +237,10 @@ impl IntoResponse for ApiError {
         }
         let mut response = (self.status, self.body()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -6,12 +6,12 @@ use crate::app::App;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -30,7 +30,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let raw = read(request, app).await?;
-        Ok(Self { value: parse(&raw)?, raw })
+        Ok(Self {
+            value: parse(&raw)?,
+            raw,
+        })
     }
 }
 
@@ -48,19 +51,28 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for MaybeBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let raw = read(request, app).await?;
-        let value = if raw.iter().all(u8::is_ascii_whitespace) { T::default() } else { parse(&raw)? };
+        let value = if raw.iter().all(u8::is_ascii_whitespace) {
+            T::default()
+        } else {
+            parse(&raw)?
+        };
         Ok(Self { value, raw })
     }
 }
 
 /// The body's bytes, within the route's limit.
 pub(crate) async fn read(request: Request, app: &App) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, app).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge).say("The body is larger than this route takes.")
-        }
-        _ => ApiError::bad_request("The body ended before it was whole."),
-    })
+    Bytes::from_request(request, app)
+        .await
+        .map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(error)
+                if error.status() == StatusCode::PAYLOAD_TOO_LARGE =>
+            {
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge)
+                    .say("The body is larger than this route takes.")
+            }
+            _ => ApiError::bad_request("The body ended before it was whole."),
+        })
 }
 
 /// Reads JSON; what is wrong is said with its field.
@@ -71,21 +83,36 @@ pub(crate) fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     // The second reading costs time only where something is wrong: it knows at which field.
     let mut reader = serde_json::Deserializer::from_slice(raw);
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => Err(ApiError::bad_request("There is something after the end of the JSON document.")),
+        Ok(_) => Err(ApiError::bad_request(
+            "There is something after the end of the JSON document.",
+        )),
         Err(error) => {
             let path = error.path().to_string();
             let inner = error.into_inner();
             match inner.classify() {
                 serde_json::error::Category::Data => {
                     let text = inner.to_string();
-                    let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+                    let text = text
+                        .split(" at line ")
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned();
                     let mut refused = ApiError::invalid(path.clone(), format!("{path}: {text}."));
-                    if let Some(field) = text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-                        refused = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Missing).say(format!("`{field}` is missing.")).at(field.to_owned());
+                    if let Some(field) = text
+                        .strip_prefix("missing field `")
+                        .and_then(|rest| rest.strip_suffix('`'))
+                    {
+                        refused = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Missing)
+                            .say(format!("`{field}` is missing."))
+                            .at(field.to_owned());
                     }
                     Err(refused)
                 }
-                _ => Err(ApiError::bad_request(format!("The body is no JSON: line {}, column {}.", inner.line(), inner.column()))),
+                _ => Err(ApiError::bad_request(format!(
+                    "The body is no JSON: line {}, column {}.",
+                    inner.line(),
+                    inner.column()
+                ))),
             }
         }
     }
@@ -101,7 +128,14 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Queries<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match Query::<T>::from_request_parts(parts, app).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid).say(format!("The query cannot be read: {}", rejection.body_text())).at("query")),
+            Err(rejection) => Err(
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid)
+                    .say(format!(
+                        "The query cannot be read: {}",
+                        rejection.body_text()
+                    ))
+                    .at("query"),
+            ),
         }
     }
 }
@@ -114,7 +148,9 @@ impl<T: FromStr> FromRequestParts<App> for PathId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| ApiError::not_found())?;
+        let Path(text) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| ApiError::not_found())?;
         text.parse().map(Self).map_err(|_| ApiError::not_found())
     }
 }
@@ -127,7 +163,9 @@ impl FromRequestParts<App> for PathText {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| ApiError::not_found())?;
+        let Path(text) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| ApiError::not_found())?;
         if text.is_empty() || text.len() > 320 || text.chars().any(char::is_control) {
             return Err(ApiError::not_found());
         }
@@ -144,7 +182,9 @@ impl FromRequest<App> for Text {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let raw = read(request, app).await?;
-        String::from_utf8(raw.into()).map(Self).map_err(|_| ApiError::bad_request("The body is no text in UTF-8."))
+        String::from_utf8(raw.into())
+            .map(Self)
+            .map_err(|_| ApiError::bad_request("The body is no text in UTF-8."))
     }
 }
 
@@ -192,7 +232,11 @@ pub struct Limit(pub u32);
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().ok().filter(|n| (1..=200).contains(n)).map(Self).ok_or_else(|| serde::de::Error::custom("limit is a number from 1 to 200"))
+        text.parse()
+            .ok()
+            .filter(|n| (1..=200).contains(n))
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("limit is a number from 1 to 200"))
     }
 }
 
@@ -210,7 +254,10 @@ impl Page {
 
 /// A cursor as what it stands for. 422 when it is none.
 pub(crate) fn cursor<T: FromStr>(after: Option<&str>) -> Result<Option<T>, ApiError> {
-    after.filter(|after| !after.is_empty()).map(|after| after.parse().map_err(|_| not_a_cursor())).transpose()
+    after
+        .filter(|after| !after.is_empty())
+        .map(|after| after.parse().map_err(|_| not_a_cursor()))
+        .transpose()
 }
 
 /// 422 for a text that is no cursor.
@@ -226,8 +273,14 @@ impl FromRequestParts<App> for Peer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+        let forwarded = parts
+            .headers
+            .get("x-forwarded-for")
+            .and_then(|value| value.to_str().ok());
         Ok(Self(app.address(peer, forwarded)))
     }
 }
@@ -238,7 +291,9 @@ pub(crate) struct LeftSlot(Arc<OnceLock<Left>>);
 
 impl LeftSlot {
     pub(crate) fn set(&self, left: Left) {
-        let _ = self.0.set(left);
+        if self.0.set(left).is_err() {
+            tracing::debug!("a request drew from two limits; the first is told");
+        }
     }
 }
 
@@ -246,14 +301,34 @@ impl LeftSlot {
 pub(crate) async fn headers(mut request: Request, next: Next) -> Response {
     let slot = LeftSlot::default();
     request.extensions_mut().insert(slot.clone());
-    let id = request.headers().get("x-request-id").cloned().filter(|id| id.len() <= 64);
+    let id = request
+        .headers()
+        .get("x-request-id")
+        .cloned()
+        .filter(|id| id.len() <= 64);
+    let api = request.uri().path().starts_with("/v1/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if api {
+        // What is known about people stays out of every cache on the way.
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+    }
     if let Some(left) = slot.0.get() {
         let number = |n: u32| HeaderValue::from(n);
-        headers.insert(HeaderName::from_static("ratelimit-limit"), number(left.limit));
-        headers.insert(HeaderName::from_static("ratelimit-remaining"), number(left.remaining));
-        headers.insert(HeaderName::from_static("ratelimit-reset"), number(left.wait));
+        headers.insert(
+            HeaderName::from_static("ratelimit-limit"),
+            number(left.limit),
+        );
+        headers.insert(
+            HeaderName::from_static("ratelimit-remaining"),
+            number(left.remaining),
+        );
+        headers.insert(
+            HeaderName::from_static("ratelimit-reset"),
+            number(left.wait),
+        );
     }
     let id = id.unwrap_or_else(|| {
         let bytes = crate::clock::random_bytes::<8>();

@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::http::auth::shown_part;
-use crate::http::{Act, ApiError, ApiResult, Body, Caller, Deed, Listed, PathId, Peer, Scope, hash_key, make_key};
+use crate::http::{
+    Act, ApiError, ApiResult, Body, Caller, Deed, Listed, PathId, Peer, Scope, hash_key, make_key,
+};
 use crate::leads::text;
 use axum::Json;
 use axum::extract::State;
@@ -19,7 +21,9 @@ use utoipa_axum::routes;
 
 /// Every route about keys.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(revoke))
 }
 
 /// A key, without the key.
@@ -95,15 +99,28 @@ async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<Listed<K
     caller.may(Scope::Admin)?;
     let tenant = caller.home.row.id;
     let rows = app.ask(move |store| store.keys_of(tenant)).await?;
-    Ok(Json(Listed::all(rows.iter().map(|row| KeyBody::new(row, None)).collect())))
+    Ok(Json(Listed::all(
+        rows.iter().map(|row| KeyBody::new(row, None)).collect(),
+    )))
 }
 
 /// Makes a key. The answer is the only place where it is ever shown.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = NewKey, responses((status = 201, description = "The key, shown once", body = KeyBody)))]
-async fn create(State(app): State<App>, caller: Caller, peer: Peer, headers: HeaderMap, body: Body<NewKey>) -> ApiResult<Response> {
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body<NewKey>,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Admin)?;
     let told = body.value;
-    let name = text(Some(told.name), "name")?.ok_or_else(|| ApiError::invalid("name", "Give the key a name, so that people know what it is for."))?;
+    let name = text(Some(told.name), "name")?.ok_or_else(|| {
+        ApiError::invalid(
+            "name",
+            "Give the key a name, so that people know what it is for.",
+        )
+    })?;
     let kind = kind(told.kind.as_deref())?;
     let scopes = scopes(&caller, kind, told.scopes)?;
     let now = app.now();
@@ -130,12 +147,26 @@ async fn create(State(app): State<App>, caller: Caller, peer: Peer, headers: Hea
         revoked_at: None,
         created_at: now,
     };
-    let act = Act::new(&caller, peer, "key.create", json!({"id": row.id, "kind": kind.as_str(), "name": row.name, "scopes": row.scopes}));
+    let act = Act::new(
+        &caller,
+        peer,
+        "key.create",
+        json!({"id": row.id, "kind": kind.as_str(), "name": row.name, "scopes": row.scopes}),
+    );
     let act = act.once(&headers, "POST /v1/keys", &body.raw)?;
     let deed = move |writer: &ringback_store::Writer| {
         // A key that was revoked holds its name too: a value once public may have been copied.
-        if writer.keys()?.iter().any(|one| one.shown == row.shown) || writer.keys_of(row.tenant)?.iter().any(|one| one.shown == row.shown) {
-            return Err(ApiError::conflict("value_taken", "This value cannot be used. Choose another, or let the server make one.").at("value"));
+        if writer.keys()?.iter().any(|one| one.shown == row.shown)
+            || writer
+                .keys_of(row.tenant)?
+                .iter()
+                .any(|one| one.shown == row.shown)
+        {
+            return Err(ApiError::conflict(
+                "value_taken",
+                "This value cannot be used. Choose another, or let the server make one.",
+            )
+            .at("value"));
         }
         writer.insert_key(&row)?;
         Ok(Deed::made(&KeyBody::new(&row, Some(whole))).secret())
@@ -145,28 +176,49 @@ async fn create(State(app): State<App>, caller: Caller, peer: Peer, headers: Hea
 
 /// Revokes a key: from this instant it opens nothing.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path, description = "The key's id")), responses((status = 204, description = "It opens nothing any more")))]
-async fn revoke(State(app): State<App>, caller: Caller, peer: Peer, PathId(id): PathId<KeyId>) -> ApiResult<Response> {
+async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    peer: Peer,
+    PathId(id): PathId<KeyId>,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Admin)?;
     let (tenant, now) = (caller.home.row.id, app.now());
     let act = Act::new(&caller, peer, "key.revoke", json!({"id": id}));
-    let deed = move |writer: &ringback_store::Writer| if writer.revoke_key(tenant, id, now)? { Ok(Deed::gone()) } else { Err(ApiError::not_found()) };
+    let deed = move |writer: &ringback_store::Writer| {
+        if writer.revoke_key(tenant, id, now)? {
+            Ok(Deed::gone())
+        } else {
+            Err(ApiError::not_found())
+        }
+    };
     app.administer(act, deed).await
 }
 
 fn kind(told: Option<&str>) -> Result<KeyKind, ApiError> {
     match told {
         None => Ok(KeyKind::Secret),
-        Some(word) => [KeyKind::Secret, KeyKind::Test, KeyKind::Write].into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| ApiError::invalid("kind", "A kind is secret, test or write.")),
+        Some(word) => [KeyKind::Secret, KeyKind::Test, KeyKind::Write]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .ok_or_else(|| ApiError::invalid("kind", "A kind is secret, test or write.")),
     }
 }
 
 /// Nobody can make a key that opens more than their own.
-fn scopes(caller: &Caller, kind: KeyKind, told: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
+fn scopes(
+    caller: &Caller,
+    kind: KeyKind,
+    told: Option<Vec<String>>,
+) -> Result<Vec<String>, ApiError> {
     if kind == KeyKind::Write {
         return match told {
             None => Ok(Vec::new()),
             Some(scopes) if scopes.is_empty() => Ok(scopes),
-            Some(_) => Err(ApiError::invalid("scopes", "A write key is public: it has no scopes, it only brings tracking calls in.")),
+            Some(_) => Err(ApiError::invalid(
+                "scopes",
+                "A write key is public: it has no scopes, it only brings tracking calls in.",
+            )),
         };
     }
     let own = &caller.key.scopes;
@@ -179,10 +231,16 @@ fn scopes(caller: &Caller, kind: KeyKind, told: Option<Vec<String>>) -> Result<V
     }
     for scope in &wanted {
         if scope != "*" && !Scope::ALL.iter().any(|one| one.as_str() == scope) {
-            return Err(ApiError::invalid("scopes", "A scope is read, leads, send, admin or *."));
+            return Err(ApiError::invalid(
+                "scopes",
+                "A scope is read, leads, send, admin or *.",
+            ));
         }
         if !all && !own.contains(scope) {
-            return Err(ApiError::forbidden("A key cannot make one that opens more than itself.").at("scopes"));
+            return Err(
+                ApiError::forbidden("A key cannot make one that opens more than itself.")
+                    .at("scopes"),
+            );
         }
     }
     Ok(wanted)
@@ -190,12 +248,22 @@ fn scopes(caller: &Caller, kind: KeyKind, told: Option<Vec<String>>) -> Result<V
 
 fn adopted(kind: KeyKind, value: String) -> Result<(String, String), ApiError> {
     if kind != KeyKind::Write {
-        return Err(ApiError::invalid("value", "Only write keys are adopted; the server makes secret ones."));
+        return Err(ApiError::invalid(
+            "value",
+            "Only write keys are adopted; the server makes secret ones.",
+        ));
     }
-    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let ours = value.starts_with("rb_live_") || value.starts_with("rb_test_") || (value.starts_with("rb_write_") && value.len() < 17);
+    let plain = value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let ours = value.starts_with("rb_live_")
+        || value.starts_with("rb_test_")
+        || (value.starts_with("rb_write_") && value.len() < 17);
     if !(8..=100).contains(&value.len()) || !plain || ours {
-        return Err(ApiError::invalid("value", "A write key has 8 to 100 letters, digits, `_` or `-`, and does not begin like a secret key of ours."));
+        return Err(ApiError::invalid(
+            "value",
+            "A write key has 8 to 100 letters, digits, `_` or `-`, and does not begin like a secret key of ours.",
+        ));
     }
     Ok((shown_part(&value).to_owned(), value))
 }

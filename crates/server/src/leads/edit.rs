@@ -75,7 +75,9 @@ pub struct AddressPatch {
 }
 
 /// Tells a null from a field that is not there.
-pub(crate) fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+pub(crate) fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
@@ -84,31 +86,58 @@ const MOST_TAGS: usize = 50;
 /// Changes some of what is known about a lead.
 #[utoipa::path(patch, path = "/v1/leads/{id}", tag = "leads", params(("id" = String, Path, description = "The lead's id")), request_body(content = LeadPatch, example = json!({"first_name": "Dana", "attributes": {"vehicle_year": 2019}, "time_zone": null})),
     responses((status = 200, description = "The lead as it is now", body = LeadView)))]
-async fn patch(State(app): State<App>, caller: Caller, PathId(id): PathId<LeadId>, headers: HeaderMap, body: Body<LeadPatch>) -> ApiResult<Response> {
+async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<LeadId>,
+    headers: HeaderMap,
+    body: Body<LeadPatch>,
+) -> ApiResult<Response> {
     caller.may(Scope::Leads)?;
     super::may_touch(&app, &caller, id).await?;
     let once = once(&headers, &format!("PATCH /v1/leads/{id}"), &body.raw)?;
-    let edit = body.value.parse(id, caller.home.tenant.config.settings.region, caller.actor())?;
-    let answer = app.take(caller.home.row.id, Intake::Edit(Box::new(edit)), once).await?;
+    let edit = body.value.parse(
+        id,
+        caller.home.tenant.config.settings.region,
+        caller.actor(),
+    )?;
+    let answer = app
+        .take(caller.home.row.id, Intake::Edit(Box::new(edit)), once)
+        .await?;
     settled(&app, &caller, id, &answer).await
 }
 
 /// Replaces what is known about a lead: what is not named is emptied. Consents, products and history stay.
 #[utoipa::path(put, path = "/v1/leads/{id}", tag = "leads", params(("id" = String, Path, description = "The lead's id")), request_body = LeadBody,
     responses((status = 200, description = "The lead as it is now", body = LeadView)))]
-async fn replace(State(app): State<App>, caller: Caller, PathId(id): PathId<LeadId>, headers: HeaderMap, body: Body<LeadBody>) -> ApiResult<Response> {
+async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<LeadId>,
+    headers: HeaderMap,
+    body: Body<LeadBody>,
+) -> ApiResult<Response> {
     caller.may(Scope::Leads)?;
     super::may_touch(&app, &caller, id).await?;
     let once = once(&headers, &format!("PUT /v1/leads/{id}"), &body.raw)?;
     let told = body.value;
     if !told.consents.is_empty() {
-        return Err(ApiError::invalid("consents", "Consents are written down with POST /v1/consents; they are never replaced."));
+        return Err(ApiError::invalid(
+            "consents",
+            "Consents are written down with POST /v1/consents; they are never replaced.",
+        ));
     }
     if told.product.is_some() {
-        return Err(ApiError::invalid("product", "A lead comes into a product with POST /v1/leads/{id}/stage."));
+        return Err(ApiError::invalid(
+            "product",
+            "A lead comes into a product with POST /v1/leads/{id}/stage.",
+        ));
     }
     let capture = told.parse(caller.home.tenant.config.settings.region)?;
-    let (profile, mut clear) = (capture.profile, vec!["attributes".to_owned(), "tags".to_owned()]);
+    let (profile, mut clear) = (
+        capture.profile,
+        vec!["attributes".to_owned(), "tags".to_owned()],
+    );
     let gone = [
         ("first_name", profile.first_name.is_none()),
         ("last_name", profile.last_name.is_none()),
@@ -121,23 +150,54 @@ async fn replace(State(app): State<App>, caller: Caller, PathId(id): PathId<Lead
         ("phone", capture.phone.is_none()),
         ("email", capture.email.is_none()),
     ];
-    clear.extend(gone.into_iter().filter(|(_, gone)| *gone).map(|(name, _)| name.to_owned()));
-    let edit = Edit { lead: id, profile, clear, phone: capture.phone, email: capture.email, actor: caller.actor() };
-    let answer = app.take(caller.home.row.id, Intake::Edit(Box::new(edit)), once).await?;
+    clear.extend(
+        gone.into_iter()
+            .filter(|(_, gone)| *gone)
+            .map(|(name, _)| name.to_owned()),
+    );
+    let edit = Edit {
+        lead: id,
+        profile,
+        clear,
+        phone: capture.phone,
+        email: capture.email,
+        actor: caller.actor(),
+    };
+    let answer = app
+        .take(caller.home.row.id, Intake::Edit(Box::new(edit)), once)
+        .await?;
     settled(&app, &caller, id, &answer).await
 }
 
 /// Forgets a lead: personal data go, waiting messages are taken back, what is suppressed stays suppressed.
 #[utoipa::path(delete, path = "/v1/leads/{id}", tag = "leads", params(("id" = String, Path, description = "The lead's id")), responses((status = 204, description = "It is gone")))]
-async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId<LeadId>) -> ApiResult<Response> {
+async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<LeadId>,
+) -> ApiResult<Response> {
     caller.may(Scope::Leads)?;
     super::may_touch(&app, &caller, id).await?;
-    let answer = app.take(caller.home.row.id, Intake::Delete { lead: id, actor: caller.actor() }, None).await?;
+    let answer = app
+        .take(
+            caller.home.row.id,
+            Intake::Delete {
+                lead: id,
+                actor: caller.actor(),
+            },
+            None,
+        )
+        .await?;
     Ok(reply_as(&answer, StatusCode::NO_CONTENT))
 }
 
 /// What went well is answered with the lead as it is now.
-pub(super) async fn settled(app: &App, caller: &Caller, id: LeadId, answer: &Answer) -> ApiResult<Response> {
+pub(super) async fn settled(
+    app: &App,
+    caller: &Caller,
+    id: LeadId,
+    answer: &Answer,
+) -> ApiResult<Response> {
     let response = reply(answer);
     if !response.status().is_success() {
         return Ok(response);
@@ -155,7 +215,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn text(&mut self, told: Option<Option<String>>, name: &'static str, field: &'static str) -> Result<Option<String>, ApiError> {
+    fn text(
+        &mut self,
+        told: Option<Option<String>>,
+        name: &'static str,
+        field: &'static str,
+    ) -> Result<Option<String>, ApiError> {
         let Some(told) = told else { return Ok(None) };
         let value = text(told, field)?;
         if value.is_none() {
@@ -169,7 +234,10 @@ impl LeadPatch {
     fn parse(self, lead: LeadId, region: Region, actor: String) -> Result<Edit, ApiError> {
         let mut parts = Parts { clear: Vec::new() };
         let address = self.address.unwrap_or_default();
-        let phone: Option<Phone> = parts.text(self.phone, "phone", "phone")?.map(|typed| phone(&typed, region, "phone")).transpose()?;
+        let phone: Option<Phone> = parts
+            .text(self.phone, "phone", "phone")?
+            .map(|typed| phone(&typed, region, "phone"))
+            .transpose()?;
         let email: Option<Email> = match self.email {
             Some(Some(typed)) if !typed.trim().is_empty() => Some(email(&typed, "email")?),
             Some(_) => {
@@ -209,7 +277,14 @@ impl LeadPatch {
             profile.tags = read_tags(tags)?;
             parts.clear.push("tags".into());
         }
-        Ok(Edit { lead, profile, clear: parts.clear, phone, email, actor })
+        Ok(Edit {
+            lead,
+            profile,
+            clear: parts.clear,
+            phone,
+            email,
+            actor,
+        })
     }
 }
 

@@ -50,36 +50,72 @@ const MOST_WORDS: usize = 200;
 
 /// Leads, newest first.
 #[utoipa::path(get, path = "/v1/leads", tag = "leads", params(Filters), responses((status = 200, description = "A page of leads", body = Listed<LeadView>)))]
-async fn list(State(app): State<App>, caller: Caller, Queries(filters): Queries<Filters>) -> ApiResult<Json<Listed<LeadView>>> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(filters): Queries<Filters>,
+) -> ApiResult<Json<Listed<LeadView>>> {
     caller.may(Scope::Read)?;
     let after: Option<LeadId> = cursor(filters.after.as_deref())?;
     let most = filters.limit.map_or(50, |limit| limit.0);
     let filter = filters.read(&caller)?;
     let tenant = Arc::clone(&caller.home.tenant);
-    let rows = app.ask(move |store| store.leads(tenant.id, &filter, after, most + 1)).await?;
+    let rows = app
+        .ask(move |store| store.leads(tenant.id, &filter, after, most + 1))
+        .await?;
     let page = Listed::cut(rows, most, |lead| lead.id.to_string());
-    let data = page.data.into_iter().map(|lead| LeadView::short(&caller.home.tenant, lead)).collect();
-    Ok(Json(Listed { data, next: page.next }))
+    let data = page
+        .data
+        .into_iter()
+        .map(|lead| LeadView::short(&caller.home.tenant, lead))
+        .collect();
+    Ok(Json(Listed {
+        data,
+        next: page.next,
+    }))
 }
 
 impl Filters {
     fn read(self, caller: &Caller) -> Result<LeadFilter, ApiError> {
         let tenant = &caller.home.tenant;
-        let mut filter = LeadFilter { stage: self.stage, product: self.product, source: self.source, tier: self.tier, ..LeadFilter::default() };
-        let at = |text: String| text.parse::<Timestamp>().map_err(|_| ApiError::invalid("created_after", "Write a time such as 2026-11-21T16:00:00Z."));
+        let mut filter = LeadFilter {
+            stage: self.stage,
+            product: self.product,
+            source: self.source,
+            tier: self.tier,
+            ..LeadFilter::default()
+        };
+        let at = |text: String| {
+            text.parse::<Timestamp>().map_err(|_| {
+                ApiError::invalid(
+                    "created_after",
+                    "Write a time such as 2026-11-21T16:00:00Z.",
+                )
+            })
+        };
         filter.created_after = self.created_after.map(at).transpose()?;
         match self.view.as_deref() {
             None | Some("" | "all") => {}
             Some("ringing") => filter.ringing = true,
             Some("known") => filter.known = true,
-            Some(_) => return Err(ApiError::invalid("view", "A view is all, known or ringing.")),
+            Some(_) => {
+                return Err(ApiError::invalid(
+                    "view",
+                    "A view is all, known or ringing.",
+                ));
+            }
         }
         if let Some(words) = self.q.filter(|words| !words.trim().is_empty()) {
             let words = words.trim();
             if words.chars().count() > MOST_WORDS || words.chars().any(char::is_control) {
-                return Err(ApiError::invalid("q", "Search with at most 200 characters."));
+                return Err(ApiError::invalid(
+                    "q",
+                    "Search with at most 200 characters.",
+                ));
             }
-            filter.phone = Phone::parse(words, tenant.config.settings.region).ok().map(|phone| phone.as_str().to_owned());
+            filter.phone = Phone::parse(words, tenant.config.settings.region)
+                .ok()
+                .map(|phone| phone.as_str().to_owned());
             filter.number = tenant.references.read(words);
             filter.words = Some(words.to_owned());
         }
@@ -89,7 +125,11 @@ impl Filters {
 
 /// A lead with everything that is known about it; a merged one leads to the one it became.
 #[utoipa::path(get, path = "/v1/leads/{id}", tag = "leads", params(("id" = String, Path, description = "The lead's id")), responses((status = 200, description = "The lead", body = LeadView)))]
-pub(super) async fn one(State(app): State<App>, caller: Caller, PathId(id): PathId<LeadId>) -> ApiResult<Json<LeadView>> {
+pub(super) async fn one(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<LeadId>,
+) -> ApiResult<Json<LeadView>> {
     caller.may(Scope::Read)?;
     whole(&app, &caller, id).await.map(Json)
 }
@@ -97,5 +137,7 @@ pub(super) async fn one(State(app): State<App>, caller: Caller, PathId(id): Path
 /// The lead as it is now, or 404.
 pub(super) async fn whole(app: &App, caller: &Caller, id: LeadId) -> Result<LeadView, ApiError> {
     let tenant = Arc::clone(&caller.home.tenant);
-    app.ask(move |store| LeadView::whole(store, &tenant, id)).await?.ok_or_else(ApiError::not_found)
+    app.ask(move |store| LeadView::whole(store, &tenant, id))
+        .await?
+        .ok_or_else(ApiError::not_found)
 }

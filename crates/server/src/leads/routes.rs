@@ -106,18 +106,31 @@ const MOST_ATTRIBUTE_BYTES: usize = 32 << 10;
 #[utoipa::path(post, path = "/v1/leads", tag = "leads", request_body = LeadBody,
     responses((status = 201, description = "A new lead", body = CapturedBody), (status = 200, description = "Merged with a known lead", body = CapturedBody),
         (status = 422, description = "A field cannot be used", body = crate::http::Problem, content_type = "application/problem+json")))]
-async fn capture(State(app): State<App>, caller: Caller, Peer(ip): Peer, headers: HeaderMap, body: Body<LeadBody>) -> ApiResult<Response> {
+async fn capture(
+    State(app): State<App>,
+    caller: Caller,
+    Peer(ip): Peer,
+    headers: HeaderMap,
+    body: Body<LeadBody>,
+) -> ApiResult<Response> {
     caller.may(Scope::Leads)?;
     let once = once(&headers, "POST /v1/leads", &body.raw)?;
-    let mut capture = body.value.parse(caller.home.tenant.config.settings.region)?;
+    let mut capture = body
+        .value
+        .parse(caller.home.tenant.config.settings.region)?;
     capture.ip = Some(ip.to_string());
     capture.test |= caller.sandbox();
     if let Some(product) = &capture.product
         && caller.home.tenant.config.product(product).is_none()
     {
-        return Err(ApiError::invalid("product", format!("There is no product `{product}`.")));
+        return Err(ApiError::invalid(
+            "product",
+            format!("There is no product `{product}`."),
+        ));
     }
-    let answer = app.take(caller.home.row.id, Intake::Capture(Box::new(capture)), once).await?;
+    let answer = app
+        .take(caller.home.row.id, Intake::Capture(Box::new(capture)), once)
+        .await?;
     Ok(reply(&answer))
 }
 
@@ -143,17 +156,43 @@ pub struct CapturedBody {
 impl LeadBody {
     /// Parses what a caller told; what cannot be used is said with its field (L6).
     pub(crate) fn parse(self, region: Region) -> Result<Capture, ApiError> {
-        let phone = self.phone.filter(|text| !text.trim().is_empty()).map(|typed| phone(&typed, region, "phone")).transpose()?;
-        let email = self.email.filter(|text| !text.trim().is_empty()).map(|typed| email(&typed, "email")).transpose()?;
+        let phone = self
+            .phone
+            .filter(|text| !text.trim().is_empty())
+            .map(|typed| phone(&typed, region, "phone"))
+            .transpose()?;
+        let email = self
+            .email
+            .filter(|text| !text.trim().is_empty())
+            .map(|typed| email(&typed, "email"))
+            .transpose()?;
         let address = self.address.unwrap_or_default();
         let attributes = attributes(self.attributes)?;
-        let consents = self.consents.into_iter().enumerate().map(|(at, consent)| consent.parse(at)).collect::<Result<Vec<_>, _>>()?;
+        let consents = self
+            .consents
+            .into_iter()
+            .enumerate()
+            .map(|(at, consent)| consent.parse(at))
+            .collect::<Result<Vec<_>, _>>()?;
         if let Some(zone) = &self.time_zone
             && jiff::tz::TimeZone::get(zone).is_err()
         {
-            return Err(ApiError::invalid("time_zone", format!("`{zone}` is no time zone; write it like America/Denver.")));
+            return Err(ApiError::invalid(
+                "time_zone",
+                format!("`{zone}` is no time zone; write it like America/Denver."),
+            ));
         }
-        let country = address.country.map(|text| text.trim().parse::<Region>().map_err(|_| ApiError::invalid("address.country", "A country is two letters, such as US or GB."))).transpose()?;
+        let country = address
+            .country
+            .map(|text| {
+                text.trim().parse::<Region>().map_err(|_| {
+                    ApiError::invalid(
+                        "address.country",
+                        "A country is two letters, such as US or GB.",
+                    )
+                })
+            })
+            .transpose()?;
         Ok(Capture {
             profile: Profile {
                 first_name: text(self.first_name, "first_name")?,
@@ -190,33 +229,61 @@ pub(crate) fn text(value: Option<String>, field: &'static str) -> Result<Option<
         return Ok(None);
     }
     if value.chars().count() > MOST_TEXT {
-        return Err(ApiError::invalid(field, format!("`{field}` has at most {MOST_TEXT} characters.")));
+        return Err(ApiError::invalid(
+            field,
+            format!("`{field}` has at most {MOST_TEXT} characters."),
+        ));
     }
     if value.chars().any(char::is_control) {
-        return Err(ApiError::invalid(field, format!("`{field}` holds a control character.")));
+        return Err(ApiError::invalid(
+            field,
+            format!("`{field}` holds a control character."),
+        ));
     }
     Ok(Some(value.to_owned()))
 }
 
 pub(crate) fn phone(typed: &str, region: Region, field: &'static str) -> Result<Phone, ApiError> {
-    Phone::parse(typed, region).map_err(|why| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Phone).say(why.advice()).at(field))
+    Phone::parse(typed, region).map_err(|why| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Phone)
+            .say(why.advice())
+            .at(field)
+    })
 }
 
 pub(crate) fn email(typed: &str, field: &'static str) -> Result<Email, ApiError> {
-    Email::parse(typed).map_err(|why| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Email).say(why.advice()).at(field))
+    Email::parse(typed).map_err(|why| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Email)
+            .say(why.advice())
+            .at(field)
+    })
 }
 
 /// Attributes within bounds.
 pub(crate) fn attributes(map: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
     if map.len() > MOST_ATTRIBUTES {
-        return Err(ApiError::invalid("attributes", format!("At most {MOST_ATTRIBUTES} attributes.")));
+        return Err(ApiError::invalid(
+            "attributes",
+            format!("At most {MOST_ATTRIBUTES} attributes."),
+        ));
     }
     if let Some(name) = map.keys().find(|name| name.is_empty() || name.len() > 100) {
         let shown: String = name.chars().take(20).collect();
-        return Err(ApiError::invalid("attributes", format!("The attribute name `{shown}…` is empty or longer than 100 bytes.")));
+        return Err(ApiError::invalid(
+            "attributes",
+            format!("The attribute name `{shown}…` is empty or longer than 100 bytes."),
+        ));
     }
-    if map.len() > 10 && serde_json::to_vec(&map).map_or(0, |text| text.len()) > MOST_ATTRIBUTE_BYTES || map.values().any(|value| matches!(value, Value::String(text) if text.len() > MOST_ATTRIBUTE_BYTES)) {
-        return Err(ApiError::invalid("attributes", "Attributes hold at most 32 KB."));
+    if map.len() > 10
+        && serde_json::to_vec(&map).map_or(0, |text| text.len()) > MOST_ATTRIBUTE_BYTES
+        || map
+            .values()
+            .any(|value| matches!(value, Value::String(text) if text.len() > MOST_ATTRIBUTE_BYTES))
+    {
+        return Err(ApiError::invalid(
+            "attributes",
+            "Attributes hold at most 32 KB.",
+        ));
     }
     Ok(map)
 }
@@ -224,10 +291,30 @@ pub(crate) fn attributes(map: Map<String, Value>) -> Result<Map<String, Value>, 
 impl ConsentBody {
     pub(crate) fn parse(self, at: usize) -> Result<ConsentTold, ApiError> {
         let field = |name: &str| format!("consents[{at}].{name}");
-        let channel = ChannelKind::from_name(&self.channel).ok_or_else(|| ApiError::invalid(field("channel"), "A channel is sms or email."))?;
-        let purpose = [Purpose::Promotional, Purpose::Transactional, Purpose::AutomatedCall, Purpose::Tracking].into_iter().find(|purpose| purpose.as_str() == self.purpose);
-        let purpose = purpose.ok_or_else(|| ApiError::invalid(field("purpose"), "A purpose is promotional, transactional, automated_call or tracking."))?;
-        let short = |text: Option<String>, most: usize| text.map(|text| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>());
+        let channel = ChannelKind::from_name(&self.channel)
+            .ok_or_else(|| ApiError::invalid(field("channel"), "A channel is sms or email."))?;
+        let purpose = [
+            Purpose::Promotional,
+            Purpose::Transactional,
+            Purpose::AutomatedCall,
+            Purpose::Tracking,
+        ]
+        .into_iter()
+        .find(|purpose| purpose.as_str() == self.purpose);
+        let purpose = purpose.ok_or_else(|| {
+            ApiError::invalid(
+                field("purpose"),
+                "A purpose is promotional, transactional, automated_call or tracking.",
+            )
+        })?;
+        let short = |text: Option<String>, most: usize| {
+            text.map(|text| {
+                text.chars()
+                    .filter(|c| !c.is_control())
+                    .take(most)
+                    .collect::<String>()
+            })
+        };
         Ok(ConsentTold {
             channel,
             purpose,

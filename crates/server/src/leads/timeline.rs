@@ -2,7 +2,9 @@
 //! written twice. Ids rise with time, so that the three merge by id.
 
 use crate::app::App;
-use crate::http::{ApiError, ApiResult, Caller, Limit, Listed, PathId, Queries, Scope, not_a_cursor};
+use crate::http::{
+    ApiError, ApiResult, Caller, Limit, Listed, PathId, Queries, Scope, not_a_cursor,
+};
 use axum::Json;
 use axum::extract::State;
 use ringback_core::ids::{EventId, LeadId, MessageId, TenantId};
@@ -64,7 +66,12 @@ const STEP: u32 = 200;
 
 /// The history of a lead, newest first.
 #[utoipa::path(get, path = "/v1/leads/{id}/timeline", tag = "leads", params(("id" = String, Path, description = "The lead's id"), Filters), responses((status = 200, description = "A page of the history", body = Listed<TimelineLine>)))]
-async fn timeline(State(app): State<App>, caller: Caller, PathId(id): PathId<LeadId>, Queries(filters): Queries<Filters>) -> ApiResult<Json<Listed<TimelineLine>>> {
+async fn timeline(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<LeadId>,
+    Queries(filters): Queries<Filters>,
+) -> ApiResult<Json<Listed<TimelineLine>>> {
     caller.may(Scope::Read)?;
     let before = match filters.after.as_deref().filter(|after| !after.is_empty()) {
         Some(after) => read_cursor(after)?,
@@ -72,19 +79,32 @@ async fn timeline(State(app): State<App>, caller: Caller, PathId(id): PathId<Lea
     };
     let most = filters.limit.map_or(50, |limit| limit.0);
     let tenant = caller.home.row.id;
-    let page = app.ask(move |store| page(store, tenant, id, filters.r#type.as_deref(), before, most)).await?;
+    let page = app
+        .ask(move |store| page(store, tenant, id, filters.r#type.as_deref(), before, most))
+        .await?;
     page.map(Json).ok_or_else(ApiError::not_found)
 }
 
 /// A cursor is the id of the last line, of whatever kind.
 fn read_cursor(after: &str) -> Result<i64, ApiError> {
     let letters = after.rsplit('_').next().unwrap_or_default();
-    let id: EventId = format!("{}_{letters}", EventId::PREFIX).parse().map_err(|_| not_a_cursor())?;
+    let id: EventId = format!("{}_{letters}", EventId::PREFIX)
+        .parse()
+        .map_err(|_| not_a_cursor())?;
     Ok(id.raw())
 }
 
-fn page(store: &Reader<'_>, tenant: TenantId, lead: LeadId, kind: Option<&str>, before: i64, most: u32) -> Result<Option<Listed<TimelineLine>>, StoreError> {
-    let Some(lead) = store.lead(tenant, lead)? else { return Ok(None) };
+fn page(
+    store: &Reader<'_>,
+    tenant: TenantId,
+    lead: LeadId,
+    kind: Option<&str>,
+    before: i64,
+    most: u32,
+) -> Result<Option<Listed<TimelineLine>>, StoreError> {
+    let Some(lead) = store.lead(tenant, lead)? else {
+        return Ok(None);
+    };
     let lead = lead.id;
     let awards = store.ledger(tenant, lead)?;
     let mut before = before;
@@ -93,28 +113,57 @@ fn page(store: &Reader<'_>, tenant: TenantId, lead: LeadId, kind: Option<&str>, 
         let lines = step(store, tenant, lead, kind, before, &awards)?;
         let last = lines.last().map(|line| line.order);
         let full = lines.len() == STEP as usize;
-        out.extend(lines.into_iter().filter(|line| kind.is_none_or(|kind| line.r#type == kind)));
+        out.extend(
+            lines
+                .into_iter()
+                .filter(|line| kind.is_none_or(|kind| line.r#type == kind)),
+        );
         match last {
             Some(last) if full && out.len() <= most as usize => before = last,
             _ => return Ok(Some(Listed::cut(out, most, |line| line.id.clone()))),
         }
     }
     // So much was looked at that the page ends here, full or not.
-    Ok(Some(Listed { data: out, next: Some(EventId::from_raw(before).to_string()) }))
+    Ok(Some(Listed {
+        data: out,
+        next: Some(EventId::from_raw(before).to_string()),
+    }))
 }
 
 /// The next lines of all kinds before an id, newest first.
-fn step(store: &Reader<'_>, tenant: TenantId, lead: LeadId, kind: Option<&str>, before: i64, awards: &[AwardView]) -> Result<Vec<TimelineLine>, StoreError> {
+fn step(
+    store: &Reader<'_>,
+    tenant: TenantId,
+    lead: LeadId,
+    kind: Option<&str>,
+    before: i64,
+    awards: &[AwardView],
+) -> Result<Vec<TimelineLine>, StoreError> {
     let mut lines = Vec::new();
     let wants = |one: &str| kind.is_none_or(|kind| kind == one);
     if kind.is_none_or(|kind| kind != "message" && kind != "attempt") {
-        lines.extend(store.timeline(tenant, lead, Some(EventId::from_raw(before)), STEP)?.into_iter().map(|event| of_event(event, awards)));
+        lines.extend(
+            store
+                .timeline(tenant, lead, Some(EventId::from_raw(before)), STEP)?
+                .into_iter()
+                .map(|event| of_event(event, awards)),
+        );
     }
     if wants("message") {
-        lines.extend(store.messages_of(tenant, lead, Some(MessageId::from_raw(before)), STEP)?.iter().map(of_message));
+        lines.extend(
+            store
+                .messages_of(tenant, lead, Some(MessageId::from_raw(before)), STEP)?
+                .iter()
+                .map(of_message),
+        );
     }
     if wants("attempt") {
-        lines.extend(store.attempts_of_lead(tenant, lead, before, STEP)?.into_iter().map(of_attempt));
+        lines.extend(
+            store
+                .attempts_of_lead(tenant, lead, before, STEP)?
+                .into_iter()
+                .map(of_attempt),
+        );
     }
     lines.sort_by_key(|line| std::cmp::Reverse(line.order));
     lines.truncate(STEP as usize);
@@ -122,7 +171,10 @@ fn step(store: &Reader<'_>, tenant: TenantId, lead: LeadId, kind: Option<&str>, 
 }
 
 fn of_event(event: EventView, awards: &[AwardView]) -> TimelineLine {
-    let awards: Vec<&AwardView> = awards.iter().filter(|award| award.event == event.id).collect();
+    let awards: Vec<&AwardView> = awards
+        .iter()
+        .filter(|award| award.event == event.id)
+        .collect();
     let actor = event.actor.unwrap_or_else(|| {
         let ours = ["score", "stage", "merge", "workflow"].contains(&event.source.as_str());
         if ours { "system".into() } else { "lead".into() }
@@ -146,7 +198,13 @@ fn of_message(message: &Message) -> TimelineLine {
         r#type: "message".into(),
         at: message.created_at,
         actor: "system".into(),
-        source: message.step.as_deref().map_or("composed", |step| step.split('@').next().unwrap_or_default()).to_owned(),
+        source: message
+            .step
+            .as_deref()
+            .map_or("composed", |step| {
+                step.split('@').next().unwrap_or_default()
+            })
+            .to_owned(),
         points: None,
         awards: Vec::new(),
         details: json!({
@@ -169,7 +227,9 @@ fn of_attempt(one: LeadAttempt) -> TimelineLine {
         r#type: "attempt".into(),
         at: attempt.started_at,
         actor: "provider".into(),
-        source: attempt.connection.map_or_else(|| "sandbox".to_owned(), |connection| connection.to_string()),
+        source: attempt
+            .connection
+            .map_or_else(|| "sandbox".to_owned(), |connection| connection.to_string()),
         points: None,
         awards: Vec::new(),
         details: json!({

@@ -2,10 +2,10 @@
 
 use ringback_core::ids::{LeadId, SessionId};
 use ringback_core::leads::Lead;
+use ringback_core::messages::ChannelKind;
 use ringback_core::time::{Timestamp, from_micros};
 use ringback_core::turn::world::{Consent, Point, PointKey, Purpose, Suppression};
 use ringback_core::turn::{ScoreShort, Tenant, kind_of};
-use ringback_core::messages::ChannelKind;
 use ringback_store::{Reader, StandingView, StoreError};
 use serde::Serialize;
 use serde_json::Value;
@@ -124,7 +124,11 @@ impl LeadView {
     /// What a list shows of a lead.
     pub fn short(tenant: &Tenant, lead: Lead) -> Self {
         let products = lead.products.iter().map(|placement| {
-            let view = PlacementView { stage: placement.stage.clone(), since: from_micros(placement.since), scores: None };
+            let view = PlacementView {
+                stage: placement.stage.clone(),
+                since: from_micros(placement.since),
+                scores: None,
+            };
             (placement.product.clone(), view)
         });
         Self {
@@ -138,7 +142,12 @@ impl LeadView {
             phone: lead.phone,
             email: lead.email,
             source: lead.source,
-            address: AddressView { city: lead.city, state: lead.state, zip: lead.zip, country: lead.country },
+            address: AddressView {
+                city: lead.city,
+                state: lead.state,
+                zip: lead.zip,
+                country: lead.country,
+            },
             time_zone: lead.time_zone,
             attributes: lead.attributes,
             tags: lead.tags,
@@ -157,26 +166,55 @@ impl LeadView {
     }
 
     /// Everything about one lead, from one snapshot.
-    pub fn whole(store: &Reader<'_>, tenant: &Tenant, id: LeadId) -> Result<Option<Self>, StoreError> {
-        let Some(lead) = store.lead(tenant.id, id)? else { return Ok(None) };
-        let points = store.points(lead.id)?.into_iter().filter(|(key, _)| key.tenant == tenant.id);
+    pub fn whole(
+        store: &Reader<'_>,
+        tenant: &Tenant,
+        id: LeadId,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(lead) = store.lead(tenant.id, id)? else {
+            return Ok(None);
+        };
+        let points = store
+            .points(lead.id)?
+            .into_iter()
+            .filter(|(key, _)| key.tenant == tenant.id);
         let points = points.map(|(key, point)| point_view(key, point)).collect();
         let standings = standings(store, tenant, lead.id)?;
         let mut view = Self::short(tenant, lead);
         view.contact_points = Some(points);
         for (product, placement) in &mut view.products {
-            let rows = tenant.config.models_of(product).iter().filter_map(|model| standings.iter().find(|row| row.model == model.name));
-            placement.scores = Some(rows.map(|row| (row.model.clone(), ScoreShort { points: row.points, tier: row.tier.clone() })).collect());
+            let rows = tenant
+                .config
+                .models_of(product)
+                .iter()
+                .filter_map(|model| standings.iter().find(|row| row.model == model.name));
+            placement.scores = Some(
+                rows.map(|row| {
+                    (
+                        row.model.clone(),
+                        ScoreShort {
+                            points: row.points,
+                            tier: row.tier.clone(),
+                        },
+                    )
+                })
+                .collect(),
+            );
         }
         Ok(Some(view))
     }
 }
 
 fn point_view(key: PointKey, point: Point) -> PointView {
-    let channel = ChannelKind::ALL.iter().find(|channel| kind_of(**channel) == key.kind);
+    let channel = ChannelKind::ALL
+        .iter()
+        .find(|channel| kind_of(**channel) == key.kind);
     let consent = channel.map(|channel| {
         let ask = |purpose: Purpose| (purpose.as_str(), point.consent.get(channel.code(), purpose));
-        [Purpose::Transactional, Purpose::Promotional].map(ask).into_iter().collect()
+        [Purpose::Transactional, Purpose::Promotional]
+            .map(ask)
+            .into_iter()
+            .collect()
     });
     PointView {
         kind: key.kind,
@@ -190,7 +228,11 @@ fn point_view(key: PointKey, point: Point) -> PointView {
 }
 
 /// The standing of each model that counts now: of the lead's last visit for models that count a visit, else the one there is.
-pub fn standings(store: &Reader<'_>, tenant: &Tenant, lead: LeadId) -> Result<Vec<StandingView>, StoreError> {
+pub fn standings(
+    store: &Reader<'_>,
+    tenant: &Tenant,
+    lead: LeadId,
+) -> Result<Vec<StandingView>, StoreError> {
     let mut newest: BTreeMap<String, StandingView> = BTreeMap::new();
     let rank = |session: Option<SessionId>| session.map_or(0, SessionId::raw);
     for row in store.standings(tenant.id, lead)? {

@@ -5,7 +5,10 @@ use ringback_core::messages::{Message, Status};
 
 /// Where it stands, as a sentence with its reason.
 pub(super) fn explanation(message: &Message) -> String {
-    let because = message.why.as_ref().map(|why| why.detail.trim_end_matches('.').to_owned());
+    let because = message
+        .why
+        .as_ref()
+        .map(|why| why.detail.trim_end_matches('.').to_owned());
     let with = |plain: &str| match &because {
         Some(because) => format!("{plain}: {because}."),
         None => format!("{plain}."),
@@ -16,7 +19,9 @@ pub(super) fn explanation(message: &Message) -> String {
         Status::Deferred => with(&format!("Held until {}", message.due_at)),
         Status::Sending => "The provider is being called.".into(),
         Status::Accepted if message.sandbox => "The sandbox took it; nobody was reached.".into(),
-        Status::Delivered if message.sandbox => "The sandbox took it as delivered; nobody was reached.".into(),
+        Status::Delivered if message.sandbox => {
+            "The sandbox took it as delivered; nobody was reached.".into()
+        }
         Status::Accepted => "The provider took it; it has not said yet whether it arrived.".into(),
         Status::Delivered => "It arrived.".into(),
         Status::Failed => with("Failed"),
@@ -30,11 +35,22 @@ pub(super) fn explanation(message: &Message) -> String {
 
 /// What would have to change for it to go. Nothing, when it went or will go.
 pub(super) fn to_change(message: &Message, gates: &[GateBody]) -> Option<String> {
-    if matches!(message.status, Status::Accepted | Status::Delivered | Status::Sending | Status::Queued | Status::Scheduled) {
+    if matches!(
+        message.status,
+        Status::Accepted | Status::Delivered | Status::Sending | Status::Queued | Status::Scheduled
+    ) {
         return None;
     }
-    let code = message.why.as_ref().map(|why| why.code.as_str()).unwrap_or_default();
-    let held = gates.iter().rev().find(|gate| gate.says == "block" || gate.says == "defer").map(|gate| gate.gate.as_str());
+    let code = message
+        .why
+        .as_ref()
+        .map(|why| why.code.as_str())
+        .unwrap_or_default();
+    let held = gates
+        .iter()
+        .rev()
+        .find(|gate| gate.says == "block" || gate.says == "defer")
+        .map(|gate| gate.gate.as_str());
     let retry = "then POST /v1/messages/{id}/retry.";
     Some(match (message.status, code, held) {
         (Status::Deferred, _, Some("quiet_hours")) => "Nothing: it goes by itself when quiet hours end.".into(),

@@ -13,5 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every route about messages.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(find::routes()).merge(acts::routes()).merge(notification::routes()).merge(sandbox::routes())
+    OpenApiRouter::new()
+        .merge(find::routes())
+        .merge(acts::routes())
+        .merge(notification::routes())
+        .merge(sandbox::routes())
 }

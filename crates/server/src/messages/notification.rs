@@ -60,7 +60,11 @@ pub struct ChannelBody {
 
 /// What became of one send step for one recipient.
 #[utoipa::path(get, path = "/v1/notifications/{id}", tag = "messages", params(("id" = String, Path, description = "The notification's id")), responses((status = 200, description = "The whole", body = NotificationBody)))]
-async fn notification(State(app): State<App>, caller: Caller, PathId(id): PathId<NotificationId>) -> ApiResult<Json<NotificationBody>> {
+async fn notification(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<NotificationId>,
+) -> ApiResult<Json<NotificationBody>> {
     caller.may(Scope::Read)?;
     let tenant = caller.home.row.id;
     let messages = app.ask(move |store| store.notification(tenant, id)).await?;
@@ -71,9 +75,20 @@ async fn notification(State(app): State<App>, caller: Caller, PathId(id): PathId
 }
 
 fn whole(id: NotificationId, messages: &[Message]) -> NotificationBody {
-    let replaced_by = |message: &Message| messages.iter().find(|other| other.plan.instead_of == Some(message.id)).map(|other| other.id);
-    let counted: Vec<&Message> = messages.iter().filter(|message| replaced_by(message).is_none()).collect();
-    let arrived = counted.iter().filter(|message| matches!(message.status, Status::Accepted | Status::Delivered)).count();
+    let replaced_by = |message: &Message| {
+        messages
+            .iter()
+            .find(|other| other.plan.instead_of == Some(message.id))
+            .map(|other| other.id)
+    };
+    let counted: Vec<&Message> = messages
+        .iter()
+        .filter(|message| replaced_by(message).is_none())
+        .collect();
+    let arrived = counted
+        .iter()
+        .filter(|message| matches!(message.status, Status::Accepted | Status::Delivered))
+        .count();
     let overall = match arrived {
         0 => "none",
         n if n == counted.len() => "all",
@@ -87,10 +102,19 @@ fn whole(id: NotificationId, messages: &[Message]) -> NotificationBody {
         message_id: message.id,
         channel: message.channel,
         status: message.status,
-        milliseconds: message.accepted_at.or(message.settled_at).map(|at| milliseconds(message.created_at, at)),
+        milliseconds: message
+            .accepted_at
+            .or(message.settled_at)
+            .map(|at| milliseconds(message.created_at, at)),
         why: message.why.as_ref().map(|why| why.detail.clone()),
         cost: message.cost.clone(),
         replaced_by: replaced_by(message),
     });
-    NotificationBody { id, overall, settled: messages.iter().all(|message| message.status.settled()), channels: channels.collect(), cost }
+    NotificationBody {
+        id,
+        overall,
+        settled: messages.iter().all(|message| message.status.settled()),
+        channels: channels.collect(),
+        cost,
+    }
 }

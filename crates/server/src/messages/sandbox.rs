@@ -30,14 +30,29 @@ pub struct SandboxMessage {
 
 /// What would have been sent, newest first.
 #[utoipa::path(get, path = "/v1/sandbox/messages", tag = "messages", params(Page), responses((status = 200, description = "A page of the sandbox", body = Listed<SandboxMessage>)))]
-async fn sandbox(State(app): State<App>, caller: Caller, Queries(page): Queries<Page>) -> ApiResult<Json<Listed<SandboxMessage>>> {
+async fn sandbox(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(page): Queries<Page>,
+) -> ApiResult<Json<Listed<SandboxMessage>>> {
     caller.may(Scope::Read)?;
     let (after, most, tenant) = (page.after::<MessageId>()?, page.rows(), caller.home.row.id);
-    let filter = MessageFilter { sandbox: true, ..MessageFilter::default() };
-    let (rows, next) = app.ask(move |store| store.messages_page(tenant, &filter, after, most)).await?;
+    let filter = MessageFilter {
+        sandbox: true,
+        ..MessageFilter::default()
+    };
+    let (rows, next) = app
+        .ask(move |store| store.messages_page(tenant, &filter, after, most))
+        .await?;
     let mut data = Vec::with_capacity(rows.len());
     for message in &rows {
-        data.push(SandboxMessage { message: MessageBody::new(message), content: said(&app, &caller, message).await? });
+        data.push(SandboxMessage {
+            message: MessageBody::new(message),
+            content: said(&app, &caller, message).await?,
+        });
     }
-    Ok(Json(Listed { data, next: next.map(|id| id.to_string()) }))
+    Ok(Json(Listed {
+        data,
+        next: next.map(|id| id.to_string()),
+    }))
 }

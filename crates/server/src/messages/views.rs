@@ -1,7 +1,11 @@
 //! A message as the API shows it.
 
-use ringback_core::ids::{AttemptId, ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId};
-use ringback_core::messages::{Category, ChannelKind, Content, Cost, Message, Priority, Reason, Status};
+use ringback_core::ids::{
+    AttemptId, ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId,
+};
+use ringback_core::messages::{
+    Category, ChannelKind, Content, Cost, Message, Priority, Reason, Status,
+};
 use ringback_core::time::{Timestamp, from_micros};
 use ringback_core::turn::Said;
 use ringback_store::AttemptView;
@@ -93,7 +97,11 @@ impl MessageBody {
             expires_at: message.expires_at,
             accepted_at: message.accepted_at,
             settled_at: message.settled_at,
-            facts: message.facts.iter().map(|(fact, at)| (fact.as_str(), from_micros(*at))).collect(),
+            facts: message
+                .facts
+                .iter()
+                .map(|(fact, at)| (fact.as_str(), from_micros(*at)))
+                .collect(),
             attempt_count: message.attempts,
             cost: message.cost.clone(),
         }
@@ -102,7 +110,10 @@ impl MessageBody {
 
 /// The workflow a message was caused by.
 pub fn workflow_of(message: &Message) -> Option<&str> {
-    message.step.as_deref().and_then(|step| step.split('@').next())
+    message
+        .step
+        .as_deref()
+        .and_then(|step| step.split('@').next())
 }
 
 /// A message with everything that explains it.
@@ -231,7 +242,11 @@ struct Kept {
 /// Reads a kept verdict.
 pub fn gates(message: &Message) -> (Option<Timestamp>, Vec<GateBody>) {
     let kept: Kept = serde_json::from_str(&message.verdict).unwrap_or_default();
-    let said = kept.said.into_iter().map(|said| GateBody { gate: said.gate, says: said.says, because: said.because });
+    let said = kept.said.into_iter().map(|said| GateBody {
+        gate: said.gate,
+        says: said.says,
+        because: said.because,
+    });
     (kept.at.map(from_micros), said.collect())
 }
 
@@ -239,7 +254,12 @@ pub fn gates(message: &Message) -> (Option<Timestamp>, Vec<GateBody>) {
 pub fn content(content: &Content) -> Value {
     match content {
         Content::Text { body } => json!({"text": body}),
-        Content::Mail { subject, text, html, .. } => json!({"subject": subject, "text": text, "html": html}),
+        Content::Mail {
+            subject,
+            text,
+            html,
+            ..
+        } => json!({"subject": subject, "text": text, "html": html}),
         Content::Json { event, body } => json!({"event": event, "body": body}),
     }
 }

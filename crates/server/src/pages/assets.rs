@@ -93,11 +93,12 @@ fn shorten(css: &str) -> String {
             .map_or("", |end| &rest[begin + end + 2..]);
     }
     out.push_str(rest);
-    out.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut out: String = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    // None of these stands in a string of ours.
+    for (loose, tight) in [(" {", "{"), ("{ ", "{"), (" }", "}"), ("} ", "}"), ("; ", ";"), (": ", ":"), (", ", ","), (";}", "}")] {
+        out = out.replace(loose, tight);
+    }
+    out
 }
 
 /// A script without its lines of comment.

@@ -3,7 +3,7 @@
 mod form;
 
 use super::format::Local;
-use super::message::explain::{Chip, channel_word, chip};
+use super::message::explain::{Chip, chip};
 use super::message::label;
 use super::{Frame, Named, Page, PageError, PageResult, Session, html, see_other_with};
 use crate::app::App;
@@ -165,9 +165,21 @@ fn page(frame: Frame, local: &Local, rows: &[ConnectionRow], webhooks: &HashMap<
     };
     let offers = catalogue()
         .iter()
-        .map(|one| Offer { href: format!("{}/connections/new?provider={}&channel={}", frame.base, one.name, one.channel), label: one.label, carries: channel_word(one.channel) })
+        .map(|one| Offer { href: format!("{}/connections/new?provider={}&channel={}", frame.base, one.name, one.channel), label: one.label, carries: carries(one.name, one.channel) })
         .collect();
     ConnectionsPage { title, lanes, offers, frame }
+}
+
+const fn carries(provider: &str, channel: ChannelKind) -> &'static str {
+    let kept = matches!(provider.as_bytes(), b"sandbox");
+    match (channel, kept) {
+        (ChannelKind::Sms, false) => "Texts",
+        (ChannelKind::Email, false) => "Emails",
+        (ChannelKind::Webhook, false) => "Signed requests to a server of yours",
+        (ChannelKind::Sms, true) => "Texts that stay on this server",
+        (ChannelKind::Email, true) => "Emails that stay on this server",
+        (ChannelKind::Webhook, true) => "Requests that stay on this server",
+    }
 }
 
 pub(super) fn read(id: &str) -> PageResult<ConnectionId> {

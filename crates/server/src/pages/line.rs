@@ -123,6 +123,20 @@ impl Wait {
         out
     }
 
+    /// Only its marks, up to an instant: for the people who were told.
+    pub(crate) fn marks(&self, until: Timestamp) -> Line {
+        let mut line = self.draw(until, false);
+        let span = |at: Timestamp| words(at.duration_since(self.since));
+        line.label = match (&self.told, &self.seen) {
+            (Some(told), Some(seen)) => format!("Told after {}, seen after {}.", span(told.2), span(seen.1)),
+            (Some(told), None) => format!("Told after {}.", span(told.2)),
+            (None, _) => "Not told.".to_owned(),
+        };
+        (line.ring, line.over, line.lamp, line.since_ms) = (None, None, None, 0);
+        line.done = self.told.as_ref().map(|told| percent(seconds(self.since, told.2)));
+        line
+    }
+
     /// Draws it.
     pub(crate) fn draw(&self, now: Timestamp, mini: bool) -> Line {
         let at = |instant: Timestamp| percent(seconds(self.since, instant));
@@ -206,7 +220,7 @@ mod tests {
         let mut wait = waiting();
         wait.answered = Some(at(112));
         let line = wait.draw(at(9_999), true).render().unwrap();
-        assert!(line.contains(r#"class="done""#) && line.contains(r#"class="won""#) && !line.contains("lamp") && !line.contains("told"));
+        assert!(line.contains(r#"class="done""#) && line.contains(r#"class="won""#) && !line.contains("lamp") && !line.contains("class=\"told\""));
         assert!(line.contains("Answered after 1 min 52 s."));
         assert_eq!(wait.clock(at(9_999)), "1:52");
     }

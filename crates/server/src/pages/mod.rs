@@ -4,6 +4,7 @@ mod assets;
 mod connections;
 pub(crate) mod format;
 pub(crate) mod frame;
+mod lead;
 mod leads;
 pub(crate) mod line;
 mod live;
@@ -36,6 +37,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(session::routes())
         .merge(overview::routes())
         .merge(leads::routes())
+        .merge(lead::routes())
         .merge(live::routes())
         .merge(messages::routes())
         .merge(message::routes())

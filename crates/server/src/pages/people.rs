@@ -2,6 +2,7 @@
 
 use super::format::{mask_email, mask_phone};
 use ringback_core::leads::Lead;
+use ringback_core::messages::Status;
 use ringback_core::turn::Tenant;
 use serde_json::Value;
 
@@ -90,6 +91,24 @@ pub(crate) fn short(text: &str, most: usize) -> String {
     }
     let cut: String = text.chars().take(most).collect();
     format!("{}…", cut.trim_end())
+}
+
+/// How a status is drawn and said: class, symbol, word.
+pub(crate) const fn chip(status: Status) -> (&'static str, &'static str, &'static str) {
+    match status {
+        Status::Scheduled => ("held", "scheduled", "Scheduled"),
+        Status::Queued => ("", "queued", "Queued"),
+        Status::Deferred => ("held", "deferred", "Deferred"),
+        Status::Sending => ("ink", "sending", "Sending"),
+        Status::Accepted => ("", "accepted", "Accepted"),
+        Status::Delivered => ("kept", "delivered", "Delivered"),
+        Status::Failed => ("late", "failed", "Failed"),
+        Status::Bounced => ("late", "bounced", "Bounced"),
+        Status::Blocked => ("held", "blocked", "Blocked"),
+        Status::Cancelled => ("", "cancelled", "Cancelled"),
+        Status::Expired => ("late", "expired", "Expired"),
+        Status::Unknown => ("lamp", "unknown", "Unknown"),
+    }
 }
 
 /// Who it was: `user:Inez Ford` is `Inez Ford`.

@@ -86,6 +86,7 @@ struct InboxPage {
     newest: String,
     older: String,
     filtered: bool,
+    chosen: bool,
 }
 
 /// True for messages that never left this server.
@@ -175,7 +176,7 @@ fn page(frame: Frame, home: &Home, asked: &Asked, found: &[Message], shown: &[Sh
         n => format!("{n} messages{}, newest first", if more || !newest.is_empty() { " on this page" } else { "" }),
     };
     let open = open.map(|(message, shown)| open_one(&frame.base, message, shown, leads, &local, now));
-    InboxPage { q: asked.q.clone(), channels: channel_choices(&asked.channel), line, entries, open, newest, older, filtered: !filters.is_empty(), frame }
+    InboxPage { q: asked.q.clone(), channels: channel_choices(&asked.channel), line, entries, open, newest, older, filtered: !filters.is_empty(), chosen: !asked.m.is_empty(), frame }
 }
 
 fn open_one(base: &str, message: &Message, shown: Shown, leads: &HashMap<LeadId, Lead>, local: &Local, now: Timestamp) -> Open {

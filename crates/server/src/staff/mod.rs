@@ -17,7 +17,9 @@ use utoipa_axum::routes;
 
 /// Every route about staff.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, put)).routes(routes!(remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, put))
+        .routes(routes!(remove))
 }
 
 /// A person who works the leads.
@@ -49,47 +51,101 @@ async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<Listed<S
     caller.may(Scope::Read)?;
     let tenant = caller.home.row.id;
     let rows = app.ask(move |store| store.staff(tenant)).await?;
-    let view = |row: StaffMember| StaffBody { name: row.name, phone: row.phone, email: row.email, roles: row.roles, lists: row.lists, on_call: row.on_call };
+    let view = |row: StaffMember| StaffBody {
+        name: row.name,
+        phone: row.phone,
+        email: row.email,
+        roles: row.roles,
+        lists: row.lists,
+        on_call: row.on_call,
+    };
     Ok(Json(Listed::all(rows.into_iter().map(view).collect())))
 }
 
 /// Adds a person, or changes the one of this name.
 #[utoipa::path(post, path = "/v1/staff", tag = "staff", request_body = StaffBody, responses((status = 201, description = "The person was added", body = StaffBody), (status = 200, description = "The person was changed", body = StaffBody)))]
-async fn put(State(app): State<App>, caller: Caller, peer: Peer, headers: HeaderMap, body: Body<StaffBody>) -> ApiResult<Response> {
+async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body<StaffBody>,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Admin)?;
     let told = body.value;
     let region = caller.home.tenant.config.settings.region;
     let row = StaffMember {
-        name: text(Some(told.name), "name")?.ok_or_else(|| ApiError::invalid("name", "Name the person."))?,
-        phone: told.phone.filter(|typed| !typed.trim().is_empty()).map(|typed| phone(&typed, region, "phone")).transpose()?.map(|phone| phone.as_str().to_owned()),
-        email: told.email.filter(|typed| !typed.trim().is_empty()).map(|typed| email(&typed, "email")).transpose()?.map(|email| email.as_str().to_owned()),
+        name: text(Some(told.name), "name")?
+            .ok_or_else(|| ApiError::invalid("name", "Name the person."))?,
+        phone: told
+            .phone
+            .filter(|typed| !typed.trim().is_empty())
+            .map(|typed| phone(&typed, region, "phone"))
+            .transpose()?
+            .map(|phone| phone.as_str().to_owned()),
+        email: told
+            .email
+            .filter(|typed| !typed.trim().is_empty())
+            .map(|typed| email(&typed, "email"))
+            .transpose()?
+            .map(|email| email.as_str().to_owned()),
         roles: words(told.roles, "roles")?,
         lists: words(told.lists, "lists")?,
         on_call: told.on_call,
     };
     let tenant = caller.home.row.id;
-    let act = Act::new(&caller, peer, "staff.put", json!({"name": row.name, "roles": row.roles, "lists": row.lists, "on_call": row.on_call}));
+    let act = Act::new(
+        &caller,
+        peer,
+        "staff.put",
+        json!({"name": row.name, "roles": row.roles, "lists": row.lists, "on_call": row.on_call}),
+    );
     let act = act.once(&headers, "POST /v1/staff", &body.raw)?;
     let deed = move |writer: &ringback_store::Writer| {
         let have = writer.staff(tenant)?;
         let known = have.iter().any(|one| one.name == row.name);
         if !known && have.len() >= MOST_STAFF {
-            return Err(ApiError::conflict("too_many", "There are 1000 people already."));
+            return Err(ApiError::conflict(
+                "too_many",
+                "There are 1000 people already.",
+            ));
         }
         writer.put_staff(tenant, &row)?;
-        let view = StaffBody { name: row.name, phone: row.phone, email: row.email, roles: row.roles, lists: row.lists, on_call: row.on_call };
-        Ok(if known { Deed::done(&view) } else { Deed::made(&view) })
+        let view = StaffBody {
+            name: row.name,
+            phone: row.phone,
+            email: row.email,
+            roles: row.roles,
+            lists: row.lists,
+            on_call: row.on_call,
+        };
+        Ok(if known {
+            Deed::done(&view)
+        } else {
+            Deed::made(&view)
+        })
     };
     app.administer(act, deed).await
 }
 
 /// Removes a person. Alerts that only this person would get are set aside from now on.
 #[utoipa::path(delete, path = "/v1/staff/{name}", tag = "staff", params(("name" = String, Path, description = "The person's name")), responses((status = 204, description = "The person is gone")))]
-async fn remove(State(app): State<App>, caller: Caller, peer: Peer, PathText(name): PathText) -> ApiResult<Response> {
+async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    peer: Peer,
+    PathText(name): PathText,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Admin)?;
     let tenant = caller.home.row.id;
     let act = Act::new(&caller, peer, "staff.remove", json!({"name": name}));
-    let deed = move |writer: &ringback_store::Writer| if writer.delete_staff(tenant, &name)? { Ok(Deed::gone()) } else { Err(ApiError::not_found()) };
+    let deed = move |writer: &ringback_store::Writer| {
+        if writer.delete_staff(tenant, &name)? {
+            Ok(Deed::gone())
+        } else {
+            Err(ApiError::not_found())
+        }
+    };
     app.administer(act, deed).await
 }
 

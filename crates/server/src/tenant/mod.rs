@@ -1,7 +1,9 @@
 //! The business itself: who the caller is, its switches (M12), and its audit log (X6).
 
 use crate::app::App;
-use crate::http::{Act, ApiError, ApiResult, Body, Caller, Deed, Listed, Page, Peer, Queries, Scope, cursor};
+use crate::http::{
+    Act, ApiError, ApiResult, Body, Caller, Deed, Listed, Page, Peer, Queries, Scope, cursor,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,7 +20,10 @@ use utoipa_axum::routes;
 
 /// Every route about the business itself.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(me)).routes(routes!(tenant, switch)).routes(routes!(audit))
+    OpenApiRouter::new()
+        .routes(routes!(me))
+        .routes(routes!(tenant, switch))
+        .routes(routes!(audit))
 }
 
 /// Who the caller is.
@@ -71,7 +76,15 @@ pub struct TenantBody {
 
 impl TenantBody {
     fn new(row: &TenantRow) -> Self {
-        Self { id: row.id, slug: row.slug.clone(), name: row.name.clone(), sandbox: row.sandbox, kill: row.kill.clone(), requests_per_minute: row.requests_per_minute, created_at: row.created_at }
+        Self {
+            id: row.id,
+            slug: row.slug.clone(),
+            name: row.name.clone(),
+            sandbox: row.sandbox,
+            kill: row.kill.clone(),
+            requests_per_minute: row.requests_per_minute,
+            created_at: row.created_at,
+        }
     }
 }
 
@@ -79,8 +92,18 @@ impl TenantBody {
 #[utoipa::path(get, path = "/v1/me", tag = "tenant", responses((status = 200, description = "The business and the key", body = Me)))]
 async fn me(caller: Caller) -> Json<Me> {
     let key = &caller.key;
-    let key = MyKey { id: key.id, name: key.name.clone(), kind: key.kind.as_str(), scopes: key.scopes.clone(), expires_at: key.expires_at };
-    Json(Me { tenant: TenantBody::new(&caller.home.row), key, version: env!("CARGO_PKG_VERSION") })
+    let key = MyKey {
+        id: key.id,
+        name: key.name.clone(),
+        kind: key.kind.as_str(),
+        scopes: key.scopes.clone(),
+        expires_at: key.expires_at,
+    };
+    Json(Me {
+        tenant: TenantBody::new(&caller.home.row),
+        key,
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }
 
 /// The business and its switches.
@@ -103,16 +126,32 @@ pub struct Switches {
 
 /// Switches sending off and on: all of it, a channel, a workflow; or everything into the sandbox. Holds from the next message on.
 #[utoipa::path(patch, path = "/v1/tenant", tag = "tenant", request_body(content = Switches, example = json!({"kill": [{"channel": "sms"}]})), responses((status = 200, description = "The business as it is now", body = TenantBody)))]
-async fn switch(State(app): State<App>, caller: Caller, peer: Peer, headers: HeaderMap, body: Body<Switches>) -> ApiResult<Response> {
+async fn switch(
+    State(app): State<App>,
+    caller: Caller,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body<Switches>,
+) -> ApiResult<Response> {
     caller.may_change(Scope::Admin)?;
     let told = body.value;
     if let Some(kill) = &told.kill {
         check(kill, &caller)?;
     }
     let tenant = caller.home.row.id;
-    let act = Act::new(&caller, peer, "tenant.switch", json!({"sandbox": told.sandbox, "kill": told.kill})).once(&headers, "PATCH /v1/tenant", &body.raw)?;
+    let act = Act::new(
+        &caller,
+        peer,
+        "tenant.switch",
+        json!({"sandbox": told.sandbox, "kill": told.kill}),
+    )
+    .once(&headers, "PATCH /v1/tenant", &body.raw)?;
     let deed = move |writer: &ringback_store::Writer| {
-        let mut row = writer.tenants()?.into_iter().find(|row| row.id == tenant).ok_or_else(ApiError::not_found)?;
+        let mut row = writer
+            .tenants()?
+            .into_iter()
+            .find(|row| row.id == tenant)
+            .ok_or_else(ApiError::not_found)?;
         row.sandbox = told.sandbox.unwrap_or(row.sandbox);
         row.kill = told.kill.unwrap_or(row.kill);
         writer.update_tenant(&row)?;
@@ -129,7 +168,13 @@ fn check(kill: &[KillSwitch], caller: &Caller) -> Result<(), ApiError> {
         if let KillSwitch::Workflow(name) = switch
             && !caller.home.tenant.config.workflows.contains_key(name)
         {
-            return Err(ApiError::invalid("kill", format!("There is no workflow `{}`.", name.chars().take(60).collect::<String>())));
+            return Err(ApiError::invalid(
+                "kill",
+                format!(
+                    "There is no workflow `{}`.",
+                    name.chars().take(60).collect::<String>()
+                ),
+            ));
         }
     }
     Ok(())
@@ -157,12 +202,28 @@ pub struct AuditBody {
 
 /// What people and keys did, newest first.
 #[utoipa::path(get, path = "/v1/audit", tag = "tenant", params(Page), responses((status = 200, description = "A page of the log", body = Listed<AuditBody>)))]
-async fn audit(State(app): State<App>, caller: Caller, Queries(page): Queries<Page>) -> ApiResult<Json<Listed<AuditBody>>> {
+async fn audit(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(page): Queries<Page>,
+) -> ApiResult<Json<Listed<AuditBody>>> {
     caller.may(Scope::Admin)?;
     let (tenant, most) = (caller.home.row.id, page.rows());
     let before = cursor::<i64>(page.after.as_deref())?.unwrap_or(i64::MAX);
-    let rows = app.ask(move |store| store.audit(tenant, before, most + 1)).await?;
+    let rows = app
+        .ask(move |store| store.audit(tenant, before, most + 1))
+        .await?;
     let page = Listed::cut(rows, most, |row| row.id.to_string());
-    let view = |row: ringback_store::AuditView| AuditBody { id: row.id.to_string(), at: row.at, actor: row.actor, address: row.address, action: row.action, details: row.details };
-    Ok(Json(Listed { data: page.data.into_iter().map(view).collect(), next: page.next }))
+    let view = |row: ringback_store::AuditView| AuditBody {
+        id: row.id.to_string(),
+        at: row.at,
+        actor: row.actor,
+        address: row.address,
+        action: row.action,
+        details: row.details,
+    };
+    Ok(Json(Listed {
+        data: page.data.into_iter().map(view).collect(),
+        next: page.next,
+    }))
 }

@@ -20,7 +20,17 @@ pub(super) struct Sender {
 }
 
 /// Types that only we write; nobody may play them from outside.
-const OURS: [&str; 9] = ["lead.", "message.", "tier.", "stage.", "consent.", "suppression.", "run.", "score.", "staff."];
+const OURS: [&str; 9] = [
+    "lead.",
+    "message.",
+    "tier.",
+    "stage.",
+    "consent.",
+    "suppression.",
+    "run.",
+    "score.",
+    "staff.",
+];
 const MOST_TYPE: usize = 100;
 const MOST_TEXT: usize = 500;
 
@@ -38,7 +48,9 @@ pub(super) fn event(item: Item, sender: &Sender) -> Option<Track> {
     let seen = matches!(item.kind, Kind::Track | Kind::Page | Kind::Screen);
     let mut properties = item.properties;
     if seen && let Some(path) = &visit.path {
-        properties.entry("path").or_insert_with(|| Value::from(path.as_str()));
+        properties
+            .entry("path")
+            .or_insert_with(|| Value::from(path.as_str()));
     }
     let mut capture = None;
     if item.kind == Kind::Identify {
@@ -50,10 +62,15 @@ pub(super) fn event(item: Item, sender: &Sender) -> Option<Track> {
         capture = Some(Box::new(told.capture));
     }
     if !item.context.is_empty() {
-        properties.entry("context").or_insert(Value::Object(item.context));
+        properties
+            .entry("context")
+            .or_insert(Value::Object(item.context));
     }
     Some(Track {
-        who: Who::Named { anonymous: item.anonymous, user: item.user },
+        who: Who::Named {
+            anonymous: item.anonymous,
+            user: item.user,
+        },
         kind,
         happened: item.happened,
         properties: Value::Object(properties),
@@ -94,28 +111,66 @@ fn type_of(name: &str, public: bool) -> Option<String> {
 /// The page and campaign that an item tells of.
 fn visit(item: &Item) -> Visit {
     let none = Map::new();
-    let inside = |name: &str| item.context.get(name).and_then(Value::as_object).unwrap_or(&none);
+    let inside = |name: &str| {
+        item.context
+            .get(name)
+            .and_then(Value::as_object)
+            .unwrap_or(&none)
+    };
     let (page, campaign) = (inside("page"), inside("campaign"));
-    let said = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(|text| text.chars().take(MOST_TEXT).collect::<String>());
+    let said = |map: &Map<String, Value>, name: &str| {
+        map.get(name)
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| text.chars().take(MOST_TEXT).collect::<String>())
+    };
     let either = |name: &str| said(&item.properties, name).or_else(|| said(page, name));
     let address = either("url").and_then(|url| url::Url::parse(&url).ok());
     let path = either("path").or_else(|| address.as_ref().map(|url| url.path().to_owned()));
-    let path = path.map(|path| path.split(['?', '#']).next().unwrap_or_default().to_owned()).filter(|path| !path.is_empty());
+    let path = path
+        .map(|path| path.split(['?', '#']).next().unwrap_or_default().to_owned())
+        .filter(|path| !path.is_empty());
     let mut utm = Map::new();
-    for (ours, theirs) in [("source", "source"), ("medium", "medium"), ("campaign", "name"), ("term", "term"), ("content", "content")] {
+    for (ours, theirs) in [
+        ("source", "source"),
+        ("medium", "medium"),
+        ("campaign", "name"),
+        ("term", "term"),
+        ("content", "content"),
+    ] {
         if let Some(text) = said(campaign, theirs) {
             utm.insert(ours.to_owned(), Value::from(text));
         }
     }
-    let query = either("search").or_else(|| address.as_ref().and_then(|url| url.query().map(str::to_owned))).unwrap_or_default();
-    for (name, value) in url::form_urlencoded::parse(query.trim_start_matches('?').as_bytes()).take(50) {
-        if let Some(name) = name.strip_prefix("utm_").filter(|name| ["source", "medium", "campaign", "term", "content"].contains(name))
+    let query = either("search")
+        .or_else(|| {
+            address
+                .as_ref()
+                .and_then(|url| url.query().map(str::to_owned))
+        })
+        .unwrap_or_default();
+    for (name, value) in
+        url::form_urlencoded::parse(query.trim_start_matches('?').as_bytes()).take(50)
+    {
+        if let Some(name) = name
+            .strip_prefix("utm_")
+            .filter(|name| ["source", "medium", "campaign", "term", "content"].contains(name))
             && !value.is_empty()
         {
-            utm.entry(name).or_insert_with(|| Value::from(value.chars().take(MOST_TEXT).collect::<String>()));
+            utm.entry(name)
+                .or_insert_with(|| Value::from(value.chars().take(MOST_TEXT).collect::<String>()));
         }
     }
-    Visit { path, referrer: either("referrer"), utm: if utm.is_empty() { Value::Null } else { Value::Object(utm) } }
+    Visit {
+        path,
+        referrer: either("referrer"),
+        utm: if utm.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(utm)
+        },
+    }
 }
 
 #[cfg(test)]
@@ -158,18 +213,35 @@ mod tests {
     }
 
     fn visit_of(value: Value) -> Visit {
-        let Value::Object(map) = value else { panic!("an object") };
+        let Value::Object(map) = value else {
+            panic!("an object")
+        };
         visit(&Item::read(map, None, None, "2026-11-21T12:00:00Z".parse().unwrap()).unwrap())
     }
 
     /// S1: the page is found wherever SDKs put it, and so is the campaign.
     #[test]
     fn page_and_campaign_are_found() {
-        let expected = Visit { path: Some("/pricing".into()), referrer: Some("https://www.google.com/".into()), utm: json!({"source": "google", "campaign": "spring"}) };
+        let expected = Visit {
+            path: Some("/pricing".into()),
+            referrer: Some("https://www.google.com/".into()),
+            utm: json!({"source": "google", "campaign": "spring"}),
+        };
         let page = json!({"url": "https://acme.example/pricing?utm_source=google&utm_campaign=spring", "referrer": "https://www.google.com/"});
-        assert_eq!(visit_of(json!({"type": "page", "userId": "u", "properties": page})), expected);
-        assert_eq!(visit_of(json!({"type": "track", "event": "A", "userId": "u", "context": {"page": page}})), expected);
+        assert_eq!(
+            visit_of(json!({"type": "page", "userId": "u", "properties": page})),
+            expected
+        );
+        assert_eq!(
+            visit_of(
+                json!({"type": "track", "event": "A", "userId": "u", "context": {"page": page}})
+            ),
+            expected
+        );
         let context = json!({"page": {"path": "/pricing", "referrer": "https://www.google.com/"}, "campaign": {"name": "spring", "source": "google"}});
-        assert_eq!(visit_of(json!({"type": "page", "userId": "u", "context": context})), expected);
+        assert_eq!(
+            visit_of(json!({"type": "page", "userId": "u", "context": context})),
+            expected
+        );
     }
 }

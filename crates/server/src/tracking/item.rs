@@ -93,8 +93,19 @@ const MOST_MESSAGE_ID: usize = 100;
 
 impl Item {
     /// Reads an item. `kind` is what the path says; a batch's items say it themselves.
-    pub(super) fn read(mut map: Map<String, Value>, kind: Option<Kind>, sent: Option<Timestamp>, received: Timestamp) -> Result<Self, Skip> {
-        let kind = kind.or_else(|| map.get("type").and_then(Value::as_str).and_then(Kind::from_name)).ok_or(Skip::UnknownKind)?;
+    pub(super) fn read(
+        mut map: Map<String, Value>,
+        kind: Option<Kind>,
+        sent: Option<Timestamp>,
+        received: Timestamp,
+    ) -> Result<Self, Skip> {
+        let kind = kind
+            .or_else(|| {
+                map.get("type")
+                    .and_then(Value::as_str)
+                    .and_then(Kind::from_name)
+            })
+            .ok_or(Skip::UnknownKind)?;
         let mut anonymous = id(map.get("anonymousId"));
         let user = id(map.get("userId"));
         let mut properties = object(map.remove("properties"));
@@ -103,7 +114,9 @@ impl Item {
         let said = object(context.remove("traits"));
         let event = map.get("event").and_then(Value::as_str).map(str::to_owned);
         match kind {
-            Kind::Track if event.as_deref().is_none_or(|event| event.trim().is_empty()) => return Err(Skip::NoEvent),
+            Kind::Track if event.as_deref().is_none_or(|event| event.trim().is_empty()) => {
+                return Err(Skip::NoEvent);
+            }
             Kind::Alias => {
                 let previous = id(map.get("previousId")).ok_or(Skip::NoOther)?;
                 if user.is_none() {
@@ -129,18 +142,25 @@ impl Item {
         if matches!(kind, Kind::Page | Kind::Screen) {
             for name in ["name", "category"] {
                 if let Some(Value::String(text)) = map.get(name) {
-                    properties.entry(name).or_insert_with(|| Value::from(text.as_str()));
+                    properties
+                        .entry(name)
+                        .or_insert_with(|| Value::from(text.as_str()));
                 }
             }
         }
-        let timestamp = when::read(map.get("timestamp")).or_else(|| when::read(map.get("originalTimestamp")));
+        let timestamp =
+            when::read(map.get("timestamp")).or_else(|| when::read(map.get("originalTimestamp")));
         let sent = when::read(map.get("sentAt")).or(sent);
         Ok(Self {
             kind,
             anonymous,
             user,
             event,
-            message_id: map.get("messageId").and_then(Value::as_str).filter(|id| !id.is_empty() && id.len() <= MOST_MESSAGE_ID).map(str::to_owned),
+            message_id: map
+                .get("messageId")
+                .and_then(Value::as_str)
+                .filter(|id| !id.is_empty() && id.len() <= MOST_MESSAGE_ID)
+                .map(str::to_owned),
             happened: when::happened(timestamp, sent, received),
             properties,
             traits,
@@ -157,7 +177,8 @@ fn id(value: Option<&Value>) -> Option<String> {
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    (!text.is_empty() && text.len() <= MOST_ID && !text.chars().any(char::is_control)).then_some(text)
+    (!text.is_empty() && text.len() <= MOST_ID && !text.chars().any(char::is_control))
+        .then_some(text)
 }
 
 fn object(value: Option<Value>) -> Map<String, Value> {
@@ -174,7 +195,9 @@ mod tests {
     use serde_json::json;
 
     fn read(value: Value) -> Result<Item, Skip> {
-        let Value::Object(map) = value else { return Err(Skip::Unreadable) };
+        let Value::Object(map) = value else {
+            return Err(Skip::Unreadable);
+        };
         Item::read(map, None, None, "2026-11-21T12:00:00Z".parse().unwrap())
     }
 
@@ -184,11 +207,20 @@ mod tests {
         for (value, expected) in [
             (json!({"type": "track", "event": "A"}), Err(Skip::Nobody)),
             (json!({"type": "track", "userId": "u"}), Err(Skip::NoEvent)),
-            (json!({"type": "track", "userId": "u", "event": " "}), Err(Skip::NoEvent)),
+            (
+                json!({"type": "track", "userId": "u", "event": " "}),
+                Err(Skip::NoEvent),
+            ),
             (json!({"type": "group", "userId": "u"}), Err(Skip::NoOther)),
             (json!({"type": "alias", "userId": "u"}), Err(Skip::NoOther)),
-            (json!({"type": "alias", "previousId": "a"}), Err(Skip::Nobody)),
-            (json!({"type": "page", "anonymousId": null, "userId": 42}), Ok(())),
+            (
+                json!({"type": "alias", "previousId": "a"}),
+                Err(Skip::Nobody),
+            ),
+            (
+                json!({"type": "page", "anonymousId": null, "userId": 42}),
+                Ok(()),
+            ),
             (json!({"type": "identify", "anonymousId": "a"}), Ok(())),
         ] {
             let found = read(value.clone()).map(|_| ());
@@ -199,7 +231,12 @@ mod tests {
     /// Hostile input is normal: whatever JSON an item is, reading it ends.
     #[test]
     fn any_item_is_read_or_skipped() {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), ".{0,30}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,30}".prop_map(Value::from)
+        ];
         let tree = leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
@@ -209,7 +246,7 @@ mod tests {
         proptest!(|(value in tree, kind in "track|page|identify|group|alias|screen")| {
             if let Value::Object(mut map) = value {
                 map.insert("type".into(), kind.into());
-                let _ = Item::read(map, None, None, Timestamp::UNIX_EPOCH);
+                drop(Item::read(map, None, None, Timestamp::UNIX_EPOCH));
             }
         });
     }

@@ -51,7 +51,10 @@ pub(super) fn read(call: Call, body: &[u8], received: Timestamp) -> Result<Reque
     match call {
         Call::One(kind) => {
             let map: Map<String, Value> = crate::http::extract::parse(body)?;
-            let mut request = Request { write_key: key(map.get("writeKey")), ..Request::default() };
+            let mut request = Request {
+                write_key: key(map.get("writeKey")),
+                ..Request::default()
+            };
             if body.len() > MOST_ITEM {
                 request.skipped.push(Skip::TooLarge);
             } else {
@@ -61,7 +64,10 @@ pub(super) fn read(call: Call, body: &[u8], received: Timestamp) -> Result<Reque
         }
         Call::Batch => {
             let batch: Batch = crate::http::extract::parse(body)?;
-            let mut request = Request { write_key: key(Some(&batch.write_key)), ..Request::default() };
+            let mut request = Request {
+                write_key: key(Some(&batch.write_key)),
+                ..Request::default()
+            };
             let sent = when::read(Some(&batch.sent_at));
             for (at, raw) in batch.batch.iter().enumerate() {
                 if at >= MOST_ITEMS {
@@ -99,7 +105,9 @@ fn key(value: Option<&Value>) -> Option<String> {
 
 /// What a batch says for all its items, where an item says nothing itself.
 fn default(map: &mut Map<String, Value>, name: &str, common: &Value) {
-    let Value::Object(common) = common else { return };
+    let Value::Object(common) = common else {
+        return;
+    };
     let own = map.entry(name).or_insert_with(|| Value::Object(Map::new()));
     if own.is_null() {
         *own = Value::Object(Map::new());
@@ -130,7 +138,15 @@ mod tests {
         );
         let request = read(Call::Batch, body.as_bytes(), now()).unwrap();
         assert_eq!(request.items.len(), 2);
-        assert_eq!(request.skipped, [Skip::Nobody, Skip::UnknownKind, Skip::Unreadable, Skip::TooLarge]);
+        assert_eq!(
+            request.skipped,
+            [
+                Skip::Nobody,
+                Skip::UnknownKind,
+                Skip::Unreadable,
+                Skip::TooLarge
+            ]
+        );
         assert_eq!(request.items[0].context["locale"], "en");
         assert_eq!(request.items[1].anonymous.as_deref(), Some("9"));
         assert_eq!(request.write_key.as_deref(), Some("wk"));

@@ -5,9 +5,9 @@ use super::item::Kind;
 use super::open::open;
 use super::request::{Call, read};
 use crate::app::App;
-use crate::http::{ApiError, Caller, Peer, Scope, auth};
+use crate::http::{ApiError, Caller, PathText, Peer, Scope, auth};
 use crate::throttle::Rate;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -35,47 +35,101 @@ const CALLS: [(&str, &str, Call); 7] = [
 
 /// Every route of the tracking API.
 pub(crate) fn routes() -> Router<App> {
-    let mut router = Router::new().route("/v1/projects/{key}/settings", get(settings).options(preflight));
-    let door = |call: Call, import: bool| post(move |state: State<App>, peer: Peer, request: Request| receive(state, peer, request, call, import)).options(preflight);
+    let mut router = Router::new().route(
+        "/v1/projects/{key}/settings",
+        get(settings).options(preflight),
+    );
+    let door = |call: Call, import: bool| {
+        post(move |state: State<App>, peer: Peer, request: Request| {
+            receive(state, peer, request, call, import)
+        })
+        .options(preflight)
+    };
     for (long, short, call) in CALLS {
-        router = router.route(&format!("/v1/{long}"), door(call, false)).route(&format!("/v1/{short}"), door(call, false));
+        router = router
+            .route(&format!("/v1/{long}"), door(call, false))
+            .route(&format!("/v1/{short}"), door(call, false));
     }
     router.route("/v1/import", door(Call::Batch, true))
 }
 
 /// What the browser SDK asks first.
-async fn settings(State(app): State<App>, Path(key): Path<String>, Peer(ip): Peer, headers: HeaderMap) -> Response {
+async fn settings(
+    State(app): State<App>,
+    PathText(key): PathText,
+    Peer(ip): Peer,
+    headers: HeaderMap,
+) -> Response {
     if let Err(left) = app.limits.public(ip) {
         return ApiError::too_many(left.wait).into_response();
     }
     let Some(caller) = auth::find(&app, &key, &[KeyKind::Write]) else {
         return auth::no_write_key().into_response();
     };
-    let (scheme, host) = app.settings.public_url.split_once("://").unwrap_or(("https", &app.settings.public_url));
+    let (scheme, host) = app
+        .settings
+        .public_url
+        .split_once("://")
+        .unwrap_or(("https", &app.settings.public_url));
     let body = json!({"integrations": {"Segment.io": {"apiKey": key, "apiHost": format!("{host}/v1"), "protocol": scheme}}});
-    allow(&headers, listed(&caller, &headers), Json(body).into_response())
+    allow(
+        &headers,
+        listed(&caller, &headers),
+        Json(body).into_response(),
+    )
 }
 
 /// A preflight names no key, so every origin that some tenant lists may ask; the call itself is held to its own tenant's list.
 async fn preflight(State(app): State<App>, headers: HeaderMap) -> Response {
     let houses = app.registry.houses();
     let origin = origin(&headers);
-    let listed = origin.is_some_and(|origin| houses.homes.values().any(|home| home.tenant.config.settings.tracking.origins.iter().any(|one| one == origin)));
+    let listed = origin.is_some_and(|origin| {
+        houses.homes.values().any(|home| {
+            home.tenant
+                .config
+                .settings
+                .tracking
+                .origins
+                .iter()
+                .any(|one| one == origin)
+        })
+    });
     let mut response = StatusCode::NO_CONTENT.into_response();
     let to = response.headers_mut();
-    to.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
-    to.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, x-retry-count"));
-    to.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    to.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, OPTIONS"),
+    );
+    to.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type, x-retry-count"),
+    );
+    to.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("600"),
+    );
     allow(&headers, listed, response)
 }
 
 fn origin(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default())
+    headers
+        .get(header::ORIGIN)
+        .map(|origin| origin.to_str().unwrap_or_default())
 }
 
 /// Whether the caller's tenant lists the origin. Servers send none.
 fn listed(caller: &Caller, headers: &HeaderMap) -> bool {
-    origin(headers).is_none_or(|origin| caller.home.tenant.config.settings.tracking.origins.iter().any(|one| one == origin))
+    origin(headers).is_none_or(|origin| {
+        caller
+            .home
+            .tenant
+            .config
+            .settings
+            .tracking
+            .origins
+            .iter()
+            .any(|one| one == origin)
+    })
 }
 
 fn allow(headers: &HeaderMap, listed: bool, mut response: Response) -> Response {
@@ -87,7 +141,13 @@ fn allow(headers: &HeaderMap, listed: bool, mut response: Response) -> Response 
     response
 }
 
-async fn receive(State(app): State<App>, Peer(ip): Peer, request: Request, call: Call, import: bool) -> Response {
+async fn receive(
+    State(app): State<App>,
+    Peer(ip): Peer,
+    request: Request,
+    call: Call,
+    import: bool,
+) -> Response {
     let (parts, body) = request.into_parts();
     let mut allowed = false;
     let response = match take(&app, ip, &parts.headers, body, (call, import), &mut allowed).await {
@@ -97,17 +157,32 @@ async fn receive(State(app): State<App>, Peer(ip): Peer, request: Request, call:
     allow(&parts.headers, allowed, response)
 }
 
-async fn take(app: &App, ip: IpAddr, headers: &HeaderMap, body: axum::body::Body, (call, import): (Call, bool), allowed: &mut bool) -> Result<Response, ApiError> {
+async fn take(
+    app: &App,
+    ip: IpAddr,
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    (call, import): (Call, bool),
+    allowed: &mut bool,
+) -> Result<Response, ApiError> {
     let named = named(headers)?;
     let mut caller = named.as_deref().and_then(|key| find(app, key));
-    let trusted = |caller: &Option<Caller>| caller.as_ref().is_some_and(|caller| caller.key.kind == KeyKind::Secret);
+    let trusted = |caller: &Option<Caller>| {
+        caller
+            .as_ref()
+            .is_some_and(|caller| caller.key.kind == KeyKind::Secret)
+    };
     if !trusted(&caller) {
         draw(app, ip, None, 1)?;
     }
     let raw = open(headers, body).await?;
     let request = read(call, &raw, app.now());
     if caller.is_none() {
-        let key = request.as_ref().ok().and_then(|request| request.write_key.as_deref()).filter(|_| named.is_none());
+        let key = request
+            .as_ref()
+            .ok()
+            .and_then(|request| request.write_key.as_deref())
+            .filter(|_| named.is_none());
         // A secret never stands in a body: bodies of browsers are public.
         caller = key.and_then(|key| auth::find(app, key, &[KeyKind::Write]));
     }
@@ -116,12 +191,16 @@ async fn take(app: &App, ip: IpAddr, headers: &HeaderMap, body: axum::body::Body
     if public {
         *allowed = listed(&caller, headers);
         if !*allowed {
-            return Err(ApiError::forbidden("Pages of this origin may not send events. Add the origin to `tracking.origins` in tenant.yaml."));
+            return Err(ApiError::forbidden(
+                "Pages of this origin may not send events. Add the origin to `tracking.origins` in tenant.yaml.",
+            ));
         }
     } else {
         caller.may(Scope::Leads)?;
         if let Some(per_minute) = caller.home.row.requests_per_minute {
-            app.limits.tenant(caller.home.row.id, per_minute).map_err(|left| ApiError::too_many(left.wait))?;
+            app.limits
+                .tenant(caller.home.row.id, per_minute)
+                .map_err(|left| ApiError::too_many(left.wait))?;
         }
     }
     let request = request?;
@@ -133,10 +212,25 @@ async fn take(app: &App, ip: IpAddr, headers: &HeaderMap, body: axum::body::Body
     for skip in &request.skipped {
         counter!("ringback_tracking_skipped_total", "why" => skip.as_str()).increment(1);
     }
-    let sender = Sender { prefix: format!("{}:", caller.key.id.raw()), public, region: caller.home.tenant.config.settings.region, import };
+    let sender = Sender {
+        prefix: format!("{}:", caller.key.id.raw()),
+        public,
+        region: caller.home.tenant.config.settings.region,
+        import,
+    };
     let at = app.now();
-    let order = |track| Order { tenant: caller.home.row.id, at, intake: Intake::Track(Box::new(track)), once: None };
-    let orders: Vec<Order> = request.items.into_iter().filter_map(|item| event(item, &sender)).map(order).collect();
+    let order = |track| Order {
+        tenant: caller.home.row.id,
+        at,
+        intake: Intake::Track(Box::new(track)),
+        once: None,
+    };
+    let orders: Vec<Order> = request
+        .items
+        .into_iter()
+        .filter_map(|item| event(item, &sender))
+        .map(order)
+        .collect();
     let mut results = Vec::new();
     let mut orders = orders.into_iter().peekable();
     while orders.peek().is_some() {
@@ -148,14 +242,24 @@ async fn take(app: &App, ip: IpAddr, headers: &HeaderMap, body: axum::body::Body
         }
     }
     counter!("ringback_tracking_events_total").increment(results.len() as u64);
-    Ok(if public { Json(json!({"success": true})).into_response() } else { Json(told(call, &results)).into_response() })
+    Ok(if public {
+        Json(json!({"success": true})).into_response()
+    } else {
+        Json(told(call, &results)).into_response()
+    })
 }
 
 /// The key in the header: the user of Basic, or a bearer.
 fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
     let value = value.to_str().map_err(|_| auth::no_write_key())?;
-    if let Some(bearer) = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).and_then(|_| value.get(7..)) {
+    if let Some(bearer) = value
+        .get(..7)
+        .filter(|scheme| scheme.eq_ignore_ascii_case("bearer "))
+        .and_then(|_| value.get(7..))
+    {
         return Ok(Some(bearer.trim().to_owned()));
     }
     // An empty user is how an SDK says that the key is in the body.
@@ -170,10 +274,18 @@ fn find(app: &App, key: &str) -> Option<Caller> {
 fn draw(app: &App, ip: IpAddr, caller: Option<&Caller>, many: u32) -> Result<(), ApiError> {
     let per_minute = app.settings.public_per_minute;
     let limit = match caller {
-        None => (format!("track:{}", crate::http::network(ip)), Rate::a_minute(per_minute)),
-        Some(caller) => (format!("track:{}", caller.key.id.raw()), Rate::a_minute(per_minute.saturating_mul(ADDRESSES))),
+        None => (
+            format!("track:{}", crate::http::network(ip)),
+            Rate::a_minute(per_minute),
+        ),
+        Some(caller) => (
+            format!("track:{}", caller.key.id.raw()),
+            Rate::a_minute(per_minute.saturating_mul(ADDRESSES)),
+        ),
     };
-    app.throttle.draw_many(app.now(), &[limit], many).map_err(ApiError::too_many)
+    app.throttle
+        .draw_many(app.now(), &[limit], many)
+        .map_err(ApiError::too_many)
 }
 
 /// What a secret key is told: lead, points and tier, in the order of the items that were taken.

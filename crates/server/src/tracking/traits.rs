@@ -8,7 +8,24 @@ use serde_json::{Map, Value};
 
 /// Traits that have a place of their own, or are about an account and no person.
 const RESERVED: [&str; 18] = [
-    "email", "phone", "firstName", "lastName", "first_name", "last_name", "name", "address", "createdAt", "avatar", "id", "city", "state", "zip", "postalCode", "country", "consent", "consents",
+    "email",
+    "phone",
+    "firstName",
+    "lastName",
+    "first_name",
+    "last_name",
+    "name",
+    "address",
+    "createdAt",
+    "avatar",
+    "id",
+    "city",
+    "state",
+    "zip",
+    "postalCode",
+    "country",
+    "consent",
+    "consents",
 ];
 const MOST_ATTRIBUTES: usize = 50;
 const MOST_TEXT: usize = 200;
@@ -28,7 +45,9 @@ pub(super) fn read(traits: &Map<String, Value>, region: Region) -> Told {
         Some(Value::Object(map)) => map.clone(),
         _ => Map::new(),
     };
-    let named = |names: &[&str], map: &Map<String, Value>| names.iter().find_map(|name| text(map.get(*name)));
+    let named = |names: &[&str], map: &Map<String, Value>| {
+        names.iter().find_map(|name| text(map.get(*name)))
+    };
     let phone = text(traits.get("phone")).and_then(|typed| match Phone::parse(&typed, region) {
         Ok(phone) => Some(phone),
         Err(why) => {
@@ -43,17 +62,24 @@ pub(super) fn read(traits: &Map<String, Value>, region: Region) -> Told {
             None
         }
     });
-    let (mut first_name, mut last_name) = (named(&["firstName", "first_name"], traits), named(&["lastName", "last_name"], traits));
+    let (mut first_name, mut last_name) = (
+        named(&["firstName", "first_name"], traits),
+        named(&["lastName", "last_name"], traits),
+    );
     if first_name.is_none()
         && last_name.is_none()
         && let Some(name) = named(&["name"], traits)
     {
-        let (first, last) = name.split_once(char::is_whitespace).map_or((name.as_str(), ""), |(first, last)| (first, last.trim()));
+        let (first, last) = name
+            .split_once(char::is_whitespace)
+            .map_or((name.as_str(), ""), |(first, last)| (first, last.trim()));
         first_name = Some(first.to_owned());
         last_name = (!last.is_empty()).then(|| last.to_owned());
     }
     let either = |names: &[&str]| named(names, &place).or_else(|| named(names, traits));
-    let country = either(&["country"]).and_then(|text| text.parse::<Region>().ok()).map(|region| region.as_str().to_owned());
+    let country = either(&["country"])
+        .and_then(|text| text.parse::<Region>().ok())
+        .map(|region| region.as_str().to_owned());
     let profile = Profile {
         first_name,
         last_name,
@@ -94,7 +120,10 @@ pub(super) fn attributes(traits: &Map<String, Value>) -> Map<String, Value> {
         short && !name.is_empty() && name.len() <= 100 && !RESERVED.contains(&name)
     };
     let plain = traits.iter().filter(|(name, value)| plain(name, value));
-    plain.take(MOST_ATTRIBUTES).map(|(name, value)| (name.clone(), value.clone())).collect()
+    plain
+        .take(MOST_ATTRIBUTES)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// A short text without control characters.
@@ -104,7 +133,8 @@ fn text(value: Option<&Value>) -> Option<String> {
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.chars().take(MOST_TEXT).collect())
+    (!text.is_empty() && !text.chars().any(char::is_control))
+        .then(|| text.chars().take(MOST_TEXT).collect())
 }
 
 #[cfg(test)]
@@ -113,21 +143,41 @@ mod tests {
     use serde_json::json;
 
     fn told(value: Value) -> Told {
-        let Value::Object(map) = value else { panic!("an object") };
+        let Value::Object(map) = value else {
+            panic!("an object")
+        };
         read(&map, "US".parse().unwrap())
     }
 
     /// L6, S1: machines keep the lead without a bad number, and the reason is kept.
     #[test]
     fn a_bad_number_costs_only_itself() {
-        let told = told(json!({"email": "Dana@Example.com", "phone": "12", "name": "Dana May Lead", "plan": "trial", "consent": true, "address": {"state": "TX", "postalCode": 78701}}));
+        let told = told(
+            json!({"email": "Dana@Example.com", "phone": "12", "name": "Dana May Lead", "plan": "trial", "consent": true, "address": {"state": "TX", "postalCode": 78701}}),
+        );
         assert!(told.capture.phone.is_none());
-        assert!(told.unusable["phone"].as_str().is_some_and(|why| why.ends_with('.')));
-        assert_eq!(told.capture.email.as_ref().map(Email::key).as_deref(), Some("dana@example.com"));
+        assert!(
+            told.unusable["phone"]
+                .as_str()
+                .is_some_and(|why| why.ends_with('.'))
+        );
+        assert_eq!(
+            told.capture.email.as_ref().map(Email::key).as_deref(),
+            Some("dana@example.com")
+        );
         let profile = &told.capture.profile;
-        assert_eq!((profile.first_name.as_deref(), profile.last_name.as_deref()), (Some("Dana"), Some("May Lead")));
-        assert_eq!((profile.state.as_deref(), profile.zip.as_deref()), (Some("TX"), Some("78701")));
-        assert_eq!(profile.attributes, *json!({"plan": "trial"}).as_object().unwrap());
+        assert_eq!(
+            (profile.first_name.as_deref(), profile.last_name.as_deref()),
+            (Some("Dana"), Some("May Lead"))
+        );
+        assert_eq!(
+            (profile.state.as_deref(), profile.zip.as_deref()),
+            (Some("TX"), Some("78701"))
+        );
+        assert_eq!(
+            profile.attributes,
+            *json!({"plan": "trial"}).as_object().unwrap()
+        );
         assert!(told.capture.consents.is_empty() && !told.capture.own_enquiry);
     }
 }

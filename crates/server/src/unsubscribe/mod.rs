@@ -2,12 +2,12 @@
 //! changes nothing, because programs look at links before people do; and nobody learns from it whose link it is.
 
 use crate::app::App;
-use crate::http::{ApiError, Peer};
+use crate::http::{ApiError, PathText, Peer};
 use crate::paper::Paper;
 use crate::secrets::TokenFor;
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -30,7 +30,15 @@ struct Page<'a> {
 
 fn page(done: bool) -> Response {
     let paper = Paper::plain();
-    paper.answer(StatusCode::OK, &Page { paper: &paper, done }, &[], &[])
+    paper.answer(
+        StatusCode::OK,
+        &Page {
+            paper: &paper,
+            done,
+        },
+        &[],
+        &[],
+    )
 }
 
 /// The page with the button; the same for every token.
@@ -42,7 +50,7 @@ async fn ask(State(app): State<App>, Peer(ip): Peer) -> Response {
 }
 
 /// The button, or a mail program on the person's behalf. What the body says does not matter: coming here is the wish.
-async fn end(State(app): State<App>, Path(token): Path<String>, Peer(ip): Peer) -> Response {
+async fn end(State(app): State<App>, PathText(token): PathText, Peer(ip): Peer) -> Response {
     if let Err(left) = app.limits.public(ip) {
         return ApiError::too_many(left.wait).into_response();
     }
@@ -54,12 +62,26 @@ async fn end(State(app): State<App>, Path(token): Path<String>, Peer(ip): Peer) 
 
 /// Takes the mail's recipient off every list of offers, in one turn; a token that is not ours changes nothing.
 async fn unsubscribe(app: &App, token: &str) -> Result<(), ApiError> {
-    let Some(id) = app.tokens.read(TokenFor::Unsubscribe, token) else { return Ok(()) };
-    let Some(message) = app.ask(move |store| store.message_behind_link(id)).await? else { return Ok(()) };
-    let email = Email::from_stored(&message.recipient).filter(|_| message.channel == ChannelKind::Email);
-    let Some(value) = email.map(|email| email.key()) else { return Ok(()) };
+    let Some(id) = app.tokens.read(TokenFor::Unsubscribe, token) else {
+        return Ok(());
+    };
+    let Some(message) = app.ask(move |store| store.message_behind_link(id)).await? else {
+        return Ok(());
+    };
+    // Parsed anew: an address that a caller wrote in capitals is compared in small letters like any other.
+    let email = Email::parse(&message.recipient)
+        .ok()
+        .or_else(|| Email::from_stored(&message.recipient))
+        .filter(|_| message.channel == ChannelKind::Email);
+    let Some(value) = email.map(|email| email.key()) else {
+        return Ok(());
+    };
     let tenant = message.tenant;
-    let key = PointKey { tenant, kind: PointKind::Email, value: value.clone() };
+    let key = PointKey {
+        tenant,
+        kind: PointKind::Email,
+        value: value.clone(),
+    };
     let known = app.ask(move |store| store.point(&key)).await?;
     if known.is_some_and(|point| point.suppressed == Some(Suppression::Unsubscribed)) {
         return Ok(());
@@ -81,10 +103,23 @@ async fn unsubscribe(app: &App, token: &str) -> Result<(), ApiError> {
             how: "by the unsubscribe link in a mail".to_owned(),
             actor: actor.clone(),
         })),
-        Intake::Consent(Box::new(ConsentGiven { lead: None, point: Some((PointKind::Email, value)), told, actor })),
+        Intake::Consent(Box::new(ConsentGiven {
+            lead: None,
+            point: Some((PointKind::Email, value)),
+            told,
+            actor,
+        })),
     ];
     let at = app.now();
-    let orders = intakes.into_iter().map(|intake| Order { tenant, at, intake, once: None }).collect();
+    let orders = intakes
+        .into_iter()
+        .map(|intake| Order {
+            tenant,
+            at,
+            intake,
+            once: None,
+        })
+        .collect();
     for answer in app.inbox.take_all(orders).await {
         answer?;
     }

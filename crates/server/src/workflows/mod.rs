@@ -8,5 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every route about documents and runs.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(documents::routes()).merge(runs::routes())
+    OpenApiRouter::new()
+        .merge(documents::routes())
+        .merge(runs::routes())
 }

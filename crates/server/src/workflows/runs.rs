@@ -1,7 +1,9 @@
 //! Runs of workflows: starting one by hand, and which a lead went through.
 
 use crate::app::App;
-use crate::http::{ApiError, ApiResult, Body, Caller, Listed, PathText, Queries, Scope, once, reply};
+use crate::http::{
+    ApiError, ApiResult, Body, Caller, Listed, PathText, Queries, Scope, once, reply,
+};
 use crate::leads::may_touch;
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +19,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(start)).routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(start))
+        .routes(routes!(list))
 }
 
 /// Whom to start it for.
@@ -31,15 +35,35 @@ pub struct StartBody {
 
 /// Starts a workflow for a lead, whatever its trigger. 409 `ran_before` when its re-entry does not let it run again.
 #[utoipa::path(post, path = "/v1/workflows/{name}/runs", tag = "workflows", params(("name" = String, Path, description = "The workflow's name")), request_body = StartBody, responses((status = 201, description = "The run: `id` and `state` (`open`, `done` or `stopped`)", body = Object)))]
-async fn start(State(app): State<App>, caller: Caller, PathText(name): PathText, headers: HeaderMap, body: Body<StartBody>) -> ApiResult<Response> {
+async fn start(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+    headers: HeaderMap,
+    body: Body<StartBody>,
+) -> ApiResult<Response> {
     caller.may(Scope::Send)?;
     let lead = body.value.lead_id;
     if !caller.home.tenant.config.workflows.contains_key(&name) {
         return Err(ApiError::not_found());
     }
     may_touch(&app, &caller, lead).await?;
-    let once = once(&headers, &format!("POST /v1/workflows/{name}/runs"), &body.raw)?;
-    let answer = app.take(caller.home.row.id, Intake::StartRun { lead, workflow: name, actor: caller.actor() }, once).await?;
+    let once = once(
+        &headers,
+        &format!("POST /v1/workflows/{name}/runs"),
+        &body.raw,
+    )?;
+    let answer = app
+        .take(
+            caller.home.row.id,
+            Intake::StartRun {
+                lead,
+                workflow: name,
+                actor: caller.actor(),
+            },
+            once,
+        )
+        .await?;
     Ok(reply(&answer))
 }
 
@@ -102,9 +126,16 @@ impl From<Run> for RunBody {
 
 /// The runs of a lead, newest first.
 #[utoipa::path(get, path = "/v1/runs", tag = "workflows", params(Whose), responses((status = 200, description = "All of them", body = Listed<RunBody>)))]
-async fn list(State(app): State<App>, caller: Caller, Queries(whose): Queries<Whose>) -> ApiResult<Json<Listed<RunBody>>> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Queries(whose): Queries<Whose>,
+) -> ApiResult<Json<Listed<RunBody>>> {
     caller.may(Scope::Read)?;
-    let id: LeadId = whose.lead_id.parse().map_err(|error| ApiError::invalid("lead_id", format!("This is {error}.")))?;
+    let id: LeadId = whose
+        .lead_id
+        .parse()
+        .map_err(|error| ApiError::invalid("lead_id", format!("This is {error}.")))?;
     let tenant = caller.home.row.id;
     let found = app
         .ask(move |store| match store.lead(tenant, id)? {
@@ -113,5 +144,7 @@ async fn list(State(app): State<App>, caller: Caller, Queries(whose): Queries<Wh
         })
         .await?;
     let rows = found.ok_or_else(ApiError::not_found)?;
-    Ok(Json(Listed::all(rows.into_iter().map(RunBody::from).collect())))
+    Ok(Json(Listed::all(
+        rows.into_iter().map(RunBody::from).collect(),
+    )))
 }

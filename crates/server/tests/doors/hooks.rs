@@ -29,7 +29,12 @@ async fn dana(house: &House) -> ringback_core::ids::LeadId {
         overwrite: ringback_core::leads::Overwrite::Newer,
         ip: None,
     };
-    match house.app.take(house.alder, Intake::Capture(Box::new(capture)), None).await.unwrap() {
+    match house
+        .app
+        .take(house.alder, Intake::Capture(Box::new(capture)), None)
+        .await
+        .unwrap()
+    {
         Answer::Captured(captured) => captured.id,
         other => panic!("{other:?}"),
     }
@@ -53,7 +58,12 @@ async fn text(house: &House, body: &str, in_an_hour: bool) -> MessageId {
         actor: "test".to_owned(),
         sandbox: false,
     };
-    match house.app.take(house.alder, Intake::Compose(Box::new(compose)), None).await.unwrap() {
+    match house
+        .app
+        .take(house.alder, Intake::Compose(Box::new(compose)), None)
+        .await
+        .unwrap()
+    {
         Answer::Composed { id, .. } => id,
         other => panic!("{other:?}"),
     }
@@ -61,7 +71,9 @@ async fn text(house: &House, body: &str, in_an_hour: bool) -> MessageId {
 
 async fn say(house: &House, sid: &str, body: &str) -> crate::house::Answer {
     let url = house.hook_url(house.alder, house.twilio);
-    house.hook(&twilio_inbound(TOKEN, &url, sid, DANA, OURS, body)).await
+    house
+        .hook(&twilio_inbound(TOKEN, &url, sid, DANA, OURS, body))
+        .await
 }
 
 /// M9, H1: reports in any order and any number leave a message that arrived delivered.
@@ -70,8 +82,20 @@ async fn delivered_moves_forward_and_never_back() {
     let house = House::open().await;
     let runtime = tokio::runtime::Handle::current();
     let sids = AtomicU32::new(0);
-    let reports = Just(vec!["queued", "sending", "sent", "delivered", "sent", "delivered"]).prop_shuffle();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() });
+    let reports = Just(vec![
+        "queued",
+        "sending",
+        "sent",
+        "delivered",
+        "sent",
+        "delivered",
+    ])
+    .prop_shuffle();
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     tokio::task::block_in_place(|| {
         runner
             .run(&reports, |reports| {
@@ -83,11 +107,19 @@ async fn delivered_moves_forward_and_never_back() {
                     let sid = format!("SM{:032x}", sids.fetch_add(1, Ordering::Relaxed) + 1_000);
                     let mut arrived = false;
                     for report in reports {
-                        let answer = house.hook(&twilio_status(TOKEN, &url, &sid, report, None)).await;
+                        let answer = house
+                            .hook(&twilio_status(TOKEN, &url, &sid, report, None))
+                            .await;
                         prop_assert_eq!(answer.status, StatusCode::NO_CONTENT);
                         arrived |= report == "delivered";
                         let status = house.message(house.alder, id).await.status;
-                        prop_assert_eq!(status == Status::Delivered, arrived, "after {}: {}", report, status);
+                        prop_assert_eq!(
+                            status == Status::Delivered,
+                            arrived,
+                            "after {}: {}",
+                            report,
+                            status
+                        );
                     }
                     Ok(())
                 })
@@ -102,22 +134,49 @@ async fn delivered_moves_forward_and_never_back() {
 async fn stop_blocks_what_waits_and_is_confirmed_once() {
     let house = House::open().await;
     let id = text(&house, "A reminder of tomorrow.", true).await;
-    assert_eq!(house.message(house.alder, id).await.status, Status::Scheduled);
+    assert_eq!(
+        house.message(house.alder, id).await.status,
+        Status::Scheduled
+    );
     let answer = say(&house, "SM0001", "STOP").await;
-    assert_eq!((answer.status, answer.header("content-type"), answer.text()), (StatusCode::OK, Some("text/xml"), "<Response/>"));
+    assert_eq!(
+        (answer.status, answer.header("content-type"), answer.text()),
+        (StatusCode::OK, Some("text/xml"), "<Response/>")
+    );
     // Answered after the commit: it is so already.
     let blocked = house.message(house.alder, id).await;
     assert_eq!(blocked.status, Status::Blocked);
-    assert_eq!(blocked.why.as_ref().map(|why| why.code.as_str()), Some("opted_out"));
-    let point = house.point(house.alder, PointKind::Phone, DANA).await.unwrap();
+    assert_eq!(
+        blocked.why.as_ref().map(|why| why.code.as_str()),
+        Some("opted_out")
+    );
+    let point = house
+        .point(house.alder, PointKind::Phone, DANA)
+        .await
+        .unwrap();
     assert_eq!(point.suppressed, Some(Suppression::OptedOut));
     for purpose in [Purpose::Promotional, Purpose::Transactional] {
-        assert_eq!(point.consent.get(ChannelKind::Sms.code(), purpose), Consent::Revoked);
+        assert_eq!(
+            point.consent.get(ChannelKind::Sms.code(), purpose),
+            Consent::Revoked
+        );
     }
     assert_eq!(say(&house, "SM0001", "STOP").await.status, StatusCode::OK); // the provider repeats itself
-    assert_eq!(say(&house, "SM0002", "Stop please").await.status, StatusCode::OK); // the person does
-    house.until("the confirmation", async || (!house.far.to(DANA).is_empty()).then_some(())).await;
-    let confirmations: Vec<_> = house.messages(house.alder).await.into_iter().filter(|message| message.plan.keyword_answer).collect();
+    assert_eq!(
+        say(&house, "SM0002", "Stop please").await.status,
+        StatusCode::OK
+    ); // the person does
+    house
+        .until("the confirmation", async || {
+            (!house.far.to(DANA).is_empty()).then_some(())
+        })
+        .await;
+    let confirmations: Vec<_> = house
+        .messages(house.alder)
+        .await
+        .into_iter()
+        .filter(|message| message.plan.keyword_answer)
+        .collect();
     assert_eq!(confirmations.len(), 1, "{confirmations:?}");
     assert!(house.far.to(DANA)[0].contains("no more messages"));
     house.close().await;
@@ -138,14 +197,40 @@ async fn an_unsigned_stop_changes_nothing() {
     elsewhere.url = url.replace("p4thsecret", "p4thsecreT");
     let mut nobody = twilio_inbound(TOKEN, &url, "SM5", DANA, OURS, "STOP");
     nobody.url = url.replace("/hooks/", "/hooks/x");
-    for (hook, what) in [(unsigned, "unsigned"), (forged, "forged"), (bent, "bent"), (elsewhere, "wrong secret"), (nobody, "no connection")] {
+    for (hook, what) in [
+        (unsigned, "unsigned"),
+        (forged, "forged"),
+        (bent, "bent"),
+        (elsewhere, "wrong secret"),
+        (nobody, "no connection"),
+    ] {
         let answer = house.hook(&hook).await;
-        assert_eq!((answer.status, answer.body.len()), (StatusCode::FORBIDDEN, 0), "{what}");
+        assert_eq!(
+            (answer.status, answer.body.len()),
+            (StatusCode::FORBIDDEN, 0),
+            "{what}"
+        );
     }
-    assert_eq!(house.message(house.alder, id).await.status, Status::Scheduled);
-    assert!(house.point(house.alder, PointKind::Phone, DANA).await.unwrap().suppressed.is_none());
+    assert_eq!(
+        house.message(house.alder, id).await.status,
+        Status::Scheduled
+    );
+    assert!(
+        house
+            .point(house.alder, PointKind::Phone, DANA)
+            .await
+            .unwrap()
+            .suppressed
+            .is_none()
+    );
     // Counted where operators look.
-    assert!(house.app.metrics.render().contains(r#"outcome="bad_signature""#));
+    assert!(
+        house
+            .app
+            .metrics
+            .render()
+            .contains(r#"outcome="bad_signature""#)
+    );
     house.close().await;
 }
 
@@ -156,13 +241,41 @@ async fn start_lifts_and_help_answers() {
     dana(&house).await;
     say(&house, "SM1", "STOP").await;
     say(&house, "SM2", "START").await;
-    let point = house.point(house.alder, PointKind::Phone, DANA).await.unwrap();
+    let point = house
+        .point(house.alder, PointKind::Phone, DANA)
+        .await
+        .unwrap();
     assert_eq!(point.suppressed, None);
-    assert_eq!(point.consent.get(ChannelKind::Sms.code(), Purpose::Transactional), Consent::Granted);
-    assert_eq!(point.consent.get(ChannelKind::Sms.code(), Purpose::Promotional), Consent::Revoked);
+    assert_eq!(
+        point
+            .consent
+            .get(ChannelKind::Sms.code(), Purpose::Transactional),
+        Consent::Granted
+    );
+    assert_eq!(
+        point
+            .consent
+            .get(ChannelKind::Sms.code(), Purpose::Promotional),
+        Consent::Revoked
+    );
     say(&house, "SM3", "HELP").await;
-    house.until("the help", async || house.far.to(DANA).iter().any(|text| text.contains("for help reach us at")).then_some(())).await;
-    assert!(house.far.to(DANA).iter().any(|text| text.starts_with("Alder Plumbing: you will get our messages again")));
+    house
+        .until("the help", async || {
+            house
+                .far
+                .to(DANA)
+                .iter()
+                .any(|text| text.contains("for help reach us at"))
+                .then_some(())
+        })
+        .await;
+    assert!(
+        house
+            .far
+            .to(DANA)
+            .iter()
+            .any(|text| text.starts_with("Alder Plumbing: you will get our messages again"))
+    );
     house.close().await;
 }
 
@@ -173,16 +286,33 @@ async fn reports_on_strangers_change_nothing() {
     let id = text(&house, "A reminder of tomorrow.", true).await;
     let at = house.app.now();
     let url = house.hook_url(house.wren, house.mail);
-    let body = format!(r#"{{"type":"email.delivered","created_at":"{at}","data":{{"email_id":"e1","tags":{{"ringback":"{id}","message":"{id}","m":"{id}"}}}}}}"#);
+    let body = format!(
+        r#"{{"type":"email.delivered","created_at":"{at}","data":{{"email_id":"e1","tags":{{"ringback":"{id}","message":"{id}","m":"{id}"}}}}}}"#
+    );
     let hook = svix(MAIL_SECRET, &url, "msg_1", at, &body).unwrap();
     assert_eq!(house.hook(&hook).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(house.message(house.alder, id).await.status, Status::Scheduled);
+    assert_eq!(
+        house.message(house.alder, id).await.status,
+        Status::Scheduled
+    );
     // The same one hour later is a replay.
     house.pass(3_600);
     let answer = house.hook(&hook).await;
-    assert_eq!((answer.status, answer.body.len()), (StatusCode::FORBIDDEN, 0));
-    let unknown = format!("{}?m=msg_0000000000000", house.hook_url(house.alder, house.twilio));
-    assert_eq!(house.hook(&twilio_status(TOKEN, &unknown, "SM9", "delivered", None)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        (answer.status, answer.body.len()),
+        (StatusCode::FORBIDDEN, 0)
+    );
+    let unknown = format!(
+        "{}?m=msg_0000000000000",
+        house.hook_url(house.alder, house.twilio)
+    );
+    assert_eq!(
+        house
+            .hook(&twilio_status(TOKEN, &unknown, "SM9", "delivered", None))
+            .await
+            .status,
+        StatusCode::NO_CONTENT
+    );
     house.close().await;
 }
 
@@ -193,7 +323,17 @@ async fn unreadable_and_oversized_webhooks_are_refused() {
     let url = house.hook_url(house.wren, house.mail);
     let broken = svix(MAIL_SECRET, &url, "msg_2", house.app.now(), "no json").unwrap();
     assert_eq!(house.hook(&broken).await.status, StatusCode::BAD_REQUEST);
-    let large = svix(MAIL_SECRET, &url, "msg_3", house.app.now(), &"x".repeat(1 << 21)).unwrap();
-    assert_eq!(house.hook(&large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let large = svix(
+        MAIL_SECRET,
+        &url,
+        "msg_3",
+        house.app.now(),
+        &"x".repeat(1 << 21),
+    )
+    .unwrap();
+    assert_eq!(
+        house.hook(&large).await.status,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
     house.close().await;
 }

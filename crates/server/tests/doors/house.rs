@@ -9,11 +9,14 @@ use http_body_util::BodyExt as _;
 use ringback_channels::Egress;
 use ringback_core::ids::{ConnectionId, KeyId, LeadId, MessageId, TenantId};
 use ringback_core::leads::Lead;
-use ringback_core::messages::{ChannelKind, Message, Status};
+use ringback_core::messages::{ChannelKind, Message};
 use ringback_core::time::{Clock, Timestamp};
+use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Point, PointKey, PointKind};
 use ringback_server::{App, Loops, Settings};
-use ringback_store::{ConnectionRow, EventView, KeyKind, KeyRow, LeadFilter, SpamView, TenantRow};
+use ringback_store::{
+    ConnectionRow, EventView, House as _, KeyKind, KeyRow, LeadFilter, SpamView, TenantRow,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -45,14 +48,18 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("ringback-doors-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "ringback-doors-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         Self(std::env::temp_dir().join(name))
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        std::fs::remove_dir_all(&self.0).ok();
     }
 }
 
@@ -66,7 +73,11 @@ impl Far {
     /// The texts to a number, in order.
     pub fn to(&self, number: &str) -> Vec<String> {
         let texts = self.texts.lock().unwrap();
-        texts.iter().filter(|text| text["To"] == number).map(|text| text["Body"].clone()).collect()
+        texts
+            .iter()
+            .filter(|text| text["To"] == number)
+            .map(|text| text["Body"].clone())
+            .collect()
     }
 }
 
@@ -77,7 +88,12 @@ async fn twilio() -> (Arc<Far>, SocketAddr) {
         let text = url::form_urlencoded::parse(&body).into_owned().collect();
         let mut texts = kept.texts.lock().unwrap();
         texts.push(text);
-        (StatusCode::CREATED, axum::Json(serde_json::json!({"sid": format!("SM{:032x}", texts.len()), "status": "queued"})))
+        (
+            StatusCode::CREATED,
+            axum::Json(
+                serde_json::json!({"sid": format!("SM{:032x}", texts.len()), "status": "queued"}),
+            ),
+        )
     };
     let routes = Router::new().fallback(answer);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -87,8 +103,13 @@ async fn twilio() -> (Arc<Far>, SocketAddr) {
         while let Ok((stream, _)) = listener.accept().await {
             let service = hyper_util::service::TowerToHyperService::new(routes.clone());
             tokio::spawn(async move {
-                let builder = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-                let _ = builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
+                let builder = hyper_util::server::conn::auto::Builder::new(
+                    hyper_util::rt::TokioExecutor::new(),
+                );
+                builder
+                    .serve_connection(hyper_util::rt::TokioIo::new(stream), service)
+                    .await
+                    .ok();
             });
         }
     });
@@ -140,7 +161,9 @@ impl Answer {
 
     /// The value of an input on a page.
     pub fn input(&self, name: &str) -> Option<String> {
-        let (_, rest) = self.text().split_once(&format!("name=\"{name}\" value=\""))?;
+        let (_, rest) = self
+            .text()
+            .split_once(&format!("name=\"{name}\" value=\""))?;
         rest.split('"').next().map(str::to_owned)
     }
 }
@@ -148,18 +171,21 @@ impl Answer {
 impl House {
     /// Monday, 23 November 2026, 11:00 in Denver.
     pub async fn open() -> Self {
-        Self::open_with(|_, _| None).await
+        Self::open_with(10_000, |_, text| text.to_owned()).await
     }
 
-    /// The same with some documents changed: path and text in, text out.
-    pub async fn open_with(change: fn(&str, &str) -> Option<String>) -> Self {
+    /// The same with another limit for one address, and documents changed on their way in: path and text.
+    pub async fn open_with(per_minute: u32, change: fn(&str, &str) -> String) -> Self {
         let folder = Folder::new();
         let start: Timestamp = "2026-11-23T18:00:00Z".parse().unwrap();
         let clock = Arc::new(MovableClock(AtomicI64::new(start.as_microsecond())));
         let (far, address) = twilio().await;
         let mut settings = Settings::new(folder.0.clone(), PUBLIC);
-        settings.egress = Egress { allow: vec!["127.0.0.0/8".parse().unwrap()], allow_http: true };
-        settings.public_per_minute = 10_000;
+        settings.egress = Egress {
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
+            allow_http: true,
+        };
+        settings.public_per_minute = per_minute;
         let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let changes = app.live.listen();
         let alder = tenant(&app, "alder", "plumbing", change).await;
@@ -169,12 +195,41 @@ impl House {
             &app,
             alder,
             ("twilio", ChannelKind::Sms),
-            &[("account_sid", "AC0123456789abcdef0123456789abcdef"), ("auth_token", TOKEN), ("from", "+13035550100"), ("base_url", &base), ("answers_opt_out", "no")],
+            &[
+                ("account_sid", "AC0123456789abcdef0123456789abcdef"),
+                ("auth_token", TOKEN),
+                ("from", "+13035550100"),
+                ("base_url", &base),
+                ("answers_opt_out", "no"),
+            ],
         )
         .await;
-        let mail = connection(&app, wren, ("resend", ChannelKind::Email), &[("api_key", "re_example"), ("from", "hello@example.com"), ("base_url", &base), ("webhook_secret", MAIL_SECRET)]).await;
+        let mail = connection(
+            &app,
+            wren,
+            ("resend", ChannelKind::Email),
+            &[
+                ("api_key", "re_example"),
+                ("from", "hello@example.com"),
+                ("base_url", &base),
+                ("webhook_secret", MAIL_SECRET),
+            ],
+        )
+        .await;
         let router = ringback_server::routes(&app);
-        Self { app, clock, far, alder, wren, twilio, mail, router, loops: Mutex::new(Some(loops)), changes, _folder: folder }
+        Self {
+            app,
+            clock,
+            far,
+            alder,
+            wren,
+            twilio,
+            mail,
+            router,
+            loops: Mutex::new(Some(loops)),
+            changes,
+            _folder: folder,
+        }
     }
 
     /// Ends in order; what a test forgets to end, the process ends.
@@ -187,15 +242,23 @@ impl House {
 
     /// Time passes.
     pub fn pass(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.clock
+            .0
+            .fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     /// A request from the address 203.0.113.`host`.
     pub async fn send_from(&self, host: u8, mut request: Request<Body>) -> Answer {
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([203, 0, 113, host], 40_000))));
+        request
+            .extensions_mut()
+            .insert(ConnectInfo(SocketAddr::from(([203, 0, 113, host], 40_000))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -203,23 +266,41 @@ impl House {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
     }
 
     /// A form as a browser posts it.
     pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.send(Request::post(path).header("content-type", "application/x-www-form-urlencoded").body(Body::from(body)).unwrap()).await
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.send(
+            Request::post(path)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from(body))
+                .unwrap(),
+        )
+        .await
     }
 
     pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
-        self.send(Request::post(path).header("content-type", "application/json").body(Body::from(body.to_string())).unwrap()).await
+        self.send(
+            Request::post(path)
+                .header("content-type", "application/json")
+                .body(Body::from(body.to_string()))
+                .unwrap(),
+        )
+        .await
     }
 
     /// A key of Alder's, as it was written elsewhere (adopted) or by us.
     pub async fn key(&self, kind: KeyKind, whole: &str) {
         let hash = ringback_server::http::hash_key(whole).to_vec();
-        let shown = ["rb_live_", "rb_test_", "rb_write_"].into_iter().find(|prefix| whole.starts_with(prefix)).map_or(whole, |prefix| &whole[..prefix.len() + 8]);
+        let shown = ["rb_live_", "rb_test_", "rb_write_"]
+            .into_iter()
+            .find(|prefix| whole.starts_with(prefix))
+            .map_or(whole, |prefix| &whole[..prefix.len() + 8]);
         let row = KeyRow {
             id: KeyId::from_raw(self.app.new_id()),
             tenant: self.alder,
@@ -233,36 +314,70 @@ impl House {
             revoked_at: None,
             created_at: self.app.now(),
         };
-        self.app.change(move |writer| writer.insert_key(&row)).await.unwrap();
+        self.app
+            .change(move |writer| writer.insert_key(&row))
+            .await
+            .unwrap();
+    }
+
+    /// What could not be decided.
+    pub async fn set_aside(&self, tenant: TenantId) -> Vec<String> {
+        let rows = self
+            .app
+            .ask(move |store| store.set_aside(tenant, i64::MAX, 100))
+            .await
+            .unwrap();
+        rows.into_iter().map(|row| row.error).collect()
     }
 
     /// The leads of a tenant, newest first.
     pub async fn leads(&self, tenant: TenantId) -> Vec<Lead> {
-        self.app.ask(move |store| store.leads(tenant, &LeadFilter::default(), None, 100)).await.unwrap()
+        self.app
+            .ask(move |store| store.leads(tenant, &LeadFilter::default(), None, 100))
+            .await
+            .unwrap()
     }
 
     /// A lead's history, oldest first.
     pub async fn timeline(&self, tenant: TenantId, lead: LeadId) -> Vec<EventView> {
-        let mut events = self.app.ask(move |store| store.timeline(tenant, lead, None, 500)).await.unwrap();
+        let mut events = self
+            .app
+            .ask(move |store| store.timeline(tenant, lead, None, 500))
+            .await
+            .unwrap();
         events.reverse();
         events
     }
 
     pub async fn messages(&self, tenant: TenantId) -> Vec<Message> {
-        self.app.ask(move |store| store.messages(tenant, None, None, None, None, 100)).await.unwrap()
+        self.app
+            .ask(move |store| store.messages(tenant, None, None, None, None, 100))
+            .await
+            .unwrap()
     }
 
     pub async fn message(&self, tenant: TenantId, id: MessageId) -> Message {
-        self.app.ask(move |store| store.message(tenant, id)).await.unwrap().unwrap()
+        self.app
+            .ask(move |store| store.message(tenant, id))
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub async fn point(&self, tenant: TenantId, kind: PointKind, value: &str) -> Option<Point> {
-        let key = PointKey { tenant, kind, value: value.to_owned() };
+        let key = PointKey {
+            tenant,
+            kind,
+            value: value.to_owned(),
+        };
         self.app.ask(move |store| store.point(&key)).await.unwrap()
     }
 
     pub async fn spam(&self, tenant: TenantId) -> Vec<SpamView> {
-        self.app.ask(move |store| store.spam(tenant, None, 100)).await.unwrap()
+        self.app
+            .ask(move |store| store.spam(tenant, None, 100))
+            .await
+            .unwrap()
     }
 
     /// Waits until something is so, looking again whenever the house tells of a change.
@@ -274,36 +389,49 @@ impl House {
                     return found;
                 }
                 let heard = changes.recv().await;
-                assert!(!matches!(heard, Err(tokio::sync::broadcast::error::RecvError::Closed)), "the house fell silent");
+                assert!(
+                    !matches!(heard, Err(tokio::sync::broadcast::error::RecvError::Closed)),
+                    "the house fell silent"
+                );
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("never came: {what}"))
+        match tokio::time::timeout(Duration::from_secs(20), waiting).await {
+            Ok(found) => found,
+            Err(_) => panic!(
+                "never came: {what}; set aside: {:?}; messages: {:#?}",
+                self.set_aside(self.alder).await,
+                self.messages(self.alder).await
+            ),
+        }
     }
 
-    /// Waits until a message stands so.
-    pub async fn stands(&self, id: MessageId, status: Status) -> Message {
-        self.until(status.as_str(), async || Some(self.message(self.alder, id).await).filter(|message| message.status == status)).await
-    }
-
-    /// The public address of Alder's webhooks.
+    /// The public address of a connection's webhooks.
     pub fn hook_url(&self, tenant: TenantId, connection: ConnectionId) -> String {
         let home = self.app.registry.home(tenant).unwrap();
-        let row = home.connections.iter().find(|row| row.id == connection).unwrap();
+        let row = home
+            .connections
+            .iter()
+            .find(|row| row.id == connection)
+            .unwrap();
         ringback_server::webhook_url(PUBLIC, row)
     }
 
     /// Posts a signed webhook.
     pub async fn hook(&self, hook: &ringback_channels::RawHook) -> Answer {
         let path = hook.url.strip_prefix(PUBLIC).unwrap();
-        let mut request = Request::post(path).body(Body::from(hook.body.clone())).unwrap();
+        let mut request = Request::post(path)
+            .body(Body::from(hook.body.clone()))
+            .unwrap();
         *request.headers_mut() = hook.headers.clone();
         self.send(request).await
     }
 }
 
-async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> Option<String>) -> TenantId {
+async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> String) -> TenantId {
     let id = TenantId::from_raw(app.new_id());
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets").join(preset);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../presets")
+        .join(preset);
     let mut documents = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
@@ -313,16 +441,32 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> O
                 folders.push(path);
                 continue;
             }
-            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-            let wanted = ["tenant.yaml", "staff.yaml"].contains(&name.as_str()) || ["products/", "scores/", "workflows/", "templates/", "forms/"].iter().any(|folder| name.starts_with(folder));
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let wanted = ["tenant.yaml", "staff.yaml"].contains(&name.as_str())
+                || ["products/", "scores/", "workflows/", "templates/", "forms/"]
+                    .iter()
+                    .any(|folder| name.starts_with(folder));
             if wanted {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let text = change(&name, &text).unwrap_or(text);
+                let text = change(&name, &std::fs::read_to_string(&path).unwrap());
                 documents.push((name, text));
             }
         }
     }
-    let row = TenantRow { id, slug: slug.to_owned(), name: slug.to_owned(), secret: vec![7; 32], requests_per_minute: None, sandbox: false, kill: Vec::new(), created_at: app.now() };
+    let row = TenantRow {
+        id,
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        secret: vec![7; 32],
+        requests_per_minute: None,
+        sandbox: false,
+        kill: Vec::new(),
+        created_at: app.now(),
+    };
     let now = app.now();
     app.change(move |writer| {
         writer.insert_tenant(&row)?;
@@ -333,13 +477,49 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> O
     })
     .await
     .unwrap();
-    assert!(app.registry.home(id).is_some(), "the preset {preset} has problems");
+    let home = app
+        .registry
+        .home(id)
+        .unwrap_or_else(|| panic!("the preset {preset} has problems"));
+    let staff = &home.tenant.config.staff;
+    let people: Vec<StaffMember> = staff
+        .people
+        .iter()
+        .map(|person| StaffMember {
+            name: person.name.clone(),
+            phone: person.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            email: person.email.as_ref().map(|email| email.as_str().to_owned()),
+            roles: person.roles.clone(),
+            lists: staff
+                .lists
+                .iter()
+                .filter(|(_, people)| people.contains(&person.name))
+                .map(|(list, _)| list.clone())
+                .collect(),
+            on_call: staff.on_call.as_ref() == Some(&person.name),
+        })
+        .collect();
+    app.change(move |writer| {
+        people
+            .iter()
+            .try_for_each(|person| writer.put_staff(id, person))
+    })
+    .await
+    .unwrap();
     id
 }
 
-async fn connection(app: &App, tenant: TenantId, (provider, channel): (&str, ChannelKind), settings: &[(&str, &str)]) -> ConnectionId {
+async fn connection(
+    app: &App,
+    tenant: TenantId,
+    (provider, channel): (&str, ChannelKind),
+    settings: &[(&str, &str)],
+) -> ConnectionId {
     let id = ConnectionId::from_raw(app.new_id());
-    let settings: BTreeMap<String, String> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings: BTreeMap<String, String> = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let row = ConnectionRow {
         id,
         channel,
@@ -352,7 +532,9 @@ async fn connection(app: &App, tenant: TenantId, (provider, channel): (&str, Cha
         trouble: None,
         created_at: app.now(),
     };
-    app.change(move |writer| writer.insert_connection(tenant, &row)).await.unwrap();
+    app.change(move |writer| writer.insert_connection(tenant, &row))
+        .await
+        .unwrap();
     let home = app.registry.home(tenant).unwrap();
     assert!(home.broken.is_empty(), "{:?}", home.broken);
     id

@@ -1,6 +1,8 @@
 //! The public doors, from outside: forms, tracking, webhooks, unsubscribing. A real server without its socket, a clock that tests move,
 //! and a Twilio of our own on a loopback port.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 mod forms;
 mod hooks;
 mod house;

@@ -27,7 +27,12 @@ async fn mail(house: &House, category: Category) -> MessageId {
         actor: "test".to_owned(),
         sandbox: false,
     };
-    match house.app.take(house.alder, Intake::Compose(Box::new(compose)), None).await.unwrap() {
+    match house
+        .app
+        .take(house.alder, Intake::Compose(Box::new(compose)), None)
+        .await
+        .unwrap()
+    {
         Answer::Composed { id, .. } => id,
         other => panic!("{other:?}"),
     }
@@ -42,22 +47,50 @@ async fn one_click_ends_offers_and_looking_changes_nothing() {
     let page = house.get(&path).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text().contains("<form method=\"post\">"));
-    assert!(house.point(house.alder, PointKind::Email, "dana@example.com").await.is_none_or(|point| point.suppressed.is_none()));
+    assert!(
+        house
+            .point(house.alder, PointKind::Email, "dana@example.com")
+            .await
+            .is_none_or(|point| point.suppressed.is_none())
+    );
 
     let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
-    let request = Request::post(&path).header("content-type", "multipart/form-data; boundary=b").body(Body::from(multipart)).unwrap();
+    let request = Request::post(&path)
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(Body::from(multipart))
+        .unwrap();
     let answer = house.send(request).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.header("set-cookie").is_none() && page.header("set-cookie").is_none());
-    let point = house.point(house.alder, PointKind::Email, "dana@example.com").await.unwrap();
+    let point = house
+        .point(house.alder, PointKind::Email, "dana@example.com")
+        .await
+        .unwrap();
     assert_eq!(point.suppressed, Some(Suppression::Unsubscribed));
-    assert_eq!(point.consent.get(ChannelKind::Email.code(), Purpose::Promotional), Consent::Revoked);
+    assert_eq!(
+        point
+            .consent
+            .get(ChannelKind::Email.code(), Purpose::Promotional),
+        Consent::Revoked
+    );
 
-    assert_eq!(house.post_form(&path, &[("List-Unsubscribe", "One-Click")]).await.status, StatusCode::OK);
-    let again = house.point(house.alder, PointKind::Email, "dana@example.com").await.unwrap();
+    assert_eq!(
+        house
+            .post_form(&path, &[("List-Unsubscribe", "One-Click")])
+            .await
+            .status,
+        StatusCode::OK
+    );
+    let again = house
+        .point(house.alder, PointKind::Email, "dana@example.com")
+        .await
+        .unwrap();
     assert_eq!(again.suppressed_at, point.suppressed_at);
     // What a person asked for still comes.
-    assert_eq!(house.message(house.alder, id).await.status, Status::Scheduled);
+    assert_eq!(
+        house.message(house.alder, id).await.status,
+        Status::Scheduled
+    );
     house.close().await;
 }
 
@@ -68,12 +101,31 @@ async fn a_link_that_is_nobodys_looks_the_same() {
     let id = mail(&house, Category::Transactional).await;
     let real = format!("/u/{}", house.app.tokens.write(TokenFor::Unsubscribe, id));
     let alert = format!("/u/{}", house.app.tokens.write(TokenFor::Alert, id));
-    let plain = |text: &str| text.split("nonce=\"").enumerate().map(|(at, part)| if at == 0 { part } else { part.split_once('"').unwrap().1 }).collect::<String>();
+    let plain = |text: &str| {
+        text.split("nonce=\"")
+            .enumerate()
+            .map(|(at, part)| {
+                if at == 0 {
+                    part
+                } else {
+                    part.split_once('"').unwrap().1
+                }
+            })
+            .collect::<String>()
+    };
     let (looked, ended) = (house.get(&real).await, house.post_form(&real, &[]).await);
     for path in ["/u/nonsense", "/u/AAAAAAAAAAAAAAAAAAAAAAAAAAA", &alert] {
-        assert_eq!(plain(house.get(path).await.text()), plain(looked.text()), "{path}");
+        assert_eq!(
+            plain(house.get(path).await.text()),
+            plain(looked.text()),
+            "{path}"
+        );
         let answer = house.post_form(path, &[]).await;
-        assert_eq!((answer.status, plain(answer.text())), (ended.status, plain(ended.text())), "{path}");
+        assert_eq!(
+            (answer.status, plain(answer.text())),
+            (ended.status, plain(ended.text())),
+            "{path}"
+        );
     }
     house.close().await;
 }

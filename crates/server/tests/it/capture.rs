@@ -11,11 +11,32 @@ async fn a_person_who_comes_again_is_merged_and_answered_200() {
     assert_eq!(first.json["status"], "created");
     assert_eq!(first.json["products"]["plumbing"]["stage"], "new");
     let second = house.post(&guest.key, "/v1/leads", json!({"last_name": "Whitfield", "phone": "+1 303 555 0142", "email": "Dana@Example.com"})).await.is(200);
-    assert_eq!((second.json["status"].as_str(), &second.json["id"]), (Some("merged"), &first.json["id"]));
-    let third = house.post(&guest.key, "/v1/leads", json!({"email": "dana@example.com"})).await.is(200);
+    assert_eq!(
+        (second.json["status"].as_str(), &second.json["id"]),
+        (Some("merged"), &first.json["id"])
+    );
+    let third = house
+        .post(
+            &guest.key,
+            "/v1/leads",
+            json!({"email": "dana@example.com"}),
+        )
+        .await
+        .is(200);
     assert_eq!(third.json["id"], first.json["id"]);
-    let lead = house.get(&guest.key, &format!("/v1/leads/{}", first.text_of("/id"))).await.is(200).json;
-    assert_eq!((&lead["first_name"], &lead["last_name"], &lead["attributes"]["need"]), (&json!("Dana"), &json!("Whitfield"), &json!("drain")));
+    let lead = house
+        .get(&guest.key, &format!("/v1/leads/{}", first.text_of("/id")))
+        .await
+        .is(200)
+        .json;
+    assert_eq!(
+        (
+            &lead["first_name"],
+            &lead["last_name"],
+            &lead["attributes"]["need"]
+        ),
+        (&json!("Dana"), &json!("Whitfield"), &json!("drain"))
+    );
     assert_eq!(lead["phone"], "+13035550142");
     assert_eq!(lead["contact_points"].as_array().unwrap().len(), 2);
     assert_eq!(lead["reference"], first.json["reference"]);
@@ -30,14 +51,37 @@ async fn a_bad_number_or_address_is_refused_with_its_field() {
         (json!({"email": "dana@"}), "email_unreadable", "email"),
         (json!({"phone": 7}), "invalid", "phone"),
         (json!({"phnoe": "+13035550142"}), "invalid", "phnoe"),
-        (json!({"phone": "+13035550142", "product": "roofs"}), "invalid", "product"),
-        (json!({"phone": "+13035550142", "time_zone": "Denver"}), "invalid", "time_zone"),
+        (
+            json!({"phone": "+13035550142", "product": "roofs"}),
+            "invalid",
+            "product",
+        ),
+        (
+            json!({"phone": "+13035550142", "time_zone": "Denver"}),
+            "invalid",
+            "time_zone",
+        ),
     ] {
         let refused = house.post(&guest.key, "/v1/leads", body).await.is(422);
-        assert_eq!((refused.json["code"].as_str(), refused.json["field"].as_str()), (Some(code), Some(field)), "{}", refused.text);
+        assert_eq!(
+            (
+                refused.json["code"].as_str(),
+                refused.json["field"].as_str()
+            ),
+            (Some(code), Some(field)),
+            "{}",
+            refused.text
+        );
         assert_eq!(refused.headers["content-type"], "application/problem+json");
     }
-    assert!(house.get(&guest.key, "/v1/leads").await.is(200).data().is_empty());
+    assert!(
+        house
+            .get(&guest.key, "/v1/leads")
+            .await
+            .is(200)
+            .data()
+            .is_empty()
+    );
 }
 
 /// X7: the same request under the same key happens once; another body under it is refused.
@@ -45,24 +89,74 @@ async fn a_bad_number_or_address_is_refused_with_its_field() {
 async fn a_repeated_request_is_answered_alike_and_happens_once() {
     let (house, guest) = House::with("plumbing").await;
     let body = json!({"phone": "+13035550142"});
-    let first = house.post_once(&guest.key, "/v1/leads", "k1", body.clone()).await.is(201);
+    let first = house
+        .post_once(&guest.key, "/v1/leads", "k1", body.clone())
+        .await
+        .is(201);
     assert!(!first.headers.contains_key("idempotency-replayed"));
-    let again = house.post_once(&guest.key, "/v1/leads", "k1", body).await.is(201);
-    assert_eq!((&again.text, again.headers["idempotency-replayed"].to_str().unwrap()), (&first.text, "true"));
-    let other = house.post_once(&guest.key, "/v1/leads", "k1", json!({"phone": "+13035550143"})).await.is(422);
+    let again = house
+        .post_once(&guest.key, "/v1/leads", "k1", body)
+        .await
+        .is(201);
+    assert_eq!(
+        (
+            &again.text,
+            again.headers["idempotency-replayed"].to_str().unwrap()
+        ),
+        (&first.text, "true")
+    );
+    let other = house
+        .post_once(
+            &guest.key,
+            "/v1/leads",
+            "k1",
+            json!({"phone": "+13035550143"}),
+        )
+        .await
+        .is(422);
     assert_eq!(other.json["code"], "idempotency_key_reused");
-    let path = format!("/v1/leads/{}/timeline?type=lead.captured", first.text_of("/id"));
+    let path = format!(
+        "/v1/leads/{}/timeline?type=lead.captured",
+        first.text_of("/id")
+    );
     assert_eq!(house.get(&guest.key, &path).await.is(200).data().len(), 1);
-    assert_eq!(house.get(&guest.key, "/v1/leads").await.is(200).data().len(), 1);
+    assert_eq!(
+        house
+            .get(&guest.key, "/v1/leads")
+            .await
+            .is(200)
+            .data()
+            .len(),
+        1
+    );
 }
 
 /// E2 and E3 of the empty pages work as pasted.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_commands_that_pages_offer_work_as_pasted() {
     let (house, guest) = House::with("plumbing").await;
-    let lead = house.post(&guest.key, "/v1/leads", json!({"first_name": "Dana", "phone": "+13035550142", "source": "curl"})).await.is(201).text_of("/id");
-    let event = house.post(&guest.key, &format!("/v1/leads/{lead}/events"), json!({"type": "emergency_click"})).await.is(201);
-    assert!(event.json["scores"]["intent"]["points"].as_i64().unwrap() >= 30, "{}", event.text);
+    let lead = house
+        .post(
+            &guest.key,
+            "/v1/leads",
+            json!({"first_name": "Dana", "phone": "+13035550142", "source": "curl"}),
+        )
+        .await
+        .is(201)
+        .text_of("/id");
+    let event = house
+        .post(
+            &guest.key,
+            &format!("/v1/leads/{lead}/events"),
+            json!({"type": "emergency_click"}),
+        )
+        .await
+        .is(201);
+    assert!(
+        event.json["scores"]["intent"]["points"].as_i64().unwrap() >= 30,
+        "{}",
+        event.text
+    );
     house.post(&guest.key, "/v1/messages", json!({"lead_id": lead, "channel": "sms", "category": "transactional", "body": "On our way"})).await.is(201);
     house.post(&guest.key, "/v1/messages", json!({"lead_id": lead, "channel": "sms", "category": "transactional", "body": "On our way", "send_at": "2026-11-23T18:00:00Z"})).await.is(201);
     house.post(&guest.key, "/v1/consents", json!({"lead_id": lead, "channel": "sms", "purpose": "promotional", "granted": false, "method": "verbal"})).await.is(201);
@@ -70,5 +164,8 @@ async fn the_first_commands_that_pages_offer_work_as_pasted() {
     house.get(&guest.key, "/v1/errors/stats").await.is(200);
     house.get(&guest.key, "/v1/sandbox/messages").await.is(200);
     let hello = "name: hello\nproduct: plumbing\ntrigger: manual\nsteps:\n  - send: { to: lead, channels: { all: [sms] }, template: request-received, category: transactional }\n";
-    house.put(&guest.key, "/v1/workflows/hello", hello).await.is(200);
+    house
+        .put(&guest.key, "/v1/workflows/hello", hello)
+        .await
+        .is(200);
 }

@@ -11,26 +11,114 @@ async fn every_refusal_is_a_problem_document() {
     let (house, guest) = House::with("plumbing").await;
     let (key, big) = (&guest.key, "x".repeat(2 << 20));
     let cases: [(Method, &str, &str, String, u16, &str); 12] = [
-        (Method::GET, "", "/v1/leads", String::new(), 401, "unauthorized"),
-        (Method::GET, key, "/v1/nothing", String::new(), 404, "not_found"),
-        (Method::GET, key, "/nothing", String::new(), 404, "not_found"),
-        (Method::PUT, key, "/v1/leads", String::new(), 405, "method_not_allowed"),
-        (Method::GET, key, "/v1/leads/lead_x", String::new(), 404, "not_found"),
-        (Method::GET, key, "/v1/leads/%FF", String::new(), 404, "not_found"),
-        (Method::GET, key, "/v1/leads?limit=many", String::new(), 422, "invalid"),
-        (Method::POST, key, "/v1/leads", "{".into(), 400, "body_unreadable"),
+        (
+            Method::GET,
+            "",
+            "/v1/leads",
+            String::new(),
+            401,
+            "unauthorized",
+        ),
+        (
+            Method::GET,
+            key,
+            "/v1/nothing",
+            String::new(),
+            404,
+            "not_found",
+        ),
+        (
+            Method::GET,
+            key,
+            "/nothing",
+            String::new(),
+            404,
+            "not_found",
+        ),
+        (
+            Method::PUT,
+            key,
+            "/v1/leads",
+            String::new(),
+            405,
+            "method_not_allowed",
+        ),
+        (
+            Method::GET,
+            key,
+            "/v1/leads/lead_x",
+            String::new(),
+            404,
+            "not_found",
+        ),
+        (
+            Method::GET,
+            key,
+            "/v1/leads/%FF",
+            String::new(),
+            404,
+            "not_found",
+        ),
+        (
+            Method::GET,
+            key,
+            "/v1/leads?limit=many",
+            String::new(),
+            422,
+            "invalid",
+        ),
+        (
+            Method::POST,
+            key,
+            "/v1/leads",
+            "{".into(),
+            400,
+            "body_unreadable",
+        ),
         (Method::POST, key, "/v1/leads", "[1]".into(), 422, "invalid"),
-        (Method::POST, key, "/v1/leads", "{} {}".into(), 400, "body_unreadable"),
+        (
+            Method::POST,
+            key,
+            "/v1/leads",
+            "{} {}".into(),
+            400,
+            "body_unreadable",
+        ),
         (Method::POST, key, "/v1/leads", big, 413, "too_large"),
-        (Method::POST, key, "/v1/messages", "{}".into(), 422, "missing"),
+        (
+            Method::POST,
+            key,
+            "/v1/messages",
+            "{}".into(),
+            422,
+            "missing",
+        ),
     ];
     for (method, key, path, body, status, code) in cases {
-        let refused = house.send(request(method.clone(), path, key).body(Body::from(body)).unwrap()).await;
-        assert_eq!((refused.status.as_u16(), refused.json["code"].as_str()), (status, Some(code)), "{method} {path}: {}", refused.text);
-        assert_eq!(refused.headers["content-type"], "application/problem+json", "{method} {path}");
+        let refused = house
+            .send(
+                request(method.clone(), path, key)
+                    .body(Body::from(body))
+                    .unwrap(),
+            )
+            .await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path}: {}",
+            refused.text
+        );
+        assert_eq!(
+            refused.headers["content-type"], "application/problem+json",
+            "{method} {path}"
+        );
         assert!(refused.headers.contains_key("x-request-id"));
         for field in ["type", "title", "detail", "status"] {
-            assert!(refused.json.get(field).is_some(), "{field} in {}", refused.text);
+            assert!(
+                refused.json.get(field).is_some(),
+                "{field} in {}",
+                refused.text
+            );
         }
     }
 }
@@ -43,14 +131,20 @@ async fn over_the_limit_the_answer_says_when_to_come_back() {
     house
         .app
         .change(move |writer| {
-            let mut row = ringback_store::House::tenants(writer)?.into_iter().find(|row| row.id == id).unwrap();
+            let mut row = ringback_store::House::tenants(writer)?
+                .into_iter()
+                .find(|row| row.id == id)
+                .unwrap();
             row.requests_per_minute = Some(3);
             writer.update_tenant(&row)
         })
         .await
         .unwrap();
     for left in ["2", "1", "0"] {
-        assert_eq!(house.get(&guest.key, "/v1/me").await.is(200).headers["ratelimit-remaining"], left);
+        assert_eq!(
+            house.get(&guest.key, "/v1/me").await.is(200).headers["ratelimit-remaining"],
+            left
+        );
     }
     let refused = house.get(&guest.key, "/v1/me").await.is(429);
     assert_eq!(refused.text_of("/code"), "too_many_requests");
@@ -66,7 +160,13 @@ async fn errors_are_grouped_and_counted() {
         .app
         .write(move |writer| {
             for _ in 0..3 {
-                writer.count_error(id, "error", "template emergency could not be filled", &json!({"component": "sending"}), now)?;
+                writer.count_error(
+                    id,
+                    "error",
+                    "template emergency could not be filled",
+                    &json!({"component": "sending"}),
+                    now,
+                )?;
             }
             writer.count_error(id, "critical", "the disk is full", &json!({}), now)
         })
@@ -75,7 +175,23 @@ async fn errors_are_grouped_and_counted() {
     let groups = house.get(&guest.key, "/v1/errors").await.is(200);
     assert_eq!(groups.data().len(), 2);
     let stats = house.get(&guest.key, "/v1/errors/stats").await.is(200).json;
-    assert_eq!((&stats["total"], &stats["by_severity"]), (&json!(4), &json!({"warning": 0, "error": 3, "critical": 1})));
-    assert_eq!((&stats["most_frequent"][0]["count"], &stats["trend"]["last_hour"]), (&json!(3), &json!(2)));
-    assert!(house.get(&guest.key, "/v1/errors/set-aside").await.is(200).data().is_empty());
+    assert_eq!(
+        (&stats["total"], &stats["by_severity"]),
+        (&json!(4), &json!({"warning": 0, "error": 3, "critical": 1}))
+    );
+    assert_eq!(
+        (
+            &stats["most_frequent"][0]["count"],
+            &stats["trend"]["last_hour"]
+        ),
+        (&json!(3), &json!(2))
+    );
+    assert!(
+        house
+            .get(&guest.key, "/v1/errors/set-aside")
+            .await
+            .is(200)
+            .data()
+            .is_empty()
+    );
 }

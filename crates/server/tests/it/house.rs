@@ -28,7 +28,7 @@ impl Hands {
     /// Moves on.
     pub fn forward(&self, length: jiff::SignedDuration) {
         let mut now = self.0.lock().unwrap();
-        *now = *now + length;
+        *now += length;
     }
 }
 
@@ -78,13 +78,19 @@ impl Reply {
     /// A field as text.
     #[track_caller]
     pub fn text_of(&self, pointer: &str) -> String {
-        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {}", self.text)).to_owned()
+        self.json
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("{pointer} in {}", self.text))
+            .to_owned()
     }
 
     /// A list.
     #[track_caller]
     pub fn data(&self) -> &Vec<Value> {
-        self.json["data"].as_array().unwrap_or_else(|| panic!("no data in {}", self.text))
+        self.json["data"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no data in {}", self.text))
     }
 }
 
@@ -93,14 +99,24 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 impl House {
     /// A server that stands empty. Providers on this machine may be reached.
     pub async fn empty() -> Self {
-        let folder = std::env::temp_dir().join(format!("ringback-it-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        let folder = std::env::temp_dir().join(format!(
+            "ringback-it-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Arc::new(Hands(Mutex::new("2026-11-23T17:00:00Z".parse().unwrap())));
         let mut settings = Settings::new(folder.clone(), "https://ringback.example");
         settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
         let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let router = ringback_server::routes(&app);
-        Self { app, clock, loops: Some(loops), router, folder }
+        Self {
+            app,
+            clock,
+            loops: Some(loops),
+            router,
+            folder,
+        }
     }
 
     /// A server with one business from a preset.
@@ -113,7 +129,10 @@ impl House {
     /// Opens a business from a preset.
     pub async fn open(&self, slug: &'static str, preset: &str) -> Guest {
         let files = preset_files(preset);
-        let documents: BTreeMap<String, Document> = files.iter().map(|(path, text)| (path.clone(), Document::new(text.clone()))).collect();
+        let documents: BTreeMap<String, Document> = files
+            .iter()
+            .map(|(path, text)| (path.clone(), Document::new(text.clone())))
+            .collect();
         let config = load(&documents).unwrap();
         let (id, now) = (TenantId::from_raw(self.app.new_id()), self.app.now());
         let mut keys = Vec::new();
@@ -133,13 +152,28 @@ impl House {
                 phone: one.phone.as_ref().map(|phone| phone.as_str().to_owned()),
                 email: one.email.as_ref().map(|email| email.as_str().to_owned()),
                 roles: one.roles.clone(),
-                lists: config.staff.lists.iter().filter(|(_, names)| names.contains(&one.name)).map(|(list, _)| list.clone()).collect(),
+                lists: config
+                    .staff
+                    .lists
+                    .iter()
+                    .filter(|(_, names)| names.contains(&one.name))
+                    .map(|(list, _)| list.clone())
+                    .collect(),
                 on_call: config.staff.on_call.as_ref() == Some(&one.name),
             })
             .collect();
         self.app
             .change(move |writer| {
-                writer.insert_tenant(&TenantRow { id, slug: slug.into(), name: slug.into(), secret: vec![id.raw() as u8; 32], requests_per_minute: None, sandbox: false, kill: Vec::new(), created_at: now })?;
+                writer.insert_tenant(&TenantRow {
+                    id,
+                    slug: slug.into(),
+                    name: slug.into(),
+                    secret: vec![id.raw() as u8; 32],
+                    requests_per_minute: None,
+                    sandbox: false,
+                    kill: Vec::new(),
+                    created_at: now,
+                })?;
                 for (path, text) in &files {
                     writer.put_document(id, path, Some(text), "test", now)?;
                 }
@@ -153,10 +187,23 @@ impl House {
             })
             .await
             .unwrap();
-        Guest { id, slug, key, test_key }
+        Guest {
+            id,
+            slug,
+            key,
+            test_key,
+        }
     }
 
-    fn key_row(&self, tenant: TenantId, kind: KeyKind, name: &str, scopes: &[&str], shown: &str, whole: &str) -> KeyRow {
+    fn key_row(
+        &self,
+        tenant: TenantId,
+        kind: KeyKind,
+        name: &str,
+        scopes: &[&str],
+        shown: &str,
+        whole: &str,
+    ) -> KeyRow {
         KeyRow {
             id: KeyId::from_raw(self.app.new_id()),
             tenant,
@@ -175,8 +222,18 @@ impl House {
     /// A further live key with these scopes.
     pub async fn key(&self, guest: &Guest, scopes: &[&str]) -> String {
         let made = make_key(KeyKind::Secret);
-        let row = self.key_row(guest.id, KeyKind::Secret, "some", scopes, &made.shown, &made.whole);
-        self.app.change(move |writer| writer.insert_key(&row)).await.unwrap();
+        let row = self.key_row(
+            guest.id,
+            KeyKind::Secret,
+            "some",
+            scopes,
+            &made.shown,
+            &made.whole,
+        );
+        self.app
+            .change(move |writer| writer.insert_key(&row))
+            .await
+            .unwrap();
         made.whole
     }
 
@@ -186,22 +243,37 @@ impl House {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, text, json }
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+            json,
+        }
     }
 
     /// The response with its body still open.
     pub async fn open_stream(&self, key: &str, path: &str) -> axum::response::Response {
-        self.router.clone().oneshot(request(Method::GET, path, key).body(Body::empty()).unwrap()).await.unwrap()
+        self.router
+            .clone()
+            .oneshot(request(Method::GET, path, key).body(Body::empty()).unwrap())
+            .await
+            .unwrap()
     }
 
     /// GET.
     pub async fn get(&self, key: &str, path: &str) -> Reply {
-        self.send(request(Method::GET, path, key).body(Body::empty()).unwrap()).await
+        self.send(request(Method::GET, path, key).body(Body::empty()).unwrap())
+            .await
     }
 
     /// DELETE.
     pub async fn delete(&self, key: &str, path: &str) -> Reply {
-        self.send(request(Method::DELETE, path, key).body(Body::empty()).unwrap()).await
+        self.send(
+            request(Method::DELETE, path, key)
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
     }
 
     /// POST of JSON.
@@ -220,23 +292,47 @@ impl House {
     }
 
     /// Any method with any body.
-    pub async fn call(&self, method: Method, key: &str, path: &str, body: impl Into<Body>) -> Reply {
-        self.send(request(method, path, key).header(header::CONTENT_TYPE, "application/json").body(body.into()).unwrap()).await
+    pub async fn call(
+        &self,
+        method: Method,
+        key: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Reply {
+        self.send(
+            request(method, path, key)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.into())
+                .unwrap(),
+        )
+        .await
     }
 
     /// POST with an Idempotency-Key.
     pub async fn post_once(&self, key: &str, path: &str, once: &str, body: Value) -> Reply {
         let request = request(Method::POST, path, key).header("idempotency-key", once);
-        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+        self.send(request.body(Body::from(body.to_string())).unwrap())
+            .await
     }
 
     /// A lead of a person with this number, captured by API.
     pub async fn lead(&self, key: &str, phone: &str) -> String {
-        self.post(key, "/v1/leads", serde_json::json!({"first_name": "Dana", "phone": phone, "source": "curl"})).await.is(201).text_of("/id")
+        self.post(
+            key,
+            "/v1/leads",
+            serde_json::json!({"first_name": "Dana", "phone": phone, "source": "curl"}),
+        )
+        .await
+        .is(201)
+        .text_of("/id")
     }
 
     /// Waits until a question is answered with something, asked anew whenever anything changed. Ten seconds are for ever.
-    pub async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, ask: impl Fn() -> F) -> T {
+    pub async fn until<T, F: Future<Output = Option<T>>>(
+        &self,
+        what: &str,
+        ask: impl Fn() -> F,
+    ) -> T {
         let mut changes = self.app.live.listen();
         let found = async {
             loop {
@@ -244,10 +340,12 @@ impl House {
                     return found;
                 }
                 // Lagging is a change too.
-                let _ = changes.recv().await;
+                drop(changes.recv().await);
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), found).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+        tokio::time::timeout(Duration::from_secs(10), found)
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain for {what}"))
     }
 
     /// Waits until a message stands there.
@@ -256,7 +354,9 @@ impl House {
         let path = &path;
         self.until(&format!("{id} to be {statuses:?}"), || async move {
             let reply = self.get(key, path).await.is(200);
-            statuses.contains(&reply.json["status"].as_str().unwrap_or_default()).then_some(reply)
+            statuses
+                .contains(&reply.json["status"].as_str().unwrap_or_default())
+                .then_some(reply)
         })
         .await
     }
@@ -269,25 +369,37 @@ impl Drop for House {
         if let Some(loops) = self.loops.take() {
             loops.join();
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            println!("{}: {error}", self.folder.display());
+        }
     }
 }
 
 /// A request with a key; an empty key is none.
-pub fn request(method: Method, path: &str, key: &str) -> axum::http::request::Builder {
+pub fn request(method: Method, path: &str, key: &str) -> http::request::Builder {
     let request = Request::builder().method(method).uri(path);
-    if key.is_empty() { request } else { request.header(header::AUTHORIZATION, format!("Bearer {key}")) }
+    if key.is_empty() {
+        request
+    } else {
+        request.header(header::AUTHORIZATION, format!("Bearer {key}"))
+    }
 }
 
 /// The documents of a preset, read where they are.
 fn preset_files(preset: &str) -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets").join(preset);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../presets")
+        .join(preset);
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() {
                 if !["site", "events"].contains(&name.as_str()) {
                     folders.push(path);

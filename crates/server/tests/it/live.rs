@@ -5,8 +5,18 @@ use http_body_util::BodyExt as _;
 use std::time::Duration;
 
 async fn next_line(body: &mut axum::body::Body) -> String {
-    let frame = tokio::time::timeout(Duration::from_secs(10), body.frame()).await.expect("a line in time");
-    String::from_utf8(frame.expect("an open line").unwrap().into_data().unwrap().to_vec()).unwrap()
+    let frame = tokio::time::timeout(Duration::from_secs(10), body.frame())
+        .await
+        .expect("a line in time");
+    String::from_utf8(
+        frame
+            .expect("an open line")
+            .unwrap()
+            .into_data()
+            .unwrap()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 /// A change is told with the leads it is about; another business hears nothing of it; the line ends when the server stops.
@@ -16,24 +26,40 @@ async fn a_change_is_told_to_its_own_business() {
     let other = house.open("other", "auto-glass").await;
     let response = house.open_stream(&guest.key, "/v1/live").await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    assert_eq!((response.headers()["x-accel-buffering"].to_str().unwrap(), response.headers()["cache-control"].to_str().unwrap()), ("no", "no-store"));
+    assert_eq!(
+        (
+            response.headers()["x-accel-buffering"].to_str().unwrap(),
+            response.headers()["cache-control"].to_str().unwrap()
+        ),
+        ("no", "no-store")
+    );
     let mut body = response.into_body();
     let theirs = house.lead(&other.key, "+13035550160").await;
     let ours = house.lead(&guest.key, "+13035550142").await;
     let line = next_line(&mut body).await;
-    assert!(line.contains("event: change") && line.contains("id: ") && line.contains(&ours), "{line}");
+    assert!(
+        line.contains("event: change") && line.contains("id: ") && line.contains(&ours),
+        "{line}"
+    );
     assert!(!line.contains(&theirs), "{line}");
     house.app.stopping.cancel();
     let ended = async { while body.frame().await.is_some() {} };
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the line ends");
+    tokio::time::timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("the line ends");
 }
 
 /// Who comes back is told that anything may have changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reconnects_is_told_to_look_again() {
     let (house, guest) = House::with("plumbing").await;
-    let request = crate::house::request(axum::http::Method::GET, "/v1/live", &guest.key).header("last-event-id", "7").body(axum::body::Body::empty()).unwrap();
-    let response = tower::ServiceExt::oneshot(ringback_server::routes(&house.app), request).await.unwrap();
+    let request = crate::house::request(http::Method::GET, "/v1/live", &guest.key)
+        .header("last-event-id", "7")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let response = tower::ServiceExt::oneshot(ringback_server::routes(&house.app), request)
+        .await
+        .unwrap();
     let line = next_line(&mut response.into_body()).await;
     assert!(line.contains(r#"{"leads":null}"#), "{line}");
 }

@@ -1,5 +1,9 @@
 //! The server through its routes, without sockets: what callers are promised.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on should say where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should say where"
+)]
 
 mod capture;
 mod connections;

@@ -86,11 +86,13 @@ impl Telling<'_> {
         self.message.why.as_ref().map_or("", |why| inner(&why.detail))
     }
 
+    /// The reason as it follows a colon.
+    fn told(&self) -> String {
+        lower_first(&plain(self.detail()))
+    }
+
     fn after(&self, word: &str) -> String {
-        match self.detail() {
-            "" => word.to_owned(),
-            detail => format!("{word}: {}", lower_first(detail)),
-        }
+        if self.detail().is_empty() { word.to_owned() } else { format!("{word}: {}", self.told()) }
     }
 
     /// The gate that held it.
@@ -109,7 +111,7 @@ impl Telling<'_> {
         let due = self.local.when(message.due_at, self.now);
         match message.status {
             Status::Scheduled => format!("Waits until {due}, as it was asked for"),
-            Status::Queued if message.attempts > 0 || message.why.is_some() => format!("Tried again at {due}: {}", lower_first(self.detail())),
+            Status::Queued if message.attempts > 0 || message.why.is_some() => format!("Tried again at {due}: {}", self.told()),
             Status::Queued => "Waits for its turn".to_owned(),
             Status::Deferred => self.deferred(&due),
             Status::Sending => format!("On its way: {} is being called", self.provider),
@@ -145,9 +147,9 @@ impl Telling<'_> {
                 format!("Held until {until} in {}{}", there.place(), hours.because(&there))
             }
             ("limit", _) if self.message.plan.digest => format!("Waits until {due} and joins one digest: {}", lower_first(self.detail().split(": joins").next().unwrap_or_default())),
-            ("limit", _) => format!("Waits until {due}: {}", lower_first(self.detail())),
+            ("limit", _) => format!("Waits until {due}: {}", self.told()),
             _ if self.detail().is_empty() => format!("Held, asked again at {due}"),
-            _ => format!("Held until {due}: {}", lower_first(self.detail())),
+            _ => format!("Held until {due}: {}", self.told()),
         }
     }
 
@@ -175,7 +177,7 @@ impl Telling<'_> {
             Some((said, instead)) => (inner(said), Some(instead)),
             None => (self.detail(), None),
         };
-        let by = why.filter(|_| !self.provider.is_empty()).map(|why| format!(" ({} {})", self.provider, why.code)).unwrap_or_default();
+        let by = why.filter(|_| !self.provider.is_empty() && !self.message.sandbox && self.message.attempts > 0).map(|why| format!(" ({} {})", self.provider, why.code)).unwrap_or_default();
         let then = match instead {
             Some(channel) => format!("Said by {} instead", inner(channel).trim_end_matches(" instead").replace("sms", "text")),
             None => "It will not be tried again by itself".to_owned(),
@@ -197,7 +199,7 @@ impl Telling<'_> {
                 self.after("Blocked")
             }
             "opted_out" => format!("Blocked: {}. Only they can undo it, with START", lower_first(&self.detail().replace("The person", self.whom))),
-            "no_consent" => format!("Blocked: {}", lower_first(&self.detail().replace("The person", self.whom))),
+            "no_consent" => format!("Blocked: {}", lower_first(&plain(self.detail()).replace("The person", self.whom))),
             _ => self.after("Blocked"),
         }
     }
@@ -259,6 +261,11 @@ impl Telling<'_> {
             (Status::Unknown, _) => [s("a report of the provider settles it."), format!("try again; {whom} may then get it twice."), s("it did arrive the first time and you leave it."), s("use a provider that drops twins by key; then it is asked again by itself.")],
         }
     }
+}
+
+/// A reason in the words of people: a text, not an sms.
+pub(in super::super) fn plain(text: &str) -> String {
+    text.replace(" by sms", " by text").replace(" an sms ", " a text ").replace(" sms ", " text ")
 }
 
 /// A sentence that follows a colon begins small, unless it begins with a name or an abbreviation.

@@ -1,6 +1,6 @@
 //! The gates of a message as a table, in their order, with the one that holds it lit (M10).
 
-use super::explain::Telling;
+use super::explain::{Telling, plain};
 use super::hours::HoursSaid;
 use ringback_core::messages::{Category, ChannelKind, Status};
 
@@ -70,9 +70,10 @@ fn hours(said: &HoursSaid, told: &Telling<'_>) -> String {
         let there = said.local(told.local, told.region);
         text.push_str(&format!(" Opens at {} in {}; it goes then or shortly after, so that not all go at once.", there.when(at, told.now), there.place()));
     }
-    let seen = said.seen();
-    if !seen.is_empty() {
-        text.push_str(&format!(" Seen: {seen}."));
+    match said.places.as_slice() {
+        [] => {}
+        [place] => text.push_str(&format!(" {} is known by {}.", place.zone.city(), place.sources.join(" and "))),
+        _ => text.push_str(&format!(" Seen: {}.", said.seen())),
     }
     text
 }
@@ -93,7 +94,7 @@ pub(super) fn table(told: &Telling<'_>) -> Vec<Gate> {
         } else if said.because.is_empty() {
             (silent(&said.gate, told).to_owned(), String::new())
         } else {
-            (said.because.clone(), String::new())
+            (plain(&said.because), String::new())
         };
         rows.push(Gate { class, symbol, answer, name: name(&said.gate), because, rule, stop });
     }

@@ -1,7 +1,7 @@
 //! What happened to a message, step by step: its cause, the gates, every call, what came back, and what is planned (M10).
 
 use super::super::format::{Local, words};
-use super::explain::{Telling, inner, lower_first, step_of};
+use super::explain::{Telling, inner, lower_first, plain, step_of};
 use super::gates::{self, Gate};
 use ringback_core::messages::{Category, Fact, Status};
 use ringback_core::time::{Timestamp, from_micros};
@@ -119,10 +119,20 @@ fn caused(event: &EventView, who: &str) -> (String, String) {
             Some(form) => (format!("{who} sent form “{form}”"), String::new()),
             None => (format!("{who} came in"), format!("By {}.", event.source)),
         },
+        "message.composed" => (format!("{} asked for a message", by(event.actor.as_deref())), String::new()),
         "message.received" => (format!("{who} wrote to us"), said("body").map(|body| format!("“{body}”")).unwrap_or_default()),
         "tier.entered" => (format!("{who} entered tier {}", said("tier").unwrap_or_default()), String::new()),
-        "stage.changed" | "lead.stage_changed" => (format!("{who} moved to stage {}", said("to").or_else(|| said("stage")).unwrap_or_default()), event.actor.clone().map(|actor| format!("By {actor}.")).unwrap_or_default()),
+        "stage.changed" | "lead.stage_changed" => (format!("{who} moved to stage {}", said("to").or_else(|| said("stage")).unwrap_or_default()), event.actor.as_deref().map(|actor| format!("By {}.", by(Some(actor)))).unwrap_or_default()),
         kind => (format!("{who}: {}", kind.replace(['_', '.'], " ")), format!("Event {kind} by {}.", event.source)),
+    }
+}
+
+/// Who did it, as people say it: people by their name, keys as keys.
+fn by(actor: Option<&str>) -> String {
+    match actor.map(|actor| actor.split_once(':').unwrap_or(("", actor))) {
+        Some(("key", name)) => format!("Key {name}"),
+        Some((_, name)) => name.to_owned(),
+        None => "Somebody".to_owned(),
     }
 }
 
@@ -135,7 +145,7 @@ fn made(told: &Telling<'_>) -> Item {
             let (workflow, version, at) = step_of(step);
             format!("Step {at} of workflow {workflow}, version {version}, made this message")
         }
-        (None, ..) => "It was written by a person or asked for by a system".to_owned(),
+        (None, ..) => "This message was made".to_owned(),
     };
     let mut text = match &message.template {
         Some((name, version)) => format!("Template {name} version {version}, {}", message.category),
@@ -161,7 +171,7 @@ fn called(told: &Telling<'_>, attempt: &AttemptView, provider: &str) -> Item {
     };
     let mut text = format!("After {took}.");
     if let Some(why) = &attempt.why {
-        text.push_str(&format!(" {} ({}).", inner(&why.detail), why.code));
+        text.push_str(&format!(" {} ({}).", plain(inner(&why.detail)), why.code));
     }
     if let Some(reference) = attempt.reference.as_deref().filter(|reference| *reference != "sandbox") {
         text.push_str(&format!(" It calls the message {reference}."));
