@@ -8,7 +8,8 @@ use std::{env, fs, path::Path};
 fn main() {
     println!("cargo::rerun-if-changed=sql");
     let mut files = Vec::new();
-    for folder in ["sql/shared"] {
+    {
+        let folder = "sql/shared";
         let mut found: Vec<_> = fs::read_dir(folder)
             .expect("the sql folder is part of the crate")
             .map(|entry| entry.expect("a readable entry").path())

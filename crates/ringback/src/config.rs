@@ -37,7 +37,12 @@ pub(crate) struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None, data: PathBuf::from("data"), trusted_proxies: Vec::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            data: PathBuf::from("data"),
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -63,34 +68,57 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { waiting: 4_096, public_per_minute: 300 }
+        Self {
+            waiting: 4_096,
+            public_per_minute: 300,
+        }
     }
 }
 
 /// Names of settings by section, for "did you mean".
-const KNOWN: &[(&str, &[&str])] =
-    &[("server", &["listen", "public_url", "data", "trusted_proxies"]), ("egress", &["allow", "allow_http"]), ("limits", &["waiting", "public_per_minute"])];
+const KNOWN: &[(&str, &[&str])] = &[
+    (
+        "server",
+        &["listen", "public_url", "data", "trusted_proxies"],
+    ),
+    ("egress", &["allow", "allow_http"]),
+    ("limits", &["waiting", "public_per_minute"]),
+];
 
 /// Reads the file, if one is given, and lays the environment over it.
-pub(crate) fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, String> {
+pub(crate) fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, String> {
     let mut table = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
             // The typed reading comes first: its errors know line and column.
             toml::from_str::<Config>(&text).map_err(|error| explain(path, &text, &error))?;
-            text.parse::<toml::Table>().map_err(|error| explain(path, &text, &error))?
+            text.parse::<toml::Table>()
+                .map_err(|error| explain(path, &text, &error))?
         }
         None => toml::Table::new(),
     };
     let mut port = None;
     for (name, value) in environment {
         if name == "PORT" {
-            port = Some(value.parse::<u16>().map_err(|_| format!("PORT is `{value}`, which is no port number."))?);
+            port = Some(
+                value
+                    .parse::<u16>()
+                    .map_err(|_| format!("PORT is `{value}`, which is no port number."))?,
+            );
         } else if let Some(path) = name.strip_prefix("RINGBACK__") {
             lay_over(&mut table, &name, path, value)?;
         }
     }
-    let mut config: Config = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| format!("The environment does not fit: {}", error.message()))?;
+    let mut config: Config =
+        toml::Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| {
+                format!("The environment does not fit: {}", error.message())
+            })?;
     if let Some(port) = port {
         config.server.listen = SocketAddr::from(([0, 0, 0, 0], port));
     }
@@ -104,18 +132,43 @@ fn lay_over(table: &mut toml::Table, name: &str, path: &str, value: String) -> R
         return Err(format!("{name} should look like RINGBACK__SECTION__KEY."));
     };
     let from_file = key.strip_suffix("_file");
-    let keys = KNOWN.iter().find(|(known, _)| *known == section).map(|(_, keys)| *keys).ok_or_else(|| format!("{name}: there is no section `{section}`{}", meant(section, KNOWN.iter().map(|(name, _)| *name))))?;
-    let key = if keys.contains(&key) { key } else { from_file.unwrap_or(key) };
+    let keys = KNOWN
+        .iter()
+        .find(|(known, _)| *known == section)
+        .map(|(_, keys)| *keys)
+        .ok_or_else(|| {
+            format!(
+                "{name}: there is no section `{section}`{}",
+                meant(section, KNOWN.iter().map(|(name, _)| *name))
+            )
+        })?;
+    let key = if keys.contains(&key) {
+        key
+    } else {
+        from_file.unwrap_or(key)
+    };
     if !keys.contains(&key) {
-        return Err(format!("{name}: there is no setting `{key}` in `{section}`{}", meant(key, keys.iter().copied())));
+        return Err(format!(
+            "{name}: there is no setting `{key}` in `{section}`{}",
+            meant(key, keys.iter().copied())
+        ));
     }
     let text = match from_file {
-        Some(_) => std::fs::read_to_string(value.trim()).map_err(|error| format!("{name}: {value} cannot be read: {error}"))?.trim().to_owned(),
+        Some(_) => std::fs::read_to_string(value.trim())
+            .map_err(|error| format!("{name}: {value} cannot be read: {error}"))?
+            .trim()
+            .to_owned(),
         None => value,
     };
     // Numbers, lists and true read as TOML; anything else is a text.
-    let value = format!("x = {text}").parse::<toml::Table>().ok().and_then(|mut one| one.remove("x")).unwrap_or(toml::Value::String(text));
-    let section = table.entry(section.to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    let value = format!("x = {text}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut one| one.remove("x"))
+        .unwrap_or(toml::Value::String(text));
+    let section = table
+        .entry(section.to_owned())
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
     if let toml::Value::Table(section) = section {
         section.insert(key.to_owned(), value);
     }
@@ -123,10 +176,24 @@ fn lay_over(table: &mut toml::Table, name: &str, path: &str, value: String) -> R
 }
 
 fn explain(path: &Path, text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+    let line = error.span().map_or(1, |span| {
+        text.get(..span.start)
+            .map_or(1, |before| before.matches('\n').count() + 1)
+    });
     let message = error.message();
-    let wrong = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    let mend = wrong.map(|wrong| meant(wrong, KNOWN.iter().flat_map(|(name, keys)| keys.iter().copied().chain([*name])))).unwrap_or_default();
+    let wrong = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next());
+    let mend = wrong
+        .map(|wrong| {
+            meant(
+                wrong,
+                KNOWN
+                    .iter()
+                    .flat_map(|(name, keys)| keys.iter().copied().chain([*name])),
+            )
+        })
+        .unwrap_or_default();
     format!("{}:{line}: {message}{mend}", path.display())
 }
 
@@ -135,20 +202,37 @@ fn meant<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .min()
         .filter(|(distance, _)| *distance <= 3)
-        .map_or_else(|| ".".to_owned(), |(_, name)| format!(". Did you mean `{name}`?"))
+        .map_or_else(
+            || ".".to_owned(),
+            |(_, name)| format!(". Did you mean `{name}`?"),
+        )
 }
 
 impl Config {
     /// What the running server needs. `listen` is the address it really listens on.
     pub(crate) fn settings(&self, listen: SocketAddr) -> Result<Settings, String> {
-        let public_url = self.server.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
+        let public_url = self
+            .server
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{listen}"));
         let url = url_of(&public_url)?;
         let mut settings = Settings::new(self.server.data.clone(), url);
         let networks = |list: &[String], what: &str| -> Result<Vec<_>, String> {
-            list.iter().map(|text| text.parse().map_err(|_| format!("{what}: `{text}` is no network; write it like 10.0.0.0/8."))).collect()
+            list.iter()
+                .map(|text| {
+                    text.parse().map_err(|_| {
+                        format!("{what}: `{text}` is no network; write it like 10.0.0.0/8.")
+                    })
+                })
+                .collect()
         };
-        settings.egress = Egress { allow: networks(&self.egress.allow, "egress.allow")?, allow_http: self.egress.allow_http };
-        settings.trusted_proxies = networks(&self.server.trusted_proxies, "server.trusted_proxies")?;
+        settings.egress = Egress {
+            allow: networks(&self.egress.allow, "egress.allow")?,
+            allow_http: self.egress.allow_http,
+        };
+        settings.trusted_proxies =
+            networks(&self.server.trusted_proxies, "server.trusted_proxies")?;
         settings.most_waiting = self.limits.waiting.max(16);
         settings.public_per_minute = self.limits.public_per_minute.max(1);
         Ok(settings)
@@ -156,8 +240,12 @@ impl Config {
 }
 
 fn url_of(text: &str) -> Result<String, String> {
-    let fits = (text.starts_with("http://") || text.starts_with("https://")) && !text.contains([' ', '?', '#', '@']);
-    fits.then(|| text.trim_end_matches('/').to_owned()).ok_or_else(|| format!("server.public_url: `{text}` should look like https://leads.example.com."))
+    let fits = (text.starts_with("http://") || text.starts_with("https://"))
+        && !text.contains([' ', '?', '#', '@']);
+    fits.then(|| text.trim_end_matches('/').to_owned())
+        .ok_or_else(|| {
+            format!("server.public_url: `{text}` should look like https://leads.example.com.")
+        })
 }
 
 #[cfg(test)]
@@ -165,9 +253,18 @@ mod tests {
     use super::*;
 
     fn from(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let path = std::env::temp_dir().join(format!("ringback-config-{}-{:x}.toml", std::process::id(), text.len() * 31 + environment.len()));
+        let path = std::env::temp_dir().join(format!(
+            "ringback-config-{}-{:x}.toml",
+            std::process::id(),
+            text.len() * 31 + environment.len()
+        ));
         std::fs::write(&path, text).unwrap();
-        let read = load(Some(&path), environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let read = load(
+            Some(&path),
+            environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         std::fs::remove_file(&path).unwrap();
         read
     }
@@ -175,20 +272,45 @@ mod tests {
     /// The environment wins over the file.
     #[test]
     fn the_environment_wins_over_the_file() {
-        let config = from("[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nwaiting = 5\n", &[("RINGBACK__SERVER__LISTEN", "127.0.0.1:2"), ("RINGBACK__EGRESS__ALLOW", "[\"127.0.0.0/8\"]")]).unwrap();
+        let config = from(
+            "[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nwaiting = 5\n",
+            &[
+                ("RINGBACK__SERVER__LISTEN", "127.0.0.1:2"),
+                ("RINGBACK__EGRESS__ALLOW", "[\"127.0.0.0/8\"]"),
+            ],
+        )
+        .unwrap();
         assert_eq!(config.server.listen.port(), 2);
         assert_eq!(config.limits.waiting, 5);
         assert_eq!(config.egress.allow, ["127.0.0.0/8"]);
-        assert_eq!(from("", &[("PORT", "9000")]).unwrap().server.listen.to_string(), "0.0.0.0:9000");
+        assert_eq!(
+            from("", &[("PORT", "9000")])
+                .unwrap()
+                .server
+                .listen
+                .to_string(),
+            "0.0.0.0:9000"
+        );
     }
 
     /// A mistake is answered with file, line and the mend.
     #[test]
     fn a_mistake_is_answered_with_line_and_mend() {
-        let told = from("[server]\nlisten = \"127.0.0.1:1\"\npublic_ulr = \"x\"\n", &[]).unwrap_err();
-        assert!(told.contains(":3:") && told.contains("Did you mean `public_url`?"), "{told}");
+        let told = from(
+            "[server]\nlisten = \"127.0.0.1:1\"\npublic_ulr = \"x\"\n",
+            &[],
+        )
+        .unwrap_err();
+        assert!(
+            told.contains(":3:") && told.contains("Did you mean `public_url`?"),
+            "{told}"
+        );
         let told = from("", &[("RINGBACK__SERVER__LISTN", "x")]).unwrap_err();
         assert!(told.contains("Did you mean `listen`?"), "{told}");
-        assert!(from("[server]\nlisten = 3\n", &[]).unwrap_err().contains(":2:"));
+        assert!(
+            from("[server]\nlisten = 3\n", &[])
+                .unwrap_err()
+                .contains(":2:")
+        );
     }
 }

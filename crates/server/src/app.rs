@@ -155,10 +155,28 @@ impl App {
             }
         });
         let limits = crate::http::Limits::new(settings.public_per_minute);
-        let (throttle, forms) = (crate::throttle::Throttle::default(), crate::forms::Memory::default());
+        let (throttle, forms) = (
+            crate::throttle::Throttle::default(),
+            crate::forms::Memory::default(),
+        );
         let started_at = clock.now();
         let metrics = crate::http::recorder();
-        let app = Self(Arc::new(Inner { settings, registry, inbox, readers, clock, live, tokens, limits, throttle, forms, started_at, metrics, stopping, ids }));
+        let app = Self(Arc::new(Inner {
+            settings,
+            registry,
+            inbox,
+            readers,
+            clock,
+            live,
+            tokens,
+            limits,
+            throttle,
+            forms,
+            started_at,
+            metrics,
+            stopping,
+            ids,
+        }));
         tokio::spawn(crate::upkeep::run(app.clone()));
         Ok((app, loops))
     }
@@ -171,23 +189,45 @@ impl App {
     /// A new id for something of the house.
     pub fn new_id(&self) -> i64 {
         let now = self.now();
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now)
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next(now)
     }
 
     /// Decides something that happened, and answers after the commit.
-    pub async fn take(&self, tenant: TenantId, intake: Intake, once: Option<Once>) -> Result<Answer, crate::http::ApiError> {
-        let order = Order { tenant, at: self.now(), intake, once };
+    pub async fn take(
+        &self,
+        tenant: TenantId,
+        intake: Intake,
+        once: Option<Once>,
+    ) -> Result<Answer, crate::http::ApiError> {
+        let order = Order {
+            tenant,
+            at: self.now(),
+            intake,
+            once,
+        };
         self.inbox.take(order).await.map_err(Into::into)
     }
 
     /// Asks the store something, on a thread that may wait.
-    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&ringback_store::Reader<'_>) -> Result<T, StoreError> + Send + 'static) -> Result<T, crate::http::ApiError> {
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&ringback_store::Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, crate::http::ApiError> {
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || readers.ask(question)).await.map_err(|_| crate::http::ApiError::internal("a question to the store panicked"))?.map_err(Into::into)
+        tokio::task::spawn_blocking(move || readers.ask(question))
+            .await
+            .map_err(|_| crate::http::ApiError::internal("a question to the store panicked"))?
+            .map_err(Into::into)
     }
 
     /// Changes something of the house in one commit, then reads the houses anew so that it holds from now on.
-    pub async fn change<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static) -> Result<T, crate::http::ApiError> {
+    pub async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, crate::http::ApiError> {
         let registry = Arc::clone(&self.registry);
         let done = self
             .inbox
@@ -202,11 +242,15 @@ impl App {
                 Ok::<_, StoreError>(done)
             })
             .await;
-        done.map_err(crate::http::ApiError::from)?.map_err(Into::into)
+        done.map_err(crate::http::ApiError::from)?
+            .map_err(Into::into)
     }
 
     /// Writes something of the house in one commit; nothing that turns or keys look at.
-    pub async fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static) -> Result<T, crate::http::ApiError> {
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, crate::http::ApiError> {
         let done = self
             .inbox
             .job(move |writer| {
@@ -218,7 +262,8 @@ impl App {
                 done
             })
             .await;
-        done.map_err(crate::http::ApiError::from)?.map_err(Into::into)
+        done.map_err(crate::http::ApiError::from)?
+            .map_err(Into::into)
     }
 
     /// Stops in order (O7): no more orders, what was taken is written, calls end, then the threads.
@@ -236,7 +281,9 @@ impl App {
             }
         };
         if tokio::time::timeout(limit, calls).await.is_err() {
-            tracing::warn!("some calls to providers did not end in time; what became of them is looked up at the next start");
+            tracing::warn!(
+                "some calls to providers did not end in time; what became of them is looked up at the next start"
+            );
         }
         self.inbox.stop();
         // Joining waits for the last commit; it must not hold up the runtime that settles the last calls.
@@ -248,11 +295,19 @@ impl App {
 
     /// The address a request came from: the right-most hop that is not one of our proxies (V13).
     pub fn address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
-        let trusted = |address: &IpAddr| self.settings.trusted_proxies.iter().any(|net| net.contains(address));
+        let trusted = |address: &IpAddr| {
+            self.settings
+                .trusted_proxies
+                .iter()
+                .any(|net| net.contains(address))
+        };
         if !trusted(&peer) {
             return peer;
         }
-        let hops = forwarded.unwrap_or_default().rsplit(',').map(|hop| hop.trim().parse::<IpAddr>());
+        let hops = forwarded
+            .unwrap_or_default()
+            .rsplit(',')
+            .map(|hop| hop.trim().parse::<IpAddr>());
         let mut last = peer;
         for hop in hops {
             match hop {

@@ -70,12 +70,28 @@ pub fn slug_of(name: &str) -> String {
 
 /// Reads and checks a configuration as it would be stored.
 pub fn check(files: &BTreeMap<String, String>) -> Result<TenantConfig, Vec<Problem>> {
-    let documents = files.iter().map(|(path, text)| (path.clone(), Document { version: 1, text: text.clone() })).collect();
+    let documents = files
+        .iter()
+        .map(|(path, text)| {
+            (
+                path.clone(),
+                Document {
+                    version: 1,
+                    text: text.clone(),
+                },
+            )
+        })
+        .collect();
     ringback_core::config::load(&documents)
 }
 
 /// Makes the tenant with everything it needs, in one commit.
-pub fn move_in(writer: &mut Writer, ids: &mut IdMaker, new: &NewTenant, now: Timestamp) -> Result<MovedIn, MoveInError> {
+pub fn move_in(
+    writer: &mut Writer,
+    ids: &mut IdMaker,
+    new: &NewTenant,
+    now: Timestamp,
+) -> Result<MovedIn, MoveInError> {
     let mut files = new.preset.files.clone();
     if let Some(text) = files.get_mut("tenant.yaml") {
         *text = set_top(text, "name", &new.name);
@@ -88,20 +104,37 @@ pub fn move_in(writer: &mut Writer, ids: &mut IdMaker, new: &NewTenant, now: Tim
     }
     let config = check(&files).map_err(MoveInError::Config)?;
     writer.begin()?;
-    let done = inside(writer, ids, new, &files, &config, now).and_then(|moved| writer.commit().map(|()| moved).map_err(Into::into));
+    let done = inside(writer, ids, new, &files, &config, now)
+        .and_then(|moved| writer.commit().map(|()| moved).map_err(Into::into));
     if done.is_err() {
         writer.roll_back();
     }
     done
 }
 
-fn inside(writer: &Writer, ids: &mut IdMaker, new: &NewTenant, files: &BTreeMap<String, String>, config: &TenantConfig, now: Timestamp) -> Result<MovedIn, MoveInError> {
+fn inside(
+    writer: &Writer,
+    ids: &mut IdMaker,
+    new: &NewTenant,
+    files: &BTreeMap<String, String>,
+    config: &TenantConfig,
+    now: Timestamp,
+) -> Result<MovedIn, MoveInError> {
     let base = slug_of(&new.name);
     if base.is_empty() {
         return Err(MoveInError::Name);
     }
     let taken: Vec<String> = writer.tenants()?.into_iter().map(|row| row.slug).collect();
-    let slug = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}-{n}") }).find(|slug| !taken.contains(slug)).unwrap_or(base);
+    let slug = (1..)
+        .map(|n| {
+            if n == 1 {
+                base.clone()
+            } else {
+                format!("{base}-{n}")
+            }
+        })
+        .find(|slug| !taken.contains(slug))
+        .unwrap_or(base);
     let tenant = TenantId::from_raw(ids.next(now));
     writer.insert_tenant(&TenantRow {
         id: tenant,
@@ -117,7 +150,13 @@ fn inside(writer: &Writer, ids: &mut IdMaker, new: &NewTenant, files: &BTreeMap<
         writer.put_document(tenant, path, Some(text), "onboarding", now)?;
     }
     for person in &config.staff.people {
-        let lists = config.staff.lists.iter().filter(|(_, people)| people.contains(&person.name)).map(|(list, _)| list.clone()).collect();
+        let lists = config
+            .staff
+            .lists
+            .iter()
+            .filter(|(_, people)| people.contains(&person.name))
+            .map(|(list, _)| list.clone())
+            .collect();
         writer.put_staff(
             tenant,
             &StaffMember {
@@ -130,14 +169,37 @@ fn inside(writer: &Writer, ids: &mut IdMaker, new: &NewTenant, files: &BTreeMap<
             },
         )?;
     }
-    let mut key = |kind, name: &str| -> Result<String, StoreError> { add_key(writer, ids, tenant, kind, name, &["*"], now) };
-    let moved = MovedIn { tenant, slug, api_key: key(KeyKind::Secret, "first key")?, test_key: key(KeyKind::Test, "test key")?, write_key: key(KeyKind::Write, "website")? };
-    writer.write_audit(tenant, "onboarding", None, "tenant.create", &serde_json::json!({"slug": moved.slug}), now)?;
+    let mut key = |kind, name: &str| -> Result<String, StoreError> {
+        add_key(writer, ids, tenant, kind, name, &["*"], now)
+    };
+    let moved = MovedIn {
+        tenant,
+        slug,
+        api_key: key(KeyKind::Secret, "first key")?,
+        test_key: key(KeyKind::Test, "test key")?,
+        write_key: key(KeyKind::Write, "website")?,
+    };
+    writer.write_audit(
+        tenant,
+        "onboarding",
+        None,
+        "tenant.create",
+        &serde_json::json!({"slug": moved.slug}),
+        now,
+    )?;
     Ok(moved)
 }
 
 /// Makes a key and answers it whole, once.
-pub fn add_key(writer: &Writer, ids: &mut IdMaker, tenant: TenantId, kind: KeyKind, name: &str, scopes: &[&str], now: Timestamp) -> Result<String, StoreError> {
+pub fn add_key(
+    writer: &Writer,
+    ids: &mut IdMaker,
+    tenant: TenantId,
+    kind: KeyKind,
+    name: &str,
+    scopes: &[&str],
+    now: Timestamp,
+) -> Result<String, StoreError> {
     let text = make_key(kind);
     writer.insert_key(&KeyRow {
         id: KeyId::from_raw(ids.next(now)),
@@ -156,9 +218,31 @@ pub fn add_key(writer: &Writer, ids: &mut IdMaker, tenant: TenantId, kind: KeyKi
 }
 
 /// Adds a person who signs in.
-pub fn add_user(writer: &Writer, ids: &mut IdMaker, tenant: TenantId, email: &str, name: &str, role: &str, password: Option<String>, now: Timestamp) -> Result<UserId, StoreError> {
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a row of users, written by command line and demo"
+)]
+pub fn add_user(
+    writer: &Writer,
+    ids: &mut IdMaker,
+    tenant: TenantId,
+    email: &str,
+    name: &str,
+    role: &str,
+    password: Option<String>,
+    now: Timestamp,
+) -> Result<UserId, StoreError> {
     let id = UserId::from_raw(ids.next(now));
-    writer.insert_user(&UserRow { id, tenant, email: email.to_lowercase(), name: name.to_owned(), role: role.to_owned(), password, created_at: now, disabled_at: None })?;
+    writer.insert_user(&UserRow {
+        id,
+        tenant,
+        email: email.to_lowercase(),
+        name: name.to_owned(),
+        role: role.to_owned(),
+        password,
+        created_at: now,
+        disabled_at: None,
+    })?;
     Ok(id)
 }
 
@@ -192,7 +276,12 @@ mod tests {
     /// X1: the name becomes an address that people can type.
     #[test]
     fn names_become_addresses() {
-        for (name, slug) in [("Alder Plumbing", "alder-plumbing"), ("Müller & Söhne GmbH", "m-ller-s-hne-gmbh"), ("  --  ", ""), ("A", "a")] {
+        for (name, slug) in [
+            ("Alder Plumbing", "alder-plumbing"),
+            ("Müller & Söhne GmbH", "m-ller-s-hne-gmbh"),
+            ("  --  ", ""),
+            ("A", "a"),
+        ] {
             assert_eq!(slug_of(name), slug, "{name}");
         }
     }
@@ -201,7 +290,10 @@ mod tests {
     #[test]
     fn setting_a_value_keeps_what_a_person_wrote() {
         let text = "# who\nname: Old\nregion: US # here\n";
-        assert_eq!(set_top(text, "name", "New: \"x\""), "# who\nname: \"New: \\\"x\\\"\"\nregion: US # here\n");
+        assert_eq!(
+            set_top(text, "name", "New: \"x\""),
+            "# who\nname: \"New: \\\"x\\\"\"\nregion: US # here\n"
+        );
     }
 
     /// W8: every preset that ships moves in without a problem.

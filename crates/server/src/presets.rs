@@ -19,7 +19,11 @@ pub struct Preset {
 
 /// Names of the presets that ship.
 pub fn names() -> Vec<&'static str> {
-    PRESETS.dirs().filter_map(|dir| dir.path().to_str()).filter(|name| *name != "bench").collect()
+    PRESETS
+        .dirs()
+        .filter_map(|dir| dir.path().to_str())
+        .filter(|name| *name != "bench")
+        .collect()
 }
 
 /// A preset that ships, or the folder at a path.
@@ -33,7 +37,10 @@ pub fn find(name: &str) -> Result<Preset, String> {
     if folder.join("tenant.yaml").is_file() {
         return from_folder(folder);
     }
-    Err(format!("There is no preset `{name}`. There are {}; a path to a folder with a tenant.yaml works too.", names().join(", ")))
+    Err(format!(
+        "There is no preset `{name}`. There are {}; a path to a folder with a tenant.yaml works too.",
+        names().join(", ")
+    ))
 }
 
 fn embedded(dir: &'static Dir<'static>, root: &Path, preset: &mut Preset) {
@@ -54,15 +61,26 @@ pub fn from_folder(folder: &Path) -> Result<Preset, String> {
     Ok(preset)
 }
 
-fn read_folder(folder: &Path, root: &Path, preset: &mut Preset, depth: usize) -> Result<(), String> {
-    let failed = |path: &Path, error: &std::io::Error| format!("{} cannot be read: {error}", path.display());
+fn read_folder(
+    folder: &Path,
+    root: &Path,
+    preset: &mut Preset,
+    depth: usize,
+) -> Result<(), String> {
+    let failed =
+        |path: &Path, error: &std::io::Error| format!("{} cannot be read: {error}", path.display());
     let entries = std::fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
     for entry in entries {
         let path = entry.map_err(|error| failed(folder, &error))?.path();
         if path.is_dir() && depth < 5 {
             read_folder(&path, root, preset, depth + 1)?;
         } else if path.is_file() {
-            let known = path.extension().and_then(|kind| kind.to_str()).is_some_and(|kind| ["yaml", "yml", "txt", "mjml", "html", "json", "jsonl", "md"].contains(&kind));
+            let known = path
+                .extension()
+                .and_then(|kind| kind.to_str())
+                .is_some_and(|kind| {
+                    ["yaml", "yml", "txt", "mjml", "html", "json", "jsonl", "md"].contains(&kind)
+                });
             if known && let Ok(inside) = path.strip_prefix(root) {
                 let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, &error))?;
                 put(preset, &inside.to_string_lossy().replace('\\', "/"), text);

@@ -29,14 +29,19 @@ pub struct Home {
     /// Paths and versions of the documents that the configuration was read from.
     files: Vec<(String, i64)>,
     /// Templates of versions that are not the newest, for messages decided before.
-    past: Mutex<HashMap<(String, i64, i64), Option<Arc<Template>>>>,
+    past: Mutex<PastTemplates>,
 }
 
 impl std::fmt::Debug for Home {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Home").field("tenant", &self.row.slug).finish_non_exhaustive()
+        f.debug_struct("Home")
+            .field("tenant", &self.row.slug)
+            .finish_non_exhaustive()
     }
 }
+
+/// Templates by name, channel and version; `None` was looked for and is not there.
+type PastTemplates = HashMap<(String, i64, i64), Option<Arc<Template>>>;
 
 /// Everything that belongs to the house, as of one instant.
 #[derive(Debug, Default)]
@@ -82,13 +87,21 @@ pub enum LoadError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 impl Registry {
     /// An empty one; call [`Registry::reload`].
     pub fn new(master: MasterKey, http: Http) -> Self {
-        Self { now: ArcSwap::from_pointee(Houses::default()), master, http }
+        Self {
+            now: ArcSwap::from_pointee(Houses::default()),
+            master,
+            http,
+        }
     }
 
     /// The houses as they are now.
@@ -109,13 +122,21 @@ impl Registry {
     /// A tenant by its name in addresses.
     pub fn by_slug(&self, slug: &str) -> Option<Arc<Home>> {
         let houses = self.now.load();
-        houses.slugs.get(slug).and_then(|id| houses.homes.get(id)).cloned()
+        houses
+            .slugs
+            .get(slug)
+            .and_then(|id| houses.homes.get(id))
+            .cloned()
     }
 
     /// The tenant that an account belongs to.
     pub fn by_connection(&self, connection: ConnectionId) -> Option<Arc<Home>> {
         let houses = self.now.load();
-        houses.accounts.get(&connection).and_then(|id| houses.homes.get(id)).cloned()
+        houses
+            .accounts
+            .get(&connection)
+            .and_then(|id| houses.homes.get(id))
+            .cloned()
     }
 
     /// The master key.
@@ -149,30 +170,53 @@ impl Registry {
                 }
             };
             tenants.insert(id, Arc::clone(&home.tenant));
-            houses.accounts.extend(home.connections.iter().map(|row| (row.id, id)));
+            houses
+                .accounts
+                .extend(home.connections.iter().map(|row| (row.id, id)));
             houses.slugs.insert(slug, id);
             houses.homes.insert(id, home);
         }
-        houses.keys = store.keys()?.into_iter().map(|key| (key.shown.clone(), Arc::new(key))).collect();
+        houses.keys = store
+            .keys()?
+            .into_iter()
+            .map(|key| (key.shown.clone(), Arc::new(key)))
+            .collect();
         houses.tenants = Arc::new(tenants);
         self.now.store(Arc::new(houses));
         Ok(())
     }
 
-    fn load(&self, store: &impl House, row: TenantRow, before: Option<&Arc<Home>>) -> Result<Home, LoadError> {
+    fn load(
+        &self,
+        store: &impl House,
+        row: TenantRow,
+        before: Option<&Arc<Home>>,
+    ) -> Result<Home, LoadError> {
         let documents: BTreeMap<String, Document> = store
             .documents(row.id)?
             .into_iter()
-            .filter_map(|document| Some((document.path, Document { version: document.version, text: document.text? })))
+            .filter_map(|document| {
+                Some((
+                    document.path,
+                    Document {
+                        version: document.version,
+                        text: document.text?,
+                    },
+                ))
+            })
             .collect();
-        let files: Vec<(String, i64)> = documents.iter().map(|(path, document)| (path.clone(), document.version)).collect();
+        let files: Vec<(String, i64)> = documents
+            .iter()
+            .map(|(path, document)| (path.clone(), document.version))
+            .collect();
         let config = match before.filter(|before| before.files == files) {
             // No document changed, so the configuration is the one there is: compiling it again would hold up the turns.
             Some(before) => Arc::clone(&before.tenant.config),
             None => Arc::new(self.compile(store, &row, &documents)?),
         };
         let rows = store.connections(row.id)?;
-        let (mut channels, mut broken, mut connections) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut channels, mut broken, mut connections) =
+            (HashMap::new(), HashMap::new(), Vec::new());
         for one in &rows {
             match self.open(row.id, one) {
                 Ok(channel) => {
@@ -214,29 +258,60 @@ impl Registry {
             sandbox: row.sandbox,
             references: ReferenceKey::new(&row.secret),
         };
-        Ok(Home { tenant: Arc::new(tenant), row, connections: rows, channels, broken, files, past: Mutex::default() })
+        Ok(Home {
+            tenant: Arc::new(tenant),
+            row,
+            connections: rows,
+            channels,
+            broken,
+            files,
+            past: Mutex::default(),
+        })
     }
 
     /// Reads the documents, with the older versions that open runs still go by.
-    fn compile(&self, store: &impl House, row: &TenantRow, documents: &BTreeMap<String, Document>) -> Result<TenantConfig, LoadError> {
-        let mut config = ringback_core::config::load(documents).map_err(|problems| LoadError::Config { tenant: row.slug.clone(), problems })?;
+    fn compile(
+        &self,
+        store: &impl House,
+        row: &TenantRow,
+        documents: &BTreeMap<String, Document>,
+    ) -> Result<TenantConfig, LoadError> {
+        let mut config =
+            ringback_core::config::load(documents).map_err(|problems| LoadError::Config {
+                tenant: row.slug.clone(),
+                problems,
+            })?;
         let past = self.past_workflows(store, row, &config)?;
-        for problem in config.remember(past.iter().map(|(path, document)| (path.as_str(), document))) {
+        for problem in config.remember(
+            past.iter()
+                .map(|(path, document)| (path.as_str(), document)),
+        ) {
             tracing::warn!(tenant = %row.slug, %problem, "an older version that runs still go by cannot be read");
         }
         Ok(config)
     }
 
     /// Workflows of versions that open runs still go by (W4).
-    fn past_workflows(&self, store: &impl House, row: &TenantRow, config: &TenantConfig) -> Result<Vec<(String, Document)>, StoreError> {
+    fn past_workflows(
+        &self,
+        store: &impl House,
+        row: &TenantRow,
+        config: &TenantConfig,
+    ) -> Result<Vec<(String, Document)>, StoreError> {
         let mut past = Vec::new();
         for (name, version) in store.open_workflows(row.id)? {
             let current = config.workflows.get(&name);
             if current.is_some_and(|workflow| workflow.version == version) {
                 continue;
             }
-            let path = current.map_or_else(|| format!("workflows/{name}.yaml"), |workflow| workflow.path.clone());
-            if let Some(text) = store.document(row.id, &path, Some(version))?.and_then(|document| document.text) {
+            let path = current.map_or_else(
+                || format!("workflows/{name}.yaml"),
+                |workflow| workflow.path.clone(),
+            );
+            if let Some(text) = store
+                .document(row.id, &path, Some(version))?
+                .and_then(|document| document.text)
+            {
                 past.push((path, Document { version, text }));
             }
         }
@@ -245,15 +320,25 @@ impl Registry {
 
     /// Opens an account with its sealed settings.
     pub fn open(&self, tenant: TenantId, row: &ConnectionRow) -> Result<Arc<dyn Channel>, String> {
-        let settings = self.master.open(tenant, row.id, &row.settings).map_err(|error| error.to_string())?;
-        ringback_channels::open(&row.provider, &settings, &self.http).map_err(|error| error.to_string())
+        let settings = self
+            .master
+            .open(tenant, row.id, &row.settings)
+            .map_err(|error| error.to_string())?;
+        ringback_channels::open(&row.provider, &settings, &self.http)
+            .map_err(|error| error.to_string())
     }
 }
 
 impl Home {
     /// The template a message was decided with: the newest when it is that version, else the one of that version, read
     /// once. `read` answers path and text of that version.
-    pub fn template(&self, name: &str, channel: ChannelKind, version: i64, read: impl FnOnce() -> Option<(String, String)>) -> Option<Arc<Template>> {
+    pub fn template(
+        &self,
+        name: &str,
+        channel: ChannelKind,
+        version: i64,
+        read: impl FnOnce() -> Option<(String, String)>,
+    ) -> Option<Arc<Template>> {
         let newest = self.tenant.config.template(name, channel, None);
         if let Some(newest) = newest
             && newest.version == version
@@ -267,14 +352,16 @@ impl Home {
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let found = past.entry(key).or_insert_with(|| {
             let (path, text) = read()?;
-            Template::parse(&path, &text).ok().map(|template| Arc::new(template.with_version(version)))
+            Template::parse(&path, &text)
+                .ok()
+                .map(|template| Arc::new(template.with_version(version)))
         });
         found.clone()
     }
 
     /// True while any message would go to the sandbox: no real account for texts or mails.
     pub fn in_sandbox(&self) -> bool {
-        self.tenant.sandbox || !(self.tenant.has(ChannelKind::Sms) || self.tenant.has(ChannelKind::Email))
+        self.tenant.sandbox
+            || !(self.tenant.has(ChannelKind::Sms) || self.tenant.has(ChannelKind::Email))
     }
 }
-

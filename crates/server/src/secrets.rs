@@ -32,7 +32,9 @@ pub enum SealError {
         why: String,
     },
     /// Sealed with another key, for another place, or damaged.
-    #[error("the stored settings cannot be opened with this server's key; was master.key replaced?")]
+    #[error(
+        "the stored settings cannot be opened with this server's key; was master.key replaced?"
+    )]
     Sealed,
 }
 
@@ -42,17 +44,31 @@ impl MasterKey {
     /// Reads the key of a data folder, or makes one on the first start.
     pub fn of_folder(folder: &Path) -> Result<Self, SealError> {
         let path = folder.join("master.key");
-        let failed = |why: String| SealError::File { path: path.display().to_string(), why };
+        let failed = |why: String| SealError::File {
+            path: path.display().to_string(),
+            why,
+        };
         match std::fs::read(&path) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
-                let key = URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
-                key.map(Self).ok_or_else(|| failed("it does not hold 32 bytes in base64".into()))
+                let key = URL_SAFE_NO_PAD
+                    .decode(text.trim())
+                    .ok()
+                    .and_then(|key| key.try_into().ok());
+                key.map(Self)
+                    .ok_or_else(|| failed("it does not hold 32 bytes in base64".into()))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = crate::clock::random_bytes::<32>();
-                let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).map_err(|error| failed(error.to_string()))?;
-                file.write_all(URL_SAFE_NO_PAD.encode(key).as_bytes()).and_then(|()| file.sync_all()).map_err(|error| failed(error.to_string()))?;
+                let mut file = std::fs::OpenOptions::new()
+                    .create_new(true)
+                    .write(true)
+                    .mode(0o600)
+                    .open(&path)
+                    .map_err(|error| failed(error.to_string()))?;
+                file.write_all(URL_SAFE_NO_PAD.encode(key).as_bytes())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|error| failed(error.to_string()))?;
                 Ok(Self(key))
             }
             Err(error) => Err(failed(error.to_string())),
@@ -66,25 +82,47 @@ impl MasterKey {
 
     fn key_of(&self, tenant: TenantId) -> LessSafeKey {
         let root = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
-        let derived = hmac::sign(&root, format!("ringback.settings.{}", tenant.raw()).as_bytes());
-        #[expect(clippy::expect_used, reason = "HMAC-SHA256 gives the 32 bytes that AES-256 takes")]
+        let derived = hmac::sign(
+            &root,
+            format!("ringback.settings.{}", tenant.raw()).as_bytes(),
+        );
+        #[expect(
+            clippy::expect_used,
+            reason = "HMAC-SHA256 gives the 32 bytes that AES-256 takes"
+        )]
         let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).expect("32 bytes");
         LessSafeKey::new(key)
     }
 
     /// Seals the settings of a connection for its own place: they open nowhere else.
-    pub fn seal(&self, tenant: TenantId, connection: ConnectionId, settings: &BTreeMap<String, String>) -> Vec<u8> {
+    pub fn seal(
+        &self,
+        tenant: TenantId,
+        connection: ConnectionId,
+        settings: &BTreeMap<String, String>,
+    ) -> Vec<u8> {
         let mut data = serde_json::to_vec(settings).unwrap_or_default();
         let nonce = crate::clock::random_bytes::<NONCE_LEN>();
         let aad = Aad::from(format!("connections.{}.settings", connection.raw()));
-        let sealed = self.key_of(tenant).seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut data);
+        let sealed = self.key_of(tenant).seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            aad,
+            &mut data,
+        );
         debug_assert!(sealed.is_ok(), "settings are far below the cipher's limit");
         [&[FORMAT], &nonce[..], &data].concat()
     }
 
     /// Opens sealed settings.
-    pub fn open(&self, tenant: TenantId, connection: ConnectionId, sealed: &[u8]) -> Result<BTreeMap<String, String>, SealError> {
-        let (head, data) = sealed.split_at_checked(1 + NONCE_LEN).ok_or(SealError::Sealed)?;
+    pub fn open(
+        &self,
+        tenant: TenantId,
+        connection: ConnectionId,
+        sealed: &[u8],
+    ) -> Result<BTreeMap<String, String>, SealError> {
+        let (head, data) = sealed
+            .split_at_checked(1 + NONCE_LEN)
+            .ok_or(SealError::Sealed)?;
         let (format, nonce) = head.split_first().ok_or(SealError::Sealed)?;
         if *format != FORMAT {
             return Err(SealError::Sealed);
@@ -92,14 +130,20 @@ impl MasterKey {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Sealed)?;
         let aad = Aad::from(format!("connections.{}.settings", connection.raw()));
         let mut data = data.to_vec();
-        let plain = self.key_of(tenant).open_in_place(nonce, aad, &mut data).map_err(|_| SealError::Sealed)?;
+        let plain = self
+            .key_of(tenant)
+            .open_in_place(nonce, aad, &mut data)
+            .map_err(|_| SealError::Sealed)?;
         serde_json::from_slice(plain).map_err(|_| SealError::Sealed)
     }
 
     /// A key for signing, one per purpose.
     pub fn signer(&self, purpose: &str) -> hmac::Key {
         let root = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
-        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose.as_bytes()).as_ref())
+        hmac::Key::new(
+            hmac::HMAC_SHA256,
+            hmac::sign(&root, purpose.as_bytes()).as_ref(),
+        )
     }
 }
 
@@ -131,7 +175,11 @@ const PROOF: usize = 12;
 impl Tokens {
     /// Keys made of the master key.
     pub fn new(master: &MasterKey) -> Self {
-        Self { alert: master.signer("ringback.link.alert"), unsubscribe: master.signer("ringback.link.unsubscribe"), form: master.signer("ringback.form.time") }
+        Self {
+            alert: master.signer("ringback.link.alert"),
+            unsubscribe: master.signer("ringback.link.unsubscribe"),
+            form: master.signer("ringback.form.time"),
+        }
     }
 
     fn key(&self, what: TokenFor) -> &hmac::Key {
@@ -153,7 +201,10 @@ impl Tokens {
 
     /// The message behind a token that we wrote.
     pub fn read(&self, what: TokenFor, token: &str) -> Option<MessageId> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok().filter(|bytes| bytes.len() == 8 + PROOF)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(token)
+            .ok()
+            .filter(|bytes| bytes.len() == 8 + PROOF)?;
         let (id, proof) = bytes.split_at(8);
         let right = hmac::sign(self.key(what), id);
         constant_time::verify_slices_are_equal(&right.as_ref()[..PROOF], proof).ok()?;
@@ -172,7 +223,10 @@ impl Tokens {
 
     /// When a form was shown, if we signed it for this form: milliseconds.
     pub fn read_form_time(&self, form: &str, token: &str) -> Option<i64> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok().filter(|bytes| bytes.len() == 14 + PROOF)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(token)
+            .ok()
+            .filter(|bytes| bytes.len() == 14 + PROOF)?;
         let (head, proof) = bytes.split_at(14);
         let right = hmac::sign(&self.form, &[form.as_bytes(), b"|", head].concat());
         constant_time::verify_slices_are_equal(&right.as_ref()[..PROOF], proof).ok()?;
@@ -185,7 +239,11 @@ mod tests {
     use super::*;
 
     fn keys() -> (MasterKey, TenantId, ConnectionId) {
-        (MasterKey::from_bytes([7; 32]), TenantId::from_raw(3), ConnectionId::from_raw(9))
+        (
+            MasterKey::from_bytes([7; 32]),
+            TenantId::from_raw(3),
+            ConnectionId::from_raw(9),
+        )
     }
 
     /// X5: sealed settings open only with the key, for the tenant and the row they were sealed for.
@@ -196,8 +254,16 @@ mod tests {
         let sealed = master.seal(tenant, connection, &settings);
         assert!(!sealed.windows(6).any(|window| window == b"canary"));
         assert_eq!(master.open(tenant, connection, &sealed).unwrap(), settings);
-        assert!(master.open(TenantId::from_raw(4), connection, &sealed).is_err());
-        assert!(master.open(tenant, ConnectionId::from_raw(8), &sealed).is_err());
+        assert!(
+            master
+                .open(TenantId::from_raw(4), connection, &sealed)
+                .is_err()
+        );
+        assert!(
+            master
+                .open(tenant, ConnectionId::from_raw(8), &sealed)
+                .is_err()
+        );
         for bit in 0..sealed.len() * 8 {
             let mut bent = sealed.clone();
             bent[bit / 8] ^= 1 << (bit % 8);

@@ -16,24 +16,37 @@ const LINK_LIFE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 fn argon() -> Argon2<'static> {
     // 19 MiB, two passes, one lane. Source: OWASP password storage.
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 2, 1, None).unwrap_or_default())
+    Argon2::new(
+        Algorithm::Argon2id,
+        Version::V0x13,
+        Params::new(19 * 1024, 2, 1, None).unwrap_or_default(),
+    )
 }
 
 /// A password as it is kept. The error is a sentence.
 pub fn hash_password(password: &str) -> Result<String, String> {
     if password.chars().count() < SHORTEST_PASSWORD || password.len() > LONGEST_PASSWORD {
-        return Err(format!("A password has at least {SHORTEST_PASSWORD} characters; a sentence is fine."));
+        return Err(format!(
+            "A password has at least {SHORTEST_PASSWORD} characters; a sentence is fine."
+        ));
     }
-    let hash = argon().hash_password(password.as_bytes()).map_err(|error| error.to_string())?;
+    let hash = argon()
+        .hash_password(password.as_bytes())
+        .map_err(|error| error.to_string())?;
     Ok(hash.to_string())
 }
 
 /// Whether a password is the kept one. Takes the same time when nothing is kept, so that nobody learns which addresses are known.
 pub fn password_fits(password: &str, kept: Option<&str>) -> bool {
     static NOBODY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    let nobody = NOBODY.get_or_init(|| hash_password("nobody has this password").unwrap_or_default());
-    let Ok(hash) = PasswordHash::new(kept.unwrap_or(nobody)) else { return false };
-    let password = password.get(..LONGEST_PASSWORD.min(password.len())).unwrap_or_default();
+    let nobody =
+        NOBODY.get_or_init(|| hash_password("nobody has this password").unwrap_or_default());
+    let Ok(hash) = PasswordHash::new(kept.unwrap_or(nobody)) else {
+        return false;
+    };
+    let password = password
+        .get(..LONGEST_PASSWORD.min(password.len()))
+        .unwrap_or_default();
     argon().verify_password(password.as_bytes(), &hash).is_ok() && kept.is_some()
 }
 

@@ -413,7 +413,12 @@ pub trait House {
 
     /// Workflows and versions that open runs of a tenant go by (W4).
     fn open_workflows(&self, tenant: TenantId) -> Result<Vec<(String, i64)>, StoreError> {
-        all(self.connection(), &crate::sql::workflows::OPEN_VERSIONS, [tenant.raw()], |row| Ok((sqlite(row.get(0))?, sqlite(row.get(1))?)))
+        all(
+            self.connection(),
+            &crate::sql::workflows::OPEN_VERSIONS,
+            [tenant.raw()],
+            |row| Ok((sqlite(row.get(0))?, sqlite(row.get(1))?)),
+        )
     }
 
     /// Who works the leads.

@@ -145,7 +145,9 @@ pub struct MessageFilter {
 impl MessageFilter {
     fn fits(&self, message: &Message) -> bool {
         self.status.is_none_or(|status| message.status == status)
-            && self.channel.is_none_or(|channel| message.channel == channel)
+            && self
+                .channel
+                .is_none_or(|channel| message.channel == channel)
             && (!self.sandbox || message.sandbox)
             && self.workflow.as_deref().is_none_or(|workflow| {
                 let step = message.step.as_deref();
@@ -690,7 +692,11 @@ impl Reader<'_> {
                     } else {
                         &messages::NEWEST
                     };
-                    self.all(statement, params![tenant.raw(), before, STEP], rows::message)?
+                    self.all(
+                        statement,
+                        params![tenant.raw(), before, STEP],
+                        rows::message,
+                    )?
                 }
             };
             let full = page.len() == STEP as usize;
@@ -876,14 +882,28 @@ impl Reader<'_> {
     }
 
     /// When the event was taken that a caller gave this name, if it was.
-    pub fn named_event(&self, tenant: TenantId, lead: LeadId, key: &str) -> Result<Option<Timestamp>, StoreError> {
-        let found = self.all(&leads::EVENT_KEY, params![tenant.raw(), lead.raw(), key], |row| row.get::<_, i64>(0).map_err(rows::sqlite))?;
-        Ok(found.first().and_then(|id| Timestamp::from_millisecond((id >> 22) + ID_EPOCH_MS).ok()))
+    pub fn named_event(
+        &self,
+        tenant: TenantId,
+        lead: LeadId,
+        key: &str,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.all(
+            &leads::EVENT_KEY,
+            params![tenant.raw(), lead.raw(), key],
+            |row| row.get::<_, i64>(0).map_err(rows::sqlite),
+        )?;
+        Ok(found
+            .first()
+            .and_then(|id| Timestamp::from_millisecond((id >> 22) + ID_EPOCH_MS).ok()))
     }
 
     /// A message by its id alone, for links that prove themselves and name no tenant.
     pub fn message_behind_link(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self.all(&messages::BY_ID, [id.raw()], rows::message)?.into_iter().next())
+        Ok(self
+            .all(&messages::BY_ID, [id.raw()], rows::message)?
+            .into_iter()
+            .next())
     }
 
     /// How many messages wait, per channel.
@@ -959,14 +979,24 @@ impl Reader<'_> {
 
     /// Attempts under way.
     pub fn flying(&self) -> Result<i64, StoreError> {
-        self.connection.query_row(messages::FLYING.text, [], |row| row.get(0)).map_err(StoreError::at(messages::FLYING.name))
+        self.connection
+            .query_row(messages::FLYING.text, [], |row| row.get(0))
+            .map_err(StoreError::at(messages::FLYING.name))
     }
 
     /// What is wrong with the database file; nothing when it is whole. Reads all of it.
     pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        let mut faults = self.all_text("PRAGMA integrity_check(20)", "integrity", [], |row| row.get::<_, String>(0).map_err(rows::sqlite))?;
+        let mut faults = self.all_text("PRAGMA integrity_check(20)", "integrity", [], |row| {
+            row.get::<_, String>(0).map_err(rows::sqlite)
+        })?;
         faults.retain(|fault| fault != "ok");
-        faults.extend(self.all_text("PRAGMA foreign_key_check", "foreign keys", [], |row| row.get::<_, String>(0).map_err(rows::sqlite).map(|table| format!("a row of {table} points nowhere")))?);
+        faults.extend(
+            self.all_text("PRAGMA foreign_key_check", "foreign keys", [], |row| {
+                row.get::<_, String>(0)
+                    .map_err(rows::sqlite)
+                    .map(|table| format!("a row of {table} points nowhere"))
+            })?,
+        );
         Ok(faults)
     }
 
@@ -1019,6 +1049,10 @@ fn id_floor(ms: i64) -> i64 {
 
 impl Writer {
     /// Keeps a submission apart (L3).
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a row has so many columns, and it is written in one place"
+    )]
     pub fn insert_spam(
         &self,
         id: i64,

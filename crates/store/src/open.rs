@@ -137,7 +137,6 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
         .map(refinery::Migration::version)
         .max()
         .unwrap_or(0);
-    let known = i32::try_from(known).unwrap_or(i32::MAX);
     let has_history: bool = connection.query_row(
         "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'",
         [],

@@ -52,7 +52,7 @@ impl Readers {
                         .0
                         .back
                         .wait(idle)
-                        .unwrap_or_else(PoisonError::into_inner)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         };

@@ -6,7 +6,10 @@ pub struct Statement {
     /// `slice.name`, for errors.
     pub name: &'static str,
     /// Runs for every lead or message; must never scan a table. Only tests ask.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds it against the plans"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a test holds it against the plans")
+    )]
     pub hot: bool,
     /// The text.
     pub text: &'static str,

@@ -246,12 +246,12 @@ impl Writer {
             }
         }
         for key in ringback_core::turn::counters_of(tenant.id, now) {
-            if !world.counters.contains_key(&key) {
+            if let std::collections::hash_map::Entry::Vacant(e) = world.counters.entry(key) {
                 let n = self.counter(&key)?;
-                world.counters.insert(key, (n, false));
+                e.insert((n, false));
             }
         }
-        if !world.numbers.contains_key(&tenant.id) {
+        if let std::collections::hash_map::Entry::Vacant(e) = world.numbers.entry(tenant.id) {
             let number = match self.numbers.get(&tenant.id) {
                 Some(number) => *number,
                 None => {
@@ -263,7 +263,7 @@ impl Writer {
                         .unwrap_or(0)
                 }
             };
-            world.numbers.insert(tenant.id, number);
+            e.insert(number);
         }
         Ok(())
     }

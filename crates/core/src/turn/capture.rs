@@ -180,7 +180,10 @@ impl Turn<'_> {
             Some((stays, others)) => {
                 for other in others {
                     // What a public key claims never makes two known people one: anybody can read that key (S1).
-                    let stranger = self.world.lead(*other).is_some_and(|state| state.lead.anonymous);
+                    let stranger = self
+                        .world
+                        .lead(*other)
+                        .is_some_and(|state| state.lead.anonymous);
                     if vouched == Vouched::ByKey || stranger {
                         self.merge(tenant, *other, *stays);
                     }
@@ -255,7 +258,7 @@ impl Turn<'_> {
                 .phone
                 .as_ref()
                 .map(|phone| phone.as_str().to_owned()),
-            _ => capture.email.as_ref().map(|email| email.key().to_owned()),
+            _ => capture.email.as_ref().map(|email| email.key()),
         };
         let Some(value) = value else { return };
         let key = PointKey {

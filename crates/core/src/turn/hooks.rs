@@ -106,7 +106,7 @@ impl Turn<'_> {
         });
         match word {
             InboundWord::Stop { how } => {
-                self.stop(tenant, &key, lead, inbound, connection, &how_read(&how))
+                self.stop(tenant, &key, lead, inbound, connection, &how_read(&how));
             }
             InboundWord::Start => self.start_again(tenant, &key, lead, inbound, connection),
             InboundWord::Yes
@@ -181,7 +181,7 @@ impl Turn<'_> {
             self.write_consent(lead, key.clone(), &told, None, None, "keyword");
         }
         let how = format!("by replying {}", wrote.trim());
-        self.put_on_list(key, Suppression::OptedOut, how.clone(), self.now);
+        self.put_on_list(key, Suppression::OptedOut, &how, self.now);
         let answer = if already || inbound.answered_by_provider {
             None
         } else {
@@ -385,7 +385,7 @@ impl Turn<'_> {
         let now = self.now;
         match order.reason {
             Some(reason) => {
-                self.put_on_list(&key, reason, order.how.clone(), now);
+                self.put_on_list(&key, reason, &order.how, now);
                 let categories: &'static [Category] = if reason.offers_only() {
                     &[Category::Promotional]
                 } else {

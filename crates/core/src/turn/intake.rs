@@ -472,7 +472,7 @@ impl Order {
                 tenant,
                 kind,
                 value,
-            })
+            });
         };
         match &self.intake {
             Intake::Capture(capture) => capture.points(&mut point),
@@ -494,7 +494,7 @@ impl Order {
                             tenant,
                             kind,
                             value,
-                        })
+                        });
                     });
                 }
             }
@@ -522,7 +522,7 @@ impl Order {
                 needs.leads.extend(compose.lead);
             }
             Intake::Cancel { message, .. } | Intake::Retry { message, .. } => {
-                needs.messages.push(*message)
+                needs.messages.push(*message);
             }
             Intake::Report(report) => {
                 needs.messages.extend(report.message);

@@ -133,7 +133,7 @@ impl<'a> Turn<'a> {
             self.sent_off.truncate(sent_off);
             self.room = room;
             let error = panic_text(panic.as_ref());
-            self.set_aside(order.tenant, None, &error, format!("{:?}", order.intake));
+            self.set_aside(order.tenant, None, &error, &format!("{:?}", order.intake));
             Answer::Refused { code: "set_aside", detail: "This could not be decided. It was set aside with its raw form; see the errors page.".into(), field: None }
         });
         self.world.release();
@@ -149,7 +149,11 @@ impl<'a> Turn<'a> {
             Intake::Merge { from, into, actor } => self.merge_by_hand(tenant, *from, *into, actor),
             Intake::Delete { lead, actor } => self.delete(tenant, *lead, actor),
             Intake::Take { lead, actor } => self.take_lead(tenant, *lead, actor),
-            Intake::StartRun { lead, workflow, actor } => self.start_run(tenant, *lead, workflow, actor),
+            Intake::StartRun {
+                lead,
+                workflow,
+                actor,
+            } => self.start_run(tenant, *lead, workflow, actor),
             Intake::Compose(compose) => self.compose(tenant, compose),
             Intake::Cancel { message, actor } => self.cancel(tenant, *message, actor),
             Intake::Retry { message, actor } => self.retry(tenant, *message, actor),
@@ -183,10 +187,10 @@ impl<'a> Turn<'a> {
         self.world.roll_back(start);
         self.sent_off.truncate(sent_off);
         self.room = room;
-        self.set_aside(tenant.id, Some(lead), &error, raw());
+        self.set_aside(tenant.id, Some(lead), &error, &raw());
     }
 
-    fn set_aside(&mut self, tenant: TenantId, lead: Option<LeadId>, error: &str, raw: String) {
+    fn set_aside(&mut self, tenant: TenantId, lead: Option<LeadId>, error: &str, raw: &str) {
         let id = ErrorId::from_raw(self.ids.next(self.now));
         let raw = raw.chars().take(8_000).collect();
         self.world.out.set_aside.push(SetAside {

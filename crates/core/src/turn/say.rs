@@ -63,10 +63,25 @@ impl Turn<'_> {
         let step = format!("{}@{version}#{}", saying.workflow.name, saying.step);
         if hearers.is_empty() {
             // An empty list must not take the customer's confirmation down with it: it is said on the timeline and among the errors.
-            let why = format!("step {step} has nobody to send to: {} is empty", send.to.describe());
+            let why = format!(
+                "step {step} has nobody to send to: {} is empty",
+                send.to.describe()
+            );
             let said = json!({"step": step, "why": why});
-            self.note(tenant.id, saying.lead, "step.skipped", "workflow", None, said);
-            self.set_aside(tenant.id, Some(saying.lead), &why, format!("run {}", saying.run));
+            self.note(
+                tenant.id,
+                saying.lead,
+                "step.skipped",
+                "workflow",
+                None,
+                said,
+            );
+            self.set_aside(
+                tenant.id,
+                Some(saying.lead),
+                &why,
+                &format!("run {}", saying.run),
+            );
             return Ok(());
         }
         for hearer in hearers {
@@ -594,7 +609,11 @@ fn hearers(tenant: &Tenant, lead: &Lead, to: &Recipient) -> Vec<Hearer> {
 
 /// The address as contact points are named: suppression and limits must find it however it was typed (C5).
 pub(super) fn reached_by(channel: ChannelKind, address: String) -> String {
-    if channel == ChannelKind::Email { address.to_lowercase() } else { address }
+    if channel == ChannelKind::Email {
+        address.to_lowercase()
+    } else {
+        address
+    }
 }
 
 /// The priority of a message whose step names none (M7).

@@ -320,7 +320,7 @@ impl Turn<'_> {
             value: message.recipient.to_lowercase(),
         };
         let how = format!("the provider said so ({}): {}", why.code, why.detail);
-        self.put_on_list(&key, reason, how, self.now);
+        self.put_on_list(&key, reason, &how, self.now);
     }
 
     /// Puts a contact point on the suppression list; a reason that holds back more is never replaced by one that holds back less.
@@ -328,7 +328,7 @@ impl Turn<'_> {
         &mut self,
         key: &PointKey,
         reason: Suppression,
-        how: String,
+        how: &str,
         at: Timestamp,
     ) {
         let now = self.now;

@@ -6,7 +6,6 @@ use super::{Answer, Capture, ScoreShort, Tenant, Track, Tracked, Turn, Who};
 use crate::ids::{EventId, LeadId, SessionId};
 use crate::leads::Overwrite;
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Events less than this apart belong to one session. Unit: microseconds.
@@ -101,10 +100,18 @@ impl Turn<'_> {
                 keys.push(key(PointKind::Email, &email.key()));
             }
         }
-        let vouched = if track.public { super::capture::Vouched::ByNobody } else { super::capture::Vouched::ByKey };
+        let vouched = if track.public {
+            super::capture::Vouched::ByNobody
+        } else {
+            super::capture::Vouched::ByKey
+        };
         let (lead, _) = self.resolve(tenant, &keys, vouched);
         for key in keys {
-            let taken = self.world.point(&key).and_then(|point| point.lead).is_some_and(|owner| self.own(tenant, owner) != Some(lead));
+            let taken = self
+                .world
+                .point(&key)
+                .and_then(|point| point.lead)
+                .is_some_and(|owner| self.own(tenant, owner) != Some(lead));
             if track.public && taken {
                 continue; // a known person's number or address stays theirs
             }
@@ -219,7 +226,7 @@ impl Turn<'_> {
             id: event,
             lead_id: lead,
             repeated,
-            scores: scores.unwrap_or_else(BTreeMap::new),
+            scores: scores.unwrap_or_default(),
             messages: self.views(lead, since),
         }
     }

@@ -159,22 +159,37 @@ impl Turn<'_> {
                     .any(|placement| placement.product == product)
             })
         };
-        if let Some(product) = workflow.product.as_deref().filter(|product| !placed(product)) {
+        if let Some(product) = workflow
+            .product
+            .as_deref()
+            .filter(|product| !placed(product))
+        {
             return Answer::Refused {
                 code: "other_product",
-                detail: format!("Workflow {name} is for leads in product {product}; this lead is not in it."),
+                detail: format!(
+                    "Workflow {name} is for leads in product {product}; this lead is not in it."
+                ),
                 field: Some("lead_id"),
             };
         }
         if self.ran_before(lead, workflow) {
             return Answer::Refused {
                 code: "ran_before",
-                detail: format!("Workflow {name} ran for this lead already, and its `reentry` does not let it run again."),
+                detail: format!(
+                    "Workflow {name} ran for this lead already, and its `reentry` does not let it run again."
+                ),
                 field: Some("lead_id"),
             };
         }
         let properties = json!({"workflow": name});
-        let event = self.note(tenant.id, lead, "workflow.started", "api", Some(actor), properties.clone());
+        let event = self.note(
+            tenant.id,
+            lead,
+            "workflow.started",
+            "api",
+            Some(actor),
+            properties.clone(),
+        );
         let happening = Happening {
             event,
             kind: "workflow.started",
@@ -192,7 +207,10 @@ impl Turn<'_> {
             |turn| turn.start(tenant, lead, &happening, workflow),
         );
         let runs = self.world.lead(lead).map(|state| &state.runs);
-        match runs.and_then(|runs| runs.iter().find(|run| run.event == event && run.workflow == name)) {
+        match runs.and_then(|runs| {
+            runs.iter()
+                .find(|run| run.event == event && run.workflow == name)
+        }) {
             Some(run) => Answer::Started {
                 run: run.id,
                 state: run.state,

@@ -641,11 +641,11 @@ impl World {
         while self.undo.len() > to.undo {
             match self.undo.pop() {
                 Some(Undo::Lead(id, before)) => {
-                    put_back(&mut self.leads, id, before.map(|state| *state))
+                    put_back(&mut self.leads, id, before.map(|state| *state));
                 }
                 Some(Undo::Point(key, before)) => put_back(&mut self.points, key, before),
                 Some(Undo::Message(id, before)) => {
-                    put_back(&mut self.messages, id, before.map(|message| *message))
+                    put_back(&mut self.messages, id, before.map(|message| *message));
                 }
                 Some(Undo::Counter(key, before)) => put_back(&mut self.counters, key, before),
                 Some(Undo::Number(tenant, before)) => put_back(&mut self.numbers, tenant, before),

@@ -49,14 +49,26 @@ impl Demo {
         let preset = ringback_server::presets::find(&self.preset).map_err(failed)?;
         let mut config = Config::default();
         config.server.listen = self.listen;
-        config.server.data = self.data.clone().unwrap_or_else(|| PathBuf::from(format!("demo-data/{}", self.preset)));
+        config.server.data = self
+            .data
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(format!("demo-data/{}", self.preset)));
         config.egress.allow = vec!["127.0.0.0/8".into(), "::1/128".into()];
         let stage = set_up(&config, &self.preset, &preset)?;
         runtime()?.block_on(async {
             let running = Running::start(&config).await?;
             self.say(&running, &stage, preset.site.is_some());
             let day = preset.events.filter(|_| !self.quiet);
-            let trickle = day.map(|day| tokio::spawn(trickle(running.address, stage.slug, stage.write_key, stage.api_key, day, self.speed)));
+            let trickle = day.map(|day| {
+                tokio::spawn(trickle(
+                    running.address,
+                    stage.slug,
+                    stage.write_key,
+                    stage.api_key,
+                    day,
+                    self.speed,
+                ))
+            });
             running.until_stopped().await;
             if let Some(trickle) = trickle {
                 trickle.abort();
@@ -67,25 +79,56 @@ impl Demo {
 
     fn say(&self, running: &Running, stage: &Stage, site: bool) {
         let base = format!("http://{}", running.address);
-        anstream::println!("\nOpen the dashboard (this link signs you in, once):\n  {base}/sign-in/link/{}\n", stage.link);
-        anstream::println!("API key:   {}\nWrite key: {}\n", stage.api_key, stage.write_key);
+        anstream::println!(
+            "\nOpen the dashboard (this link signs you in, once):\n  {base}/sign-in/link/{}\n",
+            stage.link
+        );
+        anstream::println!(
+            "API key:   {}\nWrite key: {}\n",
+            stage.api_key,
+            stage.write_key
+        );
         if self.preset == "auto-glass" {
-            anstream::println!("A form that customers fill in:\n  {base}/f/{}.quick-quote\n", stage.slug);
-            anstream::println!("Bring a lead that alerts the person on call (paste it in another terminal):");
+            anstream::println!(
+                "A form that customers fill in:\n  {base}/f/{}.quick-quote\n",
+                stage.slug
+            );
+            anstream::println!(
+                "Bring a lead that alerts the person on call (paste it in another terminal):"
+            );
             anstream::println!(
                 "  curl {base}/v1/leads -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d '{{\"first_name\":\"Dana\",\"phone\":\"+13035550142\",\"email\":\"dana@example.com\",\"source\":\"curl\",\"attributes\":{{\"service_type\":\"replacement\",\"vehicle_year\":2022,\"vehicle_make\":\"Audi\",\"vehicle_model\":\"Q5\",\"mobile_service\":true}}}}'\n",
                 stage.api_key
             );
         } else {
-            anstream::println!("Bring an emergency (paste it in another terminal; within a second the lead stands on the page and staff are alerted):");
+            anstream::println!(
+                "Bring an emergency (paste it in another terminal; within a second the lead stands on the page and staff are alerted):"
+            );
             let visit = r#"{"batch":[{"type":"page","anonymousId":"ANON","properties":{"path":"/emergency/burst-pipe","url":"https://www.example.com/emergency/burst-pipe?utm_term=emergency+plumber"},"context":{"campaign":{"term":"emergency plumber"}}},{"type":"track","anonymousId":"ANON","event":"emergency_click","properties":{"path":"/emergency/burst-pipe"}},{"type":"track","anonymousId":"ANON","event":"phone_click","properties":{"path":"/emergency/burst-pipe"}}]}"#;
-            let anonymous = format!("visitor-{:x}", u32::from_be_bytes(ringback_server::random_bytes::<4>()));
-            anstream::println!("  curl {base}/v1/batch -u {}: -H 'Content-Type: application/json' -d '{}'\n", stage.write_key, visit.replace("ANON", &anonymous));
+            let anonymous = format!(
+                "visitor-{:x}",
+                u32::from_be_bytes(ringback_server::random_bytes::<4>())
+            );
+            anstream::println!(
+                "  curl {base}/v1/batch -u {}: -H 'Content-Type: application/json' -d '{}'\n",
+                stage.write_key,
+                visit.replace("ANON", &anonymous)
+            );
         }
         if site {
-            anstream::println!("An example page to copy:\n  {base}/t/{}/example?write_key={}\n", stage.slug, stage.write_key);
+            anstream::println!(
+                "An example page to copy:\n  {base}/t/{}/example?write_key={}\n",
+                stage.slug,
+                stage.write_key
+            );
         }
-        anstream::println!("Nothing leaves this machine: messages go to the sandbox inbox. Ctrl-C ends it; everything stays in {}.", self.data.clone().unwrap_or_else(|| PathBuf::from(format!("demo-data/{}", self.preset))).display());
+        anstream::println!(
+            "Nothing leaves this machine: messages go to the sandbox inbox. Ctrl-C ends it; everything stays in {}.",
+            self.data
+                .clone()
+                .unwrap_or_else(|| PathBuf::from(format!("demo-data/{}", self.preset)))
+                .display()
+        );
     }
 }
 
@@ -97,35 +140,94 @@ fn set_up(config: &Config, name: &str, preset: &Preset) -> Result<Stage, Failed>
     let tenants = writer.tenants()?;
     let (tenant, slug, api_key, write_key) = match tenants.into_iter().next() {
         Some(row) => {
-            let api_key = add_key(&writer, &mut ids, row.id, KeyKind::Secret, "demo", &["*"], now)?;
-            let write_key = add_key(&writer, &mut ids, row.id, KeyKind::Write, "demo website", &["*"], now)?;
+            let api_key = add_key(
+                &writer,
+                &mut ids,
+                row.id,
+                KeyKind::Secret,
+                "demo",
+                &["*"],
+                now,
+            )?;
+            let write_key = add_key(
+                &writer,
+                &mut ids,
+                row.id,
+                KeyKind::Write,
+                "demo website",
+                &["*"],
+                now,
+            )?;
             (row.id, row.slug, api_key, write_key)
         }
         None => {
-            let business = ringback_server::onboarding::check(&preset.files).map(|config| config.settings.name).unwrap_or_else(|_| name.to_owned());
-            let new = NewTenant { name: business, preset: preset.clone(), region: None, time_zone: None, requests_per_minute: None };
-            let MovedIn { tenant, slug, api_key, write_key, .. } = move_in(&mut writer, &mut ids, &new, now)?;
+            let business = ringback_server::onboarding::check(&preset.files)
+                .map(|config| config.settings.name)
+                .unwrap_or_else(|_| name.to_owned());
+            let new = NewTenant {
+                name: business,
+                preset: preset.clone(),
+                region: None,
+                time_zone: None,
+                requests_per_minute: None,
+            };
+            let MovedIn {
+                tenant,
+                slug,
+                api_key,
+                write_key,
+                ..
+            } = move_in(&mut writer, &mut ids, &new, now)?;
             (tenant, slug, api_key, write_key)
         }
     };
     let email = "owner@example.com";
-    let known = writer.users(tenant)?.into_iter().find(|user| user.email == email);
+    let known = writer
+        .users(tenant)?
+        .into_iter()
+        .find(|user| user.email == email);
     let user = match known {
         Some(user) => user.id,
-        None => add_user(&writer, &mut ids, tenant, email, "Demo Owner", "owner", None, now)?,
+        None => add_user(
+            &writer,
+            &mut ids,
+            tenant,
+            email,
+            "Demo Owner",
+            "owner",
+            None,
+            now,
+        )?,
     };
     let link = make_link(&writer, user, now)?;
-    Ok(Stage { slug, api_key, write_key, link })
+    Ok(Stage {
+        slug,
+        api_key,
+        write_key,
+        link,
+    })
 }
 
 /// Plays the sample day, again and again with new visitors, as long as the demo runs.
-async fn trickle(address: SocketAddr, slug: String, write_key: String, api_key: String, day: String, speed: f64) {
+async fn trickle(
+    address: SocketAddr,
+    slug: String,
+    write_key: String,
+    api_key: String,
+    day: String,
+    speed: f64,
+) {
     let mut round = 0u32;
     loop {
         let began = tokio::time::Instant::now();
-        let run = format!("{:x}", u32::from_be_bytes(ringback_server::random_bytes::<4>()));
+        let run = format!(
+            "{:x}",
+            u32::from_be_bytes(ringback_server::random_bytes::<4>())
+        );
         for line in day.lines() {
-            let Ok(entry) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+            let Ok(entry) = serde_json::from_str::<serde_json::Value>(line) else {
+                continue;
+            };
             let offset = entry["at_offset_s"].as_f64().unwrap_or(0.0) / speed.max(0.01);
             tokio::time::sleep_until(began + std::time::Duration::from_secs_f64(offset)).await;
             let mut body = entry["body"].clone();
@@ -135,9 +237,12 @@ async fn trickle(address: SocketAddr, slug: String, write_key: String, api_key: 
                 rename_messages(&mut body, &run);
             }
             let path = entry["path"].as_str().unwrap_or_default();
-            let path = path.replace("{{TENANT}}", &slug).replace("/f/", &format!("/f/{slug}."));
+            let path = path
+                .replace("{{TENANT}}", &slug)
+                .replace("/f/", &format!("/f/{slug}."));
             let path = path.replace(&format!("{slug}.{slug}."), &format!("{slug}."));
-            if let Err(error) = post(address, &path, &body.to_string(), &write_key, &api_key).await {
+            if let Err(error) = post(address, &path, &body.to_string(), &write_key, &api_key).await
+            {
                 tracing::debug!(%error, path, "a sample lead did not get in");
             }
         }
@@ -165,11 +270,21 @@ fn rename_messages(body: &mut serde_json::Value, run: &str) {
     }
 }
 
-async fn post(address: SocketAddr, path: &str, body: &str, write_key: &str, api_key: &str) -> std::io::Result<()> {
+async fn post(
+    address: SocketAddr,
+    path: &str,
+    body: &str,
+    write_key: &str,
+    api_key: &str,
+) -> std::io::Result<()> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     let tracking = !path.starts_with("/v1/leads") && path.starts_with("/v1/");
     let key = if tracking { write_key } else { api_key };
-    let authorization = if tracking { format!("Basic {}", base64(&format!("{key}:"))) } else { format!("Bearer {key}") };
+    let authorization = if tracking {
+        format!("Basic {}", base64(&format!("{key}:")))
+    } else {
+        format!("Bearer {key}")
+    };
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {authorization}\r\nAccept: application/json\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
@@ -189,9 +304,16 @@ fn base64(text: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits = chunk
+            .iter()
+            .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for n in 0..4 {
-            out.push(if n <= chunk.len() { LETTERS[(bits >> (18 - 6 * n) & 63) as usize] as char } else { '=' });
+            out.push(if n <= chunk.len() {
+                LETTERS[(bits >> (18 - 6 * n) & 63) as usize] as char
+            } else {
+                '='
+            });
         }
     }
     out

@@ -30,7 +30,9 @@ enum Command {
     #[command(after_help = "Example: ringback demo --preset auto-glass --listen 127.0.0.1:8080")]
     Demo(demo::Demo),
     /// Run the server.
-    #[command(after_help = "Example: ringback serve --data /var/lib/ringback --listen 127.0.0.1:8080")]
+    #[command(
+        after_help = "Example: ringback serve --data /var/lib/ringback --listen 127.0.0.1:8080"
+    )]
     Serve(serve::Serve),
     /// Tenants: the businesses that the server works for.
     #[command(subcommand)]
@@ -45,7 +47,9 @@ enum Command {
     #[command(subcommand)]
     User(people::User),
     /// Send one message through a running server.
-    #[command(after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…")]
+    #[command(
+        after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
+    )]
     Send(send::Send),
     /// Look at a data folder and this machine, and say what is not as it should be.
     #[command(after_help = "Example: ringback doctor --data /var/lib/ringback")]
@@ -94,12 +98,18 @@ impl<E: std::error::Error> From<E> for Failed {
 
 /// It failed, for this reason.
 pub(crate) fn failed(says: impl Into<String>) -> Failed {
-    Failed { code: 1, says: says.into() }
+    Failed {
+        code: 1,
+        says: says.into(),
+    }
 }
 
 /// It was asked for in a way that makes no sense.
 pub(crate) fn misused(says: impl Into<String>) -> Failed {
-    Failed { code: 2, says: says.into() }
+    Failed {
+        code: 2,
+        says: says.into(),
+    }
 }
 
 pub(crate) type Done = Result<(), Failed>;
@@ -115,7 +125,12 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Send(send) => send.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ringback", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "ringback",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
     }
@@ -132,7 +147,11 @@ impl Data {
     pub(crate) fn open(&self) -> Result<Offline, Failed> {
         let (writer, ..) = ringback_store::open(&self.data)?;
         let ids = IdMaker::new(1, writer.last_id());
-        Ok(Offline { writer, ids, now: WallClock.now() })
+        Ok(Offline {
+            writer,
+            ids,
+            now: WallClock.now(),
+        })
     }
 }
 
@@ -143,12 +162,29 @@ impl Offline {
         match named {
             Some(name) => {
                 let known: Vec<String> = rows.iter().map(|row| row.slug.clone()).collect();
-                let found = rows.into_iter().find(|row| row.slug == name || row.name == name || row.id.to_string() == name);
-                found.ok_or_else(|| failed(format!("there is no tenant `{name}`; there are {}", known.join(", "))))
+                let found = rows
+                    .into_iter()
+                    .find(|row| row.slug == name || row.name == name || row.id.to_string() == name);
+                found.ok_or_else(|| {
+                    failed(format!(
+                        "there is no tenant `{name}`; there are {}",
+                        known.join(", ")
+                    ))
+                })
             }
-            None if rows.len() == 1 => rows.pop().ok_or_else(|| failed("there is no tenant yet: make one with `ringback tenant create`")),
-            None if rows.is_empty() => Err(failed("there is no tenant yet: make one with `ringback tenant create NAME --preset plumbing`")),
-            None => Err(misused(format!("which tenant? --tenant {}", rows.iter().map(|row| row.slug.as_str()).collect::<Vec<_>>().join(" or ")))),
+            None if rows.len() == 1 => rows.pop().ok_or_else(|| {
+                failed("there is no tenant yet: make one with `ringback tenant create`")
+            }),
+            None if rows.is_empty() => Err(failed(
+                "there is no tenant yet: make one with `ringback tenant create NAME --preset plumbing`",
+            )),
+            None => Err(misused(format!(
+                "which tenant? --tenant {}",
+                rows.iter()
+                    .map(|row| row.slug.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ))),
         }
     }
 }

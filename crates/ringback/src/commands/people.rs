@@ -56,7 +56,9 @@ pub(crate) enum Key {
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
     /// A person may sign in. Prints a link that opens once.
-    #[command(after_help = "Example: ringback user add inez@example.com --name 'Inez Ford' --role owner")]
+    #[command(
+        after_help = "Example: ringback user add inez@example.com --name 'Inez Ford' --role owner"
+    )]
     Add {
         /// The address.
         email: String,
@@ -92,7 +94,14 @@ pub(crate) enum User {
 impl Key {
     pub(crate) fn run(self) -> Done {
         match self {
-            Self::Create { name, kind, scope, tenant, data, json } => {
+            Self::Create {
+                name,
+                kind,
+                scope,
+                tenant,
+                data,
+                json,
+            } => {
                 let mut offline = data.open()?;
                 let tenant = offline.tenant(tenant.as_deref())?;
                 let kind = match kind.as_str() {
@@ -100,26 +109,64 @@ impl Key {
                     "write" => KeyKind::Write,
                     _ => KeyKind::Secret,
                 };
-                if let Some(wrong) = scope.iter().find(|scope| !["read", "leads", "send", "admin", "*"].contains(&scope.as_str())) {
-                    return Err(misused(format!("there is no scope `{wrong}`: read, leads, send, admin")));
+                if let Some(wrong) = scope.iter().find(|scope| {
+                    !["read", "leads", "send", "admin", "*"].contains(&scope.as_str())
+                }) {
+                    return Err(misused(format!(
+                        "there is no scope `{wrong}`: read, leads, send, admin"
+                    )));
                 }
-                let scopes: Vec<&str> = if scope.is_empty() { vec!["*"] } else { scope.iter().map(String::as_str).collect() };
-                let whole = add_key(&offline.writer, &mut offline.ids, tenant.id, kind, &name, &scopes, offline.now)?;
-                if json { print_json(&serde_json::json!({"key": whole})) } else { print(&whole) }
+                let scopes: Vec<&str> = if scope.is_empty() {
+                    vec!["*"]
+                } else {
+                    scope.iter().map(String::as_str).collect()
+                };
+                let whole = add_key(
+                    &offline.writer,
+                    &mut offline.ids,
+                    tenant.id,
+                    kind,
+                    &name,
+                    &scopes,
+                    offline.now,
+                )?;
+                if json {
+                    print_json(&serde_json::json!({"key": whole}))
+                } else {
+                    print(&whole)
+                }
             }
             Self::List { tenant, data } => {
                 let offline = data.open()?;
                 let tenant = offline.tenant(tenant.as_deref())?;
                 for key in offline.writer.keys_of(tenant.id)? {
-                    let state = if key.revoked_at.is_some() { "revoked" } else { "open" };
-                    anstream::println!("{}…  {}  {}  {}  {state}", key.shown, key.kind.as_str(), key.scopes.join(","), key.name);
+                    let state = if key.revoked_at.is_some() {
+                        "revoked"
+                    } else {
+                        "open"
+                    };
+                    anstream::println!(
+                        "{}…  {}  {}  {}  {state}",
+                        key.shown,
+                        key.kind.as_str(),
+                        key.scopes.join(","),
+                        key.name
+                    );
                 }
                 Ok(())
             }
-            Self::Revoke { shown, tenant, data } => {
+            Self::Revoke {
+                shown,
+                tenant,
+                data,
+            } => {
                 let offline = data.open()?;
                 let tenant = offline.tenant(tenant.as_deref())?;
-                let key = offline.writer.keys_of(tenant.id)?.into_iter().find(|key| key.shown == shown.trim_end_matches('…'));
+                let key = offline
+                    .writer
+                    .keys_of(tenant.id)?
+                    .into_iter()
+                    .find(|key| key.shown == shown.trim_end_matches('…'));
                 let key = key.ok_or_else(|| failed(format!("there is no key {shown}")))?;
                 offline.writer.revoke_key(tenant.id, key.id, offline.now)?;
                 print("It opens nothing any more.")
@@ -131,10 +178,20 @@ impl Key {
 impl User {
     pub(crate) fn run(self) -> Done {
         match self {
-            Self::Add { email, name, role, password, url, tenant, data } => {
+            Self::Add {
+                email,
+                name,
+                role,
+                password,
+                url,
+                tenant,
+                data,
+            } => {
                 let mut offline = data.open()?;
                 let tenant = offline.tenant(tenant.as_deref())?;
-                let email = ringback_core::contact::Email::parse(&email).map_err(|why| misused(why.advice()))?.key();
+                let email = ringback_core::contact::Email::parse(&email)
+                    .map_err(|why| misused(why.advice()))?
+                    .key();
                 let hash = if password {
                     let mut line = String::new();
                     std::io::stdin().read_line(&mut line)?;
@@ -143,10 +200,24 @@ impl User {
                     None
                 };
                 let name = name.unwrap_or_else(|| email.clone());
-                let user = add_user(&offline.writer, &mut offline.ids, tenant.id, &email, &name, &role, hash, offline.now)?;
+                let user = add_user(
+                    &offline.writer,
+                    &mut offline.ids,
+                    tenant.id,
+                    &email,
+                    &name,
+                    &role,
+                    hash,
+                    offline.now,
+                )?;
                 let token = make_link(&offline.writer, user, offline.now)?;
-                anstream::println!("{name} may sign in as {role}. This link opens once, within 15 minutes of use after the server starts:");
-                print(&format!("{}/sign-in/link/{token}", url.trim_end_matches('/')))
+                anstream::println!(
+                    "{name} may sign in as {role}. This link opens once, within 15 minutes of use after the server starts:"
+                );
+                print(&format!(
+                    "{}/sign-in/link/{token}",
+                    url.trim_end_matches('/')
+                ))
             }
             Self::List { tenant, data } => {
                 let offline = data.open()?;

@@ -39,11 +39,19 @@ enum Role {
 impl Serve {
     pub(crate) fn run(self) -> Done {
         crate::logs::start();
-        if self.database.as_deref().is_some_and(|url| !url.starts_with("sqlite:")) {
-            return Err(failed("--database with PostgreSQL is not built yet: leave it out to use the SQLite file in --data. Nothing falls back by itself."));
+        if self
+            .database
+            .as_deref()
+            .is_some_and(|url| !url.starts_with("sqlite:"))
+        {
+            return Err(failed(
+                "--database with PostgreSQL is not built yet: leave it out to use the SQLite file in --data. Nothing falls back by itself.",
+            ));
         }
         if self.role != Role::All {
-            return Err(failed("--role api and worker need PostgreSQL, which is not built yet: an embedded server does everything itself"));
+            return Err(failed(
+                "--role api and worker need PostgreSQL, which is not built yet: an embedded server does everything itself",
+            ));
         }
         let mut config = config::load(self.config.as_deref(), std::env::vars()).map_err(failed)?;
         if let Some(data) = self.data {
@@ -64,7 +72,10 @@ impl Serve {
 }
 
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("ringback").build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("ringback")
+        .build()?)
 }
 
 /// A server that listens.
@@ -78,7 +89,14 @@ pub(crate) struct Running {
 impl Running {
     /// Binds, opens, starts, and prints the line that says so.
     pub(crate) async fn start(config: &Config) -> Result<Self, Failed> {
-        let listener = TcpListener::bind(config.server.listen).await.map_err(|error| failed(format!("{} cannot be listened on: {error}", config.server.listen)))?;
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .map_err(|error| {
+                failed(format!(
+                    "{} cannot be listened on: {error}",
+                    config.server.listen
+                ))
+            })?;
         let address = listener.local_addr()?;
         let settings = config.settings(address).map_err(failed)?;
         let (app, loops) = App::start(settings, Arc::new(WallClock))?;
@@ -88,7 +106,12 @@ impl Running {
             tokio::spawn(async move { ringback_server::http::serve(&app, listener, routes).await })
         };
         anstream::println!("listening on http://{address}");
-        Ok(Self { app, address, loops, serving })
+        Ok(Self {
+            app,
+            address,
+            loops,
+            serving,
+        })
     }
 
     /// Waits for Ctrl-C or a request to end, then stops in order (O7): a second Ctrl-C ends at once.
@@ -117,13 +140,14 @@ impl Running {
 }
 
 async fn wait_for_signal() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen for the signal to end");
-            return std::future::pending().await;
-        }
-    };
+    let mut terminate =
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(error) => {
+                tracing::error!(%error, "cannot listen for the signal to end");
+                return std::future::pending().await;
+            }
+        };
     tokio::select! {
         _ = terminate.recv() => {}
         interrupted = tokio::signal::ctrl_c() => {

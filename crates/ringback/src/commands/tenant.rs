@@ -9,7 +9,9 @@ use ringback_store::House as _;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tenant {
     /// A business moves in. Prints its keys, once.
-    #[command(after_help = "Example: ringback tenant create 'Alder Plumbing' --preset plumbing --timezone America/Denver")]
+    #[command(
+        after_help = "Example: ringback tenant create 'Alder Plumbing' --preset plumbing --timezone America/Denver"
+    )]
     Create(Create),
     /// The businesses there are.
     #[command(after_help = "Example: ringback tenant list --json")]
@@ -54,7 +56,9 @@ impl Tenant {
                 let offline = data.open()?;
                 for row in offline.writer.tenants()? {
                     if json {
-                        print_json(&serde_json::json!({"tenant": row.id, "slug": row.slug, "name": row.name, "requests_per_minute": row.requests_per_minute}))?;
+                        print_json(
+                            &serde_json::json!({"tenant": row.id, "slug": row.slug, "name": row.name, "requests_per_minute": row.requests_per_minute}),
+                        )?;
                     } else {
                         anstream::println!("{}  {}  {}", row.id, row.slug, row.name);
                     }
@@ -88,7 +92,11 @@ impl Create {
         anstream::println!("API key (for servers, shown once):   {}", moved.api_key);
         anstream::println!("Test key (reaches the sandbox only): {}", moved.test_key);
         anstream::println!("Write key (for websites, tracking):  {}\n", moved.write_key);
-        anstream::println!("Next: ringback user add YOU@example.com --data {} && ringback serve --data {}", self.data.data.display(), self.data.data.display());
+        anstream::println!(
+            "Next: ringback user add YOU@example.com --data {} && ringback serve --data {}",
+            self.data.data.display(),
+            self.data.data.display()
+        );
         Ok(())
     }
 }

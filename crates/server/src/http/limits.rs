@@ -40,7 +40,12 @@ const MOST_ADDRESSES: usize = 50_000;
 impl Limits {
     /// With so many requests a minute for one address on public routes.
     pub fn new(public_per_minute: u32) -> Self {
-        Self { tenants: Mutex::default(), addresses: Mutex::default(), used: Mutex::default(), public_per_minute }
+        Self {
+            tenants: Mutex::default(),
+            addresses: Mutex::default(),
+            used: Mutex::default(),
+            public_per_minute,
+        }
     }
 
     /// A tenant's request. `Err` when it is one too many.
@@ -50,8 +55,16 @@ impl Limits {
     }
 
     /// A request on a public route by address. `what` names the limit, `per_minute` is its size.
-    pub fn address(&self, address: IpAddr, what: &'static str, per_minute: u32) -> Result<Left, Left> {
-        let mut buckets = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn address(
+        &self,
+        address: IpAddr,
+        what: &'static str,
+        per_minute: u32,
+    ) -> Result<Left, Left> {
+        let mut buckets = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST_ADDRESSES {
             let now = crate::loops::instant();
             buckets.retain(|_, bucket| now.duration_since(bucket.at) < Duration::from_secs(60));
@@ -64,12 +77,19 @@ impl Limits {
 
     /// Notes that a key was used.
     pub fn used(&self, key: KeyId, at: Timestamp) {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key, at);
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, at);
     }
 
     /// The keys that were used since the last call.
     pub fn take_used(&self) -> Vec<(KeyId, Timestamp)> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain()
+            .collect()
     }
 
     /// A request on any public route by address.
@@ -89,18 +109,33 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn draw<K>(entry: std::collections::hash_map::Entry<'_, K, Bucket>, per_minute: u32) -> Result<Left, Left> {
+fn draw<K>(
+    entry: std::collections::hash_map::Entry<'_, K, Bucket>,
+    per_minute: u32,
+) -> Result<Left, Left> {
     let now = crate::loops::instant();
     let size = f64::from(per_minute.max(1));
-    let bucket = entry.or_insert(Bucket { left: size, at: now });
-    bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * size / 60.0).min(size);
+    let bucket = entry.or_insert(Bucket {
+        left: size,
+        at: now,
+    });
+    bucket.left =
+        (bucket.left + now.duration_since(bucket.at).as_secs_f64() * size / 60.0).min(size);
     bucket.at = now;
     if bucket.left >= 1.0 {
         bucket.left -= 1.0;
-        Ok(Left { limit: per_minute, remaining: bucket.left as u32, wait: 0 })
+        Ok(Left {
+            limit: per_minute,
+            remaining: bucket.left as u32,
+            wait: 0,
+        })
     } else {
         let wait = ((1.0 - bucket.left) * 60.0 / size).ceil() as u32;
-        Err(Left { limit: per_minute, remaining: 0, wait: wait.max(1) })
+        Err(Left {
+            limit: per_minute,
+            remaining: 0,
+            wait: wait.max(1),
+        })
     }
 }
 
@@ -113,7 +148,12 @@ mod tests {
     fn the_request_over_the_limit_is_refused() {
         let limits = Limits::new(10);
         let tenant = TenantId::from_raw(1);
-        assert_eq!((0..60).filter(|_| limits.tenant(tenant, 60).is_ok()).count(), 60);
+        assert_eq!(
+            (0..60)
+                .filter(|_| limits.tenant(tenant, 60).is_ok())
+                .count(),
+            60
+        );
         let refused = limits.tenant(tenant, 60).unwrap_err();
         assert_eq!((refused.limit, refused.remaining), (60, 0));
         assert!(refused.wait >= 1);
@@ -125,7 +165,11 @@ mod tests {
     fn addresses_of_one_network_share_a_limit() {
         let limits = Limits::new(1);
         assert!(limits.public("2001:db8:1:2::1".parse().unwrap()).is_ok());
-        assert!(limits.public("2001:db8:1:2::ffff".parse().unwrap()).is_err());
+        assert!(
+            limits
+                .public("2001:db8:1:2::ffff".parse().unwrap())
+                .is_err()
+        );
         assert!(limits.public("2001:db8:1:3::1".parse().unwrap()).is_ok());
     }
 }

@@ -21,7 +21,9 @@ use utoipa_axum::routes;
 
 /// The live feed.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(events)).routes(routes!(socket))
+    OpenApiRouter::new()
+        .routes(routes!(events))
+        .routes(routes!(socket))
 }
 
 /// A line that nobody uses is closed by some proxy after a minute or less.
@@ -39,7 +41,11 @@ type Heard = (u64, Option<Arc<LiveChange>>);
 
 impl Feed {
     fn new(app: &App, tenant: TenantId) -> Self {
-        Self { changes: app.live.listen(), tenant, stopping: app.stopping.clone() }
+        Self {
+            changes: app.live.listen(),
+            tenant,
+            stopping: app.stopping.clone(),
+        }
     }
 
     /// The next change; `None` when the server stops.
@@ -50,7 +56,9 @@ impl Feed {
                 change = self.changes.recv() => change,
             };
             match change {
-                Ok(change) if change.tenant == self.tenant => return Some((change.version, Some(change))),
+                Ok(change) if change.tenant == self.tenant => {
+                    return Some((change.version, Some(change)));
+                }
                 Ok(_) => {}
                 // Too slow to hear each: asks for everything instead.
                 Err(RecvError::Lagged(_)) => return Some((0, None)),
@@ -60,7 +68,9 @@ impl Feed {
     }
 
     fn stream(self) -> impl Stream<Item = Heard> {
-        stream::unfold(self, |mut feed| async move { feed.next().await.map(|heard| (heard, feed)) })
+        stream::unfold(self, |mut feed| async move {
+            feed.next().await.map(|heard| (heard, feed))
+        })
     }
 }
 
@@ -74,7 +84,12 @@ fn data(heard: &Heard) -> String {
 #[utoipa::path(get, path = "/v1/live", tag = "live", responses((status = 200, description = "An endless stream", body = String, content_type = "text/event-stream")))]
 async fn events(State(app): State<App>, caller: Caller, headers: HeaderMap) -> ApiResult<Response> {
     caller.may(Scope::Read)?;
-    Ok(sent(&app, caller.home.row.id, headers.contains_key("last-event-id"), None))
+    Ok(sent(
+        &app,
+        caller.home.row.id,
+        headers.contains_key("last-event-id"),
+        None,
+    ))
 }
 
 /// The changes of a tenant as an endless answer, or one that ends after `most`, so that whoever listens is looked at again.
@@ -90,12 +105,24 @@ pub(crate) fn sent(app: &App, tenant: TenantId, again: bool, most: Option<Durati
         }
     };
     let heard = stream::iter(missed).chain(feed.stream()).take_until(ends);
-    let lines = heard.map(move |heard: Heard| Ok::<_, Infallible>(Event::default().id(heard.0.max(version).to_string()).event("change").data(data(&heard))));
-    let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here")).into_response();
+    let lines = heard.map(move |heard: Heard| {
+        Ok::<_, Infallible>(
+            Event::default()
+                .id(heard.0.max(version).to_string())
+                .event("change")
+                .data(data(&heard)),
+        )
+    });
+    let mut response = Sse::new(lines)
+        .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here"))
+        .into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that gather an answer before passing it on would gather for ever.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
     response
 }
 
@@ -105,9 +132,14 @@ async fn socket(State(app): State<App>, caller: Caller, request: Request) -> Api
     caller.may(Scope::Read)?;
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
-    let upgrade = upgrade.map_err(|_| ApiError::new(StatusCode::UPGRADE_REQUIRED, crate::http::Code::Invalid).say("Ask for a WebSocket here, or read /v1/live."))?;
+    let upgrade = upgrade.map_err(|_| {
+        ApiError::new(StatusCode::UPGRADE_REQUIRED, crate::http::Code::Invalid)
+            .say("Ask for a WebSocket here, or read /v1/live.")
+    })?;
     let feed = Feed::new(&app, caller.home.row.id);
-    Ok(upgrade.max_message_size(4 << 10).on_upgrade(move |socket| talk(socket, feed)))
+    Ok(upgrade
+        .max_message_size(4 << 10)
+        .on_upgrade(move |socket| talk(socket, feed)))
 }
 
 async fn talk(mut socket: WebSocket, mut feed: Feed) {
@@ -133,7 +165,10 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
             return;
         }
     }
-    let bye = CloseFrame { code: close_code::AWAY, reason: Utf8Bytes::from_static("the server is stopping") };
+    let bye = CloseFrame {
+        code: close_code::AWAY,
+        reason: Utf8Bytes::from_static("the server is stopping"),
+    };
     if let Err(error) = socket.send(Message::Close(Some(bye))).await {
         tracing::debug!(%error, "a live line was gone already");
     }

@@ -50,7 +50,9 @@ pub struct Inbox {
 
 impl std::fmt::Debug for Inbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox").field("most", &self.most).finish_non_exhaustive()
+        f.debug_struct("Inbox")
+            .field("most", &self.most)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +62,11 @@ const GATHER: Duration = Duration::from_millis(2);
 impl Inbox {
     /// A door that lets `most` orders wait.
     pub fn new(most: usize) -> Self {
-        Self { queue: Mutex::default(), wake: Condvar::new(), most }
+        Self {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            most,
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -113,7 +119,10 @@ impl Inbox {
     }
 
     /// Has the writer do something of the house and waits for it.
-    pub async fn job<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> T + Send + 'static) -> Result<T, Refused> {
+    pub async fn job<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
         let (reply, answer) = oneshot::channel();
         {
             let mut queue = self.queue();
@@ -153,10 +162,15 @@ impl Inbox {
         let mut queue = self.queue();
         let mut gathered = false;
         loop {
-            let only_outcomes = queue.orders.is_empty() && queue.jobs.is_empty() && !queue.outcomes.is_empty();
+            let only_outcomes =
+                queue.orders.is_empty() && queue.jobs.is_empty() && !queue.outcomes.is_empty();
             if only_outcomes && !gathered && !queue.stop && queue.outcomes.len() < 64 {
                 gathered = true;
-                queue = self.wake.wait_timeout(queue, GATHER).unwrap_or_else(PoisonError::into_inner).0;
+                queue = self
+                    .wake
+                    .wait_timeout(queue, GATHER)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
                 continue;
             }
             if !queue.orders.is_empty() || !queue.jobs.is_empty() || !queue.outcomes.is_empty() {
@@ -168,15 +182,32 @@ impl Inbox {
             let now = instant();
             match until {
                 Some(until) if until <= now => break,
-                Some(until) => queue = self.wake.wait_timeout(queue, until - now).unwrap_or_else(PoisonError::into_inner).0,
-                None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    queue = self
+                        .wake
+                        .wait_timeout(queue, until - now)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+                None => {
+                    queue = self
+                        .wake
+                        .wait(queue)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
             }
         }
         let n = queue.orders.len().min(most);
         let orders = queue.orders.drain(..n).collect();
         let outcomes = std::mem::take(&mut queue.outcomes);
         let jobs = std::mem::take(&mut queue.jobs);
-        Some(Queue { orders, outcomes, jobs, closed: queue.closed, stop: queue.stop })
+        Some(Queue {
+            orders,
+            outcomes,
+            jobs,
+            closed: queue.closed,
+            stop: queue.stop,
+        })
     }
 
     /// Puts outcomes back that could not be written.
@@ -188,7 +219,10 @@ impl Inbox {
 }
 
 /// Time that only goes forward, for waits.
-#[expect(clippy::disallowed_methods, reason = "a wait needs a clock that nobody sets")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a wait needs a clock that nobody sets"
+)]
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }

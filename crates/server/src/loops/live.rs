@@ -30,7 +30,12 @@ const MOST_NAMED: usize = 50;
 
 impl Default for Live {
     fn default() -> Self {
-        Self { pending: Mutex::default(), version: AtomicU64::new(1), out: broadcast::channel(256).0, wake: tokio::sync::Notify::new() }
+        Self {
+            pending: Mutex::default(),
+            version: AtomicU64::new(1),
+            out: broadcast::channel(256).0,
+            wake: tokio::sync::Notify::new(),
+        }
     }
 }
 
@@ -66,12 +71,17 @@ impl Live {
         loop {
             self.wake.notified().await;
             tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-            let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+            let pending =
+                std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
             for (tenant, leads) in pending {
                 let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
                 let leads = (leads.len() <= MOST_NAMED).then(|| leads.into_iter().collect());
                 // Nobody listening is fine.
-                let _ = self.out.send(Arc::new(LiveChange { tenant, version, leads }));
+                let _ = self.out.send(Arc::new(LiveChange {
+                    tenant,
+                    version,
+                    leads,
+                }));
             }
         }
     }

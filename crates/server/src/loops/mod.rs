@@ -5,8 +5,8 @@ mod live;
 mod sending;
 mod turns;
 
-pub use inbox::{Inbox, Refused};
 pub(crate) use inbox::instant;
+pub use inbox::{Inbox, Refused};
 pub use live::{Live, LiveChange};
 pub(crate) use sending::Sender;
 pub use sending::{Rendered, render, webhook_url};

@@ -4,7 +4,9 @@ use crate::registry::{Home, Registry};
 use crate::secrets::{TokenFor, Tokens};
 use metrics::{counter, histogram};
 use ringback_channels::Channel;
-use ringback_core::messages::{Category, ChannelKind, Content, Message, Outcome, Outgoing, Reason, Suppress};
+use ringback_core::messages::{
+    Category, ChannelKind, Content, Message, Outcome, Outgoing, Reason, Suppress,
+};
 use ringback_core::templates::{Data, FeedbackId, RenderContext, headers_for};
 use ringback_core::time::Clock;
 use ringback_core::turn::Settled;
@@ -55,8 +57,18 @@ impl Sender {
         public_url: String,
         runtime: tokio::runtime::Handle,
     ) -> Self {
-        let sandbox = [ChannelKind::Sms, ChannelKind::Email, ChannelKind::Webhook].map(ringback_channels::sandbox);
-        Self(Arc::new(Inner { registry, inbox, readers, clock, tokens, public_url, runtime, sandbox }))
+        let sandbox = [ChannelKind::Sms, ChannelKind::Email, ChannelKind::Webhook]
+            .map(ringback_channels::sandbox);
+        Self(Arc::new(Inner {
+            registry,
+            inbox,
+            readers,
+            clock,
+            tokens,
+            public_url,
+            runtime,
+            sandbox,
+        }))
     }
 
     pub(crate) fn send_off(&self, message: Arc<Message>) {
@@ -74,35 +86,73 @@ impl Sender {
 
     async fn attempt(&self, message: &Message) -> Outcome {
         let inner = &self.0;
-        let gone = |code: &str, detail: &str| Outcome::Permanent { why: Reason::new(code, detail), suppress: Suppress::No };
+        let gone = |code: &str, detail: &str| Outcome::Permanent {
+            why: Reason::new(code, detail),
+            suppress: Suppress::No,
+        };
         let Some(home) = inner.registry.home(message.tenant) else {
             return gone("no_tenant", "The business is not here any more.");
         };
         let now = inner.clock.now();
         // A worker that was frozen past its lease must not speak any more: somebody else may have taken over (reliability 3.1).
         if message.deadline.is_none_or(|deadline| deadline <= now) {
-            return Outcome::Retryable { why: Reason::new("late", "The server was frozen past the deadline before it called."), after: None };
+            return Outcome::Retryable {
+                why: Reason::new(
+                    "late",
+                    "The server was frozen past the deadline before it called.",
+                ),
+                after: None,
+            };
         }
         let channel: Arc<dyn Channel> = match message.connection {
             None if message.sandbox => Arc::clone(&inner.sandbox[message.channel.code() as usize]),
-            None => return Outcome::Misconfigured { why: Reason::new("no_connection", "There is no connection that is switched on.") },
+            None => {
+                return Outcome::Misconfigured {
+                    why: Reason::new(
+                        "no_connection",
+                        "There is no connection that is switched on.",
+                    ),
+                };
+            }
             Some(id) => match home.channels.get(&id) {
                 Some(channel) => Arc::clone(channel),
-                None => return Outcome::Misconfigured { why: Reason::new("no_connection", "The connection is not there any more, or its settings cannot be opened.") },
+                None => {
+                    return Outcome::Misconfigured {
+                        why: Reason::new(
+                            "no_connection",
+                            "The connection is not there any more, or its settings cannot be opened.",
+                        ),
+                    };
+                }
             },
         };
-        let content = match render(&home, &inner.readers, &inner.tokens, &inner.public_url, message) {
+        let content = match render(
+            &home,
+            &inner.readers,
+            &inner.tokens,
+            &inner.public_url,
+            message,
+        ) {
             Ok(rendered) => rendered.content,
-            Err(why) => return Outcome::Permanent { why, suppress: Suppress::No },
+            Err(why) => {
+                return Outcome::Permanent {
+                    why,
+                    suppress: Suppress::No,
+                };
+            }
         };
         let report_url = message.connection.and_then(|id| {
             let row = home.connections.iter().find(|row| row.id == id)?;
             Some(webhook_url(&inner.public_url, row))
         });
-        let remaining = message.expires_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let remaining = message
+            .expires_at
+            .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
         let outgoing = Outgoing {
             message: message.id,
-            attempt: message.attempt.unwrap_or(ringback_core::ids::AttemptId::from_raw(1)),
+            attempt: message
+                .attempt
+                .unwrap_or(ringback_core::ids::AttemptId::from_raw(1)),
             key: message.id.to_string(),
             to: message.recipient.clone(),
             from_name: None,
@@ -114,7 +164,9 @@ impl Sender {
         let limit = call_limit(message.channel);
         match tokio::time::timeout(limit + Duration::from_secs(5), channel.send(&outgoing)).await {
             Ok(outcome) => outcome,
-            Err(_) => Outcome::Unknown { why: Reason::new("deadline", "The provider did not answer in time.") },
+            Err(_) => Outcome::Unknown {
+                why: Reason::new("deadline", "The provider did not answer in time."),
+            },
         }
     }
 }
@@ -136,10 +188,18 @@ pub fn webhook_url(public_url: &str, row: &ringback_store::ConnectionRow) -> Str
 }
 
 /// What a message says. The text is made of template version and data, so it is the same today as when it went.
-pub fn render(home: &Home, readers: &Readers, tokens: &Tokens, public_url: &str, message: &Message) -> Result<Rendered, Reason> {
+pub fn render(
+    home: &Home,
+    readers: &Readers,
+    tokens: &Tokens,
+    public_url: &str,
+    message: &Message,
+) -> Result<Rendered, Reason> {
     let wrong = |detail: String| Reason::new("template", detail);
     if let Some(body) = &message.body {
-        return Ok(Rendered { content: written(home, message, body) });
+        return Ok(Rendered {
+            content: written(home, message, body),
+        });
     }
     let Some((name, version)) = &message.template else {
         return Err(wrong("It has neither a text nor a template.".into()));
@@ -148,46 +208,94 @@ pub fn render(home: &Home, readers: &Readers, tokens: &Tokens, public_url: &str,
         let begins = format!("{name}.{}.", message.channel);
         let found = readers.ask(|store| {
             let paths = store.documents(message.tenant)?;
-            let of_name = |path: &str| path.starts_with("templates/") && path.rsplit('/').next().is_some_and(|file| file.starts_with(&begins));
+            let of_name = |path: &str| {
+                path.starts_with("templates/")
+                    && path
+                        .rsplit('/')
+                        .next()
+                        .is_some_and(|file| file.starts_with(&begins))
+            };
             match paths.into_iter().find(|document| of_name(&document.path)) {
                 Some(document) => store.document(message.tenant, &document.path, Some(*version)),
                 None => Ok(None),
             }
         });
-        found.ok().flatten().and_then(|document| Some((document.path, document.text?)))
+        found
+            .ok()
+            .flatten()
+            .and_then(|document| Some((document.path, document.text?)))
     });
     let Some(template) = template else {
-        return Err(wrong(format!("Template {name} is not there in version {version}.")));
+        return Err(wrong(format!(
+            "Template {name} is not there in version {version}."
+        )));
     };
-    let mut data: Value = serde_json::from_str(&message.data).map_err(|error| wrong(format!("Its data cannot be read: {error}")))?;
-    let unsubscribe = format!("{public_url}/u/{}", tokens.write(TokenFor::Unsubscribe, message.id));
+    let mut data: Value = serde_json::from_str(&message.data)
+        .map_err(|error| wrong(format!("Its data cannot be read: {error}")))?;
+    let unsubscribe = format!(
+        "{public_url}/u/{}",
+        tokens.write(TokenFor::Unsubscribe, message.id)
+    );
     if let Value::Object(map) = &mut data {
         surround(map, home, tokens, public_url, message, &unsubscribe);
     }
     let settings = &home.tenant.config.settings;
-    let context = RenderContext::new(home.tenant.zone.clone(), settings.region.as_str(), message.locale.as_deref());
-    let rendered = template.render(&Data::new(&data), &context).map_err(|error| wrong(format!("Template {name} could not be filled: {error}")))?;
+    let context = RenderContext::new(
+        home.tenant.zone.clone(),
+        settings.region.as_str(),
+        message.locale.as_deref(),
+    );
+    let rendered = template
+        .render(&Data::new(&data), &context)
+        .map_err(|error| wrong(format!("Template {name} could not be filled: {error}")))?;
     let content = match message.channel {
-        ChannelKind::Sms => Content::Text { body: rendered.text },
+        ChannelKind::Sms => Content::Text {
+            body: rendered.text,
+        },
         ChannelKind::Email => {
             let category = message.category;
-            let step = message.step.as_deref().and_then(|step| step.split('@').next()).unwrap_or(name);
-            let feedback = FeedbackId { campaign: step, tenant: &home.row.slug, sender: "ringback" };
+            let step = message
+                .step
+                .as_deref()
+                .and_then(|step| step.split('@').next())
+                .unwrap_or(name);
+            let feedback = FeedbackId {
+                campaign: step,
+                tenant: &home.row.slug,
+                sender: "ringback",
+            };
             Content::Mail {
                 subject: rendered.subject.unwrap_or_default(),
                 text: rendered.text,
                 html: rendered.html,
-                reply_to: settings.email.clone().filter(|_| category != Category::Staff),
+                reply_to: settings
+                    .email
+                    .clone()
+                    .filter(|_| category != Category::Staff),
                 headers: headers_for(category, Some(&unsubscribe), &feedback),
             }
         }
-        ChannelKind::Webhook => Content::Json { event: message.step.as_deref().map_or("message", |_| "lead.captured").to_owned(), body: rendered.text },
+        ChannelKind::Webhook => Content::Json {
+            event: message
+                .step
+                .as_deref()
+                .map_or("message", |_| "lead.captured")
+                .to_owned(),
+            body: rendered.text,
+        },
     };
     Ok(Rendered { content })
 }
 
 /// What is the same for every message of a tenant, and the links of this one.
-fn surround(map: &mut Map<String, Value>, home: &Home, tokens: &Tokens, public_url: &str, message: &Message, unsubscribe: &str) {
+fn surround(
+    map: &mut Map<String, Value>,
+    home: &Home,
+    tokens: &Tokens,
+    public_url: &str,
+    message: &Message,
+    unsubscribe: &str,
+) {
     let settings = &home.tenant.config.settings;
     map.insert(
         "tenant".into(),
@@ -203,20 +311,41 @@ fn surround(map: &mut Map<String, Value>, home: &Home, tokens: &Tokens, public_u
     );
     let mut link = Map::new();
     if let Some(lead) = message.lead {
-        link.insert("lead".into(), json!(format!("{public_url}/t/{}/leads/{lead}", home.row.slug)));
+        link.insert(
+            "lead".into(),
+            json!(format!("{public_url}/t/{}/leads/{lead}", home.row.slug)),
+        );
     }
-    link.insert("alert".into(), json!(format!("{public_url}/a/{}", tokens.write(TokenFor::Alert, message.id))));
+    link.insert(
+        "alert".into(),
+        json!(format!(
+            "{public_url}/a/{}",
+            tokens.write(TokenFor::Alert, message.id)
+        )),
+    );
     link.insert("unsubscribe".into(), json!(unsubscribe));
     map.insert("link".into(), Value::Object(link));
-    let opt_out = if message.channel == ChannelKind::Sms && message.category != Category::Staff { "Reply STOP to end." } else { "" };
-    map.insert("message".into(), json!({"id": message.id, "opt_out_line": opt_out}));
+    let opt_out = if message.channel == ChannelKind::Sms && message.category != Category::Staff {
+        "Reply STOP to end."
+    } else {
+        ""
+    };
+    map.insert(
+        "message".into(),
+        json!({"id": message.id, "opt_out_line": opt_out}),
+    );
 }
 
 /// A message that a person wrote, or an answer to STOP, START or HELP.
 fn written(home: &Home, message: &Message, body: &str) -> Content {
     match message.channel {
-        ChannelKind::Sms => Content::Text { body: body.to_owned() },
-        ChannelKind::Webhook => Content::Json { event: "message".into(), body: body.to_owned() },
+        ChannelKind::Sms => Content::Text {
+            body: body.to_owned(),
+        },
+        ChannelKind::Webhook => Content::Json {
+            event: "message".into(),
+            body: body.to_owned(),
+        },
         ChannelKind::Email => {
             let parts: Value = serde_json::from_str(body).unwrap_or_else(|_| json!({"text": body}));
             let settings = &home.tenant.config.settings;
@@ -228,7 +357,10 @@ fn written(home: &Home, message: &Message, body: &str) -> Content {
                 }
             }
             Content::Mail {
-                subject: parts["subject"].as_str().unwrap_or(&settings.name).to_owned(),
+                subject: parts["subject"]
+                    .as_str()
+                    .unwrap_or(&settings.name)
+                    .to_owned(),
                 text,
                 html: None,
                 reply_to: settings.email.clone(),

@@ -67,8 +67,15 @@ impl Loops {
                 }
             }
         })?;
-        let writer = std::thread::Builder::new().name("turns".into()).stack_size(8 << 20).spawn(move || turns.run())?;
-        Ok(Self { writer: Some(writer), checkpoints: Some(checkpoints), stop })
+        let writer = std::thread::Builder::new()
+            .name("turns".into())
+            .stack_size(8 << 20)
+            .spawn(move || turns.run())?;
+        Ok(Self {
+            writer: Some(writer),
+            checkpoints: Some(checkpoints),
+            stop,
+        })
     }
 
     /// Waits until everything that was taken is written. The inbox must have been stopped.
@@ -98,7 +105,21 @@ impl Turns {
     ) -> Self {
         let ids = IdMaker::new(0, writer.last_id());
         let now = instant();
-        Self { writer, inbox, registry, clock, live, send_off, written, ids, in_flight: [0; 3], next_due: [None; 3], next_wake: None, looked: now, tidied: now }
+        Self {
+            writer,
+            inbox,
+            registry,
+            clock,
+            live,
+            send_off,
+            written,
+            ids,
+            in_flight: [0; 3],
+            next_due: [None; 3],
+            next_wake: None,
+            looked: now,
+            tidied: now,
+        }
     }
 
     fn run(mut self) {
@@ -121,38 +142,71 @@ impl Turns {
         if lost.is_empty() {
             return;
         }
-        tracing::warn!(n = lost.len(), "the last run ended while these were being sent");
-        let why = Reason::new("restart", "The server stopped while the provider was being called.");
+        tracing::warn!(
+            n = lost.len(),
+            "the last run ended while these were being sent"
+        );
+        let why = Reason::new(
+            "restart",
+            "The server stopped while the provider was being called.",
+        );
         for piece in lost.chunks(500) {
-            let outcomes = piece.iter().map(|message| self.lost(message, &why)).collect();
+            let outcomes = piece
+                .iter()
+                .map(|message| self.lost(message, &why))
+                .collect();
             self.in_flight = count(piece);
-            self.one(Queue { outcomes, ..Queue::default() });
+            self.one(Queue {
+                outcomes,
+                ..Queue::default()
+            });
         }
         self.in_flight = [0; 3];
     }
 
     fn lost(&self, message: &Message, why: &Reason) -> Settled {
         let now = self.clock.now();
-        Settled { message: Arc::new(message.clone()), started_at: message.due_at.min(now), finished_at: now, outcome: Outcome::Unknown { why: why.clone() } }
+        Settled {
+            message: Arc::new(message.clone()),
+            started_at: message.due_at.min(now),
+            finished_at: now,
+            outcome: Outcome::Unknown { why: why.clone() },
+        }
     }
 
     fn most_orders(&self) -> usize {
         let now = self.clock.now();
-        let behind = (0..3).any(|lane| self.in_flight[lane] >= IN_FLIGHT[lane] || self.next_due[lane].is_some_and(|due| due <= now));
-        if behind { MOST_ORDERS_BEHIND } else { MOST_ORDERS }
+        let behind = (0..3).any(|lane| {
+            self.in_flight[lane] >= IN_FLIGHT[lane]
+                || self.next_due[lane].is_some_and(|due| due <= now)
+        });
+        if behind {
+            MOST_ORDERS_BEHIND
+        } else {
+            MOST_ORDERS
+        }
     }
 
     fn wake_at(&self) -> Instant {
         let now = self.clock.now();
-        let lanes = (0..3).filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane]).filter_map(|lane| self.next_due[lane]);
+        let lanes = (0..3)
+            .filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane])
+            .filter_map(|lane| self.next_due[lane]);
         let next = lanes.chain(self.next_wake).min();
-        let wait = next.map_or(SLOWEST_POLL, |next| Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO));
+        let wait = next.map_or(SLOWEST_POLL, |next| {
+            Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO)
+        });
         instant() + wait.min(SLOWEST_POLL)
     }
 
     /// One turn.
     fn one(&mut self, queue: Queue) {
-        let Queue { mut orders, outcomes, jobs, .. } = queue;
+        let Queue {
+            mut orders,
+            outcomes,
+            jobs,
+            ..
+        } = queue;
         for job in jobs {
             job(&mut self.writer);
         }
@@ -160,7 +214,15 @@ impl Turns {
         let now = self.clock.now();
         let tenants = self.registry.tenants();
         for settled in &outcomes {
-            orders.push_back((Order { tenant: settled.message.tenant, at: now, intake: Intake::Settled(Box::new(settled.clone())), once: None }, None));
+            orders.push_back((
+                Order {
+                    tenant: settled.message.tenant,
+                    at: now,
+                    intake: Intake::Settled(Box::new(settled.clone())),
+                    once: None,
+                },
+                None,
+            ));
         }
         self.ring_runs(now, &mut orders);
         self.collect_overdue(now, &mut orders);
@@ -192,7 +254,11 @@ impl Turns {
             Err(error) => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "a turn could not be written");
                 counter!("ringback_turns_failed_total").increment(1);
-                let refused = if matches!(error, StoreError::DiskFull) { Refused::DiskFull } else { Refused::Store };
+                let refused = if matches!(error, StoreError::DiskFull) {
+                    Refused::DiskFull
+                } else {
+                    Refused::Store
+                };
                 for reply in replies.into_iter().flatten() {
                     let _ = reply.send(Err(refused));
                 }
@@ -202,7 +268,10 @@ impl Turns {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "answers, what to send off, and the world, once")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "answers, what to send off, and the world, once"
+    )]
     fn decide(
         &mut self,
         orders: &[Order],
@@ -229,7 +298,10 @@ impl Turns {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "answers, what to send off, and the world, once")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "answers, what to send off, and the world, once"
+    )]
     fn decide_inside(
         &mut self,
         orders: &[Order],
@@ -239,12 +311,20 @@ impl Turns {
         let mut world = self.writer.load(orders, tenants, now)?;
         let mut dice = WallDice;
         let mut room = Room::default();
-        for lane in 0..3 {
-            room.free[lane] = IN_FLIGHT[lane].saturating_sub(self.in_flight[lane]);
+        for (lane, most) in IN_FLIGHT.iter().enumerate() {
+            room.free[lane] = most.saturating_sub(self.in_flight[lane]);
             room.queue[lane] = self.next_due[lane].is_some_and(|due| due <= now);
         }
         let mut answers = Vec::with_capacity(orders.len());
-        let mut turn = Turn::new(&mut world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
+        let mut turn = Turn::new(
+            &mut world,
+            tenants,
+            &mut self.ids,
+            &mut dice,
+            now,
+            room,
+            LEASE,
+        );
         for order in orders {
             answers.push(match &order.once {
                 None => turn.take(order),
@@ -262,33 +342,80 @@ impl Turns {
             let due = self.writer.due(*channel, now, free)?;
             self.writer.load_for(&mut world, &due, tenants, now)?;
             // What this turn changed already is newer than the row that was read.
-            let due = due.into_iter().filter(|message| !world.out.changes.iter().any(|change| change.message.id == message.id)).collect();
-            let mut turn = Turn::new(&mut world, tenants, &mut self.ids, &mut dice, now, Room { free: room.free, queue: [false; 3] }, LEASE);
+            let due = due
+                .into_iter()
+                .filter(|message| {
+                    !world
+                        .out
+                        .changes
+                        .iter()
+                        .any(|change| change.message.id == message.id)
+                })
+                .collect();
+            let mut turn = Turn::new(
+                &mut world,
+                tenants,
+                &mut self.ids,
+                &mut dice,
+                now,
+                Room {
+                    free: room.free,
+                    queue: [false; 3],
+                },
+                LEASE,
+            );
             turn.claim(due);
             sent_off.append(&mut turn.sent_off);
         }
         self.writer.apply(&mut world, now)?;
         let find = |id: &ringback_core::ids::MessageId| {
             let new = world.out.messages.iter().find(|message| message.id == *id);
-            new.or_else(|| world.out.changes.iter().rev().map(|change| &change.message).find(|message| message.id == *id))
+            new.or_else(|| {
+                world
+                    .out
+                    .changes
+                    .iter()
+                    .rev()
+                    .map(|change| &change.message)
+                    .find(|message| message.id == *id)
+            })
         };
-        let sent_off = sent_off.iter().filter_map(find).map(|message| Arc::new(message.clone())).collect();
+        let sent_off = sent_off
+            .iter()
+            .filter_map(find)
+            .map(|message| Arc::new(message.clone()))
+            .collect();
         Ok((answers, sent_off, world))
     }
 
     fn anything_due(&self, now: Timestamp) -> bool {
-        (0..3).any(|lane| self.in_flight[lane] < IN_FLIGHT[lane] && self.next_due[lane].is_some_and(|due| due <= now))
+        (0..3).any(|lane| {
+            self.in_flight[lane] < IN_FLIGHT[lane]
+                && self.next_due[lane].is_some_and(|due| due <= now)
+        })
     }
 
     /// Runs whose time has come become orders.
-    fn ring_runs(&self, now: Timestamp, orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>) {
+    fn ring_runs(
+        &self,
+        now: Timestamp,
+        orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
+    ) {
         if self.next_wake.is_none_or(|next| next > now) {
             return;
         }
         match self.writer.wakes(now, 500) {
             Ok(wakes) => {
                 for (tenant, run, lead) in wakes {
-                    orders.push_back((Order { tenant, at: now, intake: Intake::Wake { run, lead }, once: None }, None));
+                    orders.push_back((
+                        Order {
+                            tenant,
+                            at: now,
+                            intake: Intake::Wake { run, lead },
+                            once: None,
+                        },
+                        None,
+                    ));
                 }
             }
             Err(error) => tracing::error!(%error, "waiting runs could not be read; tried again"),
@@ -296,22 +423,39 @@ impl Turns {
     }
 
     /// Attempts that outlived their deadline without an answer are unknown (reliability 3.1). Looked for now and then.
-    fn collect_overdue(&mut self, now: Timestamp, orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>) {
+    fn collect_overdue(
+        &mut self,
+        now: Timestamp,
+        orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
+    ) {
         if self.looked.elapsed() < SLOWEST_POLL {
             return;
         }
         self.looked = instant();
         match self.writer.overdue(now, 500) {
             Ok(overdue) => {
-                let why = Reason::new("deadline", "The provider did not answer before the deadline.");
+                let why = Reason::new(
+                    "deadline",
+                    "The provider did not answer before the deadline.",
+                );
                 for message in overdue {
                     let lane = &mut self.in_flight[message.channel.code() as usize];
                     *lane = lane.saturating_sub(1);
                     let settled = self.lost(&message, &why);
-                    orders.push_back((Order { tenant: message.tenant, at: now, intake: Intake::Settled(Box::new(settled)), once: None }, None));
+                    orders.push_back((
+                        Order {
+                            tenant: message.tenant,
+                            at: now,
+                            intake: Intake::Settled(Box::new(settled)),
+                            once: None,
+                        },
+                        None,
+                    ));
                 }
             }
-            Err(error) => tracing::error!(%error, "overdue attempts could not be read; tried again"),
+            Err(error) => {
+                tracing::error!(%error, "overdue attempts could not be read; tried again")
+            }
         }
         self.look_ahead();
         if self.tidied.elapsed() > TIDY_EVERY {
@@ -322,7 +466,8 @@ impl Turns {
         }
         gauge!("ringback_orders_waiting").set(self.inbox.waiting() as f64);
         for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            gauge!("ringback_in_flight", "channel" => channel.as_str()).set(f64::from(self.in_flight[lane]));
+            gauge!("ringback_in_flight", "channel" => channel.as_str())
+                .set(f64::from(self.in_flight[lane]));
         }
     }
 
@@ -350,20 +495,43 @@ impl Turns {
             return;
         }
         let changed = world.out.changes.iter().map(|change| &change.message);
-        for message in world.out.messages.iter().chain(changed).filter(|message| message.status.waits()) {
+        for message in world
+            .out
+            .messages
+            .iter()
+            .chain(changed)
+            .filter(|message| message.status.waits())
+        {
             let next = &mut self.next_due[message.channel.code() as usize];
             *next = Some(next.map_or(message.due_at, |next| next.min(message.due_at)));
         }
-        let wakes = world.leads.values().flat_map(|state| &state.runs).filter(|run| run.dirty).filter_map(|run| run.wake_at);
+        let wakes = world
+            .leads
+            .values()
+            .flat_map(|state| &state.runs)
+            .filter(|run| run.dirty)
+            .filter_map(|run| run.wake_at);
         if let Some(wake) = wakes.min() {
             self.next_wake = Some(self.next_wake.map_or(wake, |next| next.min(wake)));
         }
     }
 
     fn tell(&self, world: &World) {
-        let events = world.out.events.iter().map(|event| (event.tenant, Some(event.lead)));
-        let messages = world.out.messages.iter().map(|message| (message.tenant, message.lead));
-        let changes = world.out.changes.iter().map(|change| (change.message.tenant, change.message.lead));
+        let events = world
+            .out
+            .events
+            .iter()
+            .map(|event| (event.tenant, Some(event.lead)));
+        let messages = world
+            .out
+            .messages
+            .iter()
+            .map(|message| (message.tenant, message.lead));
+        let changes = world
+            .out
+            .changes
+            .iter()
+            .map(|change| (change.message.tenant, change.message.lead));
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
         let mut statuses = [[0u64; 12]; 3];
@@ -372,7 +540,11 @@ impl Turns {
             statuses[message.channel.code() as usize][message.status.code() as usize] += 1;
         }
         for (channel, counts) in ChannelKind::ALL.iter().zip(statuses) {
-            for (status, n) in ringback_core::messages::Status::ALL.iter().zip(counts).filter(|(_, n)| *n > 0) {
+            for (status, n) in ringback_core::messages::Status::ALL
+                .iter()
+                .zip(counts)
+                .filter(|(_, n)| *n > 0)
+            {
                 counter!("ringback_messages_total", "channel" => channel.as_str(), "status" => status.as_str()).increment(n);
             }
         }
@@ -380,9 +552,23 @@ impl Turns {
 }
 
 /// Decides an order whose caller gave a key: the same key and body hears the same answer, nothing happens twice (X7).
-fn once_only(writer: &Writer, turn: &mut Turn<'_>, order: &Order, once: &Once, now: Timestamp, written: fn(&Answer) -> (u16, String)) -> Result<Answer, StoreError> {
+fn once_only(
+    writer: &Writer,
+    turn: &mut Turn<'_>,
+    order: &Order,
+    once: &Once,
+    now: Timestamp,
+    written: fn(&Answer) -> (u16, String),
+) -> Result<Answer, StoreError> {
     if let Some(before) = writer.answered(order.tenant, once, now)? {
-        return Ok(if before.hash == once.hash { Answer::Repeated { status: before.status, body: before.body } } else { Answer::OtherBody });
+        return Ok(if before.hash == once.hash {
+            Answer::Repeated {
+                status: before.status,
+                body: before.body,
+            }
+        } else {
+            Answer::OtherBody
+        });
     }
     let answer = turn.take(order);
     let (status, body) = written(&answer);

@@ -35,7 +35,11 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 /// The mark in a browser's tab.
-static MARK: LazyLock<Asset> = LazyLock::new(|| Asset { name: "/assets/mark.svg".to_owned(), text: include_str!("../../assets/mark.svg").to_owned(), kind: "image/svg+xml" });
+static MARK: LazyLock<Asset> = LazyLock::new(|| Asset {
+    name: "/assets/mark.svg".to_owned(),
+    text: include_str!("../../assets/mark.svg").to_owned(),
+    kind: "image/svg+xml",
+});
 
 impl Asset {
     fn new(stem: &str, ending: &str, text: String, kind: &'static str) -> Self {
@@ -90,9 +94,18 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
 pub(super) async fn icon() -> Response {
     let mut response = ICON.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("image/svg+xml"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=86400"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -111,7 +124,16 @@ fn shorten(css: &str) -> String {
     out.push_str(rest);
     let mut out: String = out.split_whitespace().collect::<Vec<_>>().join(" ");
     // None of these stands in a string of ours.
-    for (loose, tight) in [(" {", "{"), ("{ ", "{"), (" }", "}"), ("} ", "}"), ("; ", ";"), (": ", ":"), (", ", ","), (";}", "}")] {
+    for (loose, tight) in [
+        (" {", "{"),
+        ("{ ", "{"),
+        (" }", "}"),
+        ("} ", "}"),
+        ("; ", ";"),
+        (": ", ":"),
+        (", ", ","),
+        (";}", "}"),
+    ] {
         out = out.replace(loose, tight);
     }
     out

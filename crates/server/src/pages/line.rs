@@ -10,7 +10,11 @@ use ringback_core::time::{Timestamp, from_micros};
 pub(crate) fn place(seconds: f64) -> f64 {
     let log = |seconds: f64| (1.0 + seconds.max(0.0) / 10.0).log10();
     let (hour, day) = (log(3_600.0), log(86_400.0));
-    if seconds <= 3_600.0 { 91.0 * log(seconds) / hour } else { (91.0 + 8.0 * (log(seconds) - hour) / (day - hour)).min(99.0) }
+    if seconds <= 3_600.0 {
+        91.0 * log(seconds) / hour
+    } else {
+        (91.0 + 8.0 * (log(seconds) - hour) / (day - hour)).min(99.0)
+    }
 }
 
 /// As a coordinate: `53.06%`.
@@ -41,20 +45,57 @@ pub(crate) struct Wait {
 }
 
 /// People who were told together as one wait, from the messages about a lead in any order.
-pub(crate) fn wait(since: Timestamp, promised: Option<Timestamp>, answered: Option<Timestamp>, messages: &[Message]) -> Wait {
-    let mut ours: Vec<&Message> = messages.iter().filter(|message| is_alert(message) && message.created_at >= since).collect();
+pub(crate) fn wait(
+    since: Timestamp,
+    promised: Option<Timestamp>,
+    answered: Option<Timestamp>,
+    messages: &[Message],
+) -> Wait {
+    let mut ours: Vec<&Message> = messages
+        .iter()
+        .filter(|message| is_alert(message) && message.created_at >= since)
+        .collect();
     ours.sort_by_key(|message| message.id);
-    let name = |message: &Message| message.staff.clone().unwrap_or_else(|| message.recipient.clone());
-    let arrived = |message: &&&Message| matches!(message.status, Status::Accepted | Status::Delivered);
-    let told = ours.iter().filter(arrived).filter_map(|message| Some((name(message), message.channel, message.accepted_at.or(message.settled_at)?))).min_by_key(|told| told.2);
+    let name = |message: &Message| {
+        message
+            .staff
+            .clone()
+            .unwrap_or_else(|| message.recipient.clone())
+    };
+    let arrived =
+        |message: &&&Message| matches!(message.status, Status::Accepted | Status::Delivered);
+    let told = ours
+        .iter()
+        .filter(arrived)
+        .filter_map(|message| {
+            Some((
+                name(message),
+                message.channel,
+                message.accepted_at.or(message.settled_at)?,
+            ))
+        })
+        .min_by_key(|told| told.2);
     let seen = ours.iter().filter_map(|message| {
-        let first = [Fact::Clicked, Fact::Opened, Fact::Replied].iter().filter_map(|fact| message.facts.get(fact)).min()?;
+        let first = [Fact::Clicked, Fact::Opened, Fact::Replied]
+            .iter()
+            .filter_map(|fact| message.facts.get(fact))
+            .min()?;
         Some((name(message), from_micros(*first)))
     });
     let seen = seen.min_by_key(|seen| seen.1);
     let first = ours.first().map(|message| name(message));
-    let passed = ours.iter().find(|message| Some(name(message)) != first && seconds(since, message.created_at) > 20.0).map(|message| (name(message), message.created_at));
-    Wait { since, promised, answered, told, seen, passed }
+    let passed = ours
+        .iter()
+        .find(|message| Some(name(message)) != first && seconds(since, message.created_at) > 20.0)
+        .map(|message| (name(message), message.created_at));
+    Wait {
+        since,
+        promised,
+        answered,
+        told,
+        seen,
+        passed,
+    }
 }
 
 /// A message that tells people of ours about a lead.
@@ -85,7 +126,8 @@ pub(crate) struct Line {
 impl Wait {
     /// Later than promised, as of now.
     pub(crate) fn is_late(&self, now: Timestamp) -> bool {
-        self.promised.is_some_and(|promised| self.answered.unwrap_or(now) > promised)
+        self.promised
+            .is_some_and(|promised| self.answered.unwrap_or(now) > promised)
     }
 
     /// How long, as a clock shows it.
@@ -108,7 +150,11 @@ impl Wait {
         out.push('.');
         match &self.told {
             Some((who, channel, at)) => {
-                out.push_str(&format!(" {who} told by {} after {}", way(*channel), span(*at)));
+                out.push_str(&format!(
+                    " {who} told by {} after {}",
+                    way(*channel),
+                    span(*at)
+                ));
                 match &self.seen {
                     Some((_, at)) => out.push_str(&format!(", seen after {}", span(*at))),
                     None => out.push_str(", not seen yet"),
@@ -128,12 +174,17 @@ impl Wait {
         let mut line = self.draw(until, false);
         let span = |at: Timestamp| words(at.duration_since(self.since));
         line.label = match (&self.told, &self.seen) {
-            (Some(told), Some(seen)) => format!("Told after {}, seen after {}.", span(told.2), span(seen.1)),
+            (Some(told), Some(seen)) => {
+                format!("Told after {}, seen after {}.", span(told.2), span(seen.1))
+            }
             (Some(told), None) => format!("Told after {}.", span(told.2)),
             (None, _) => "Not told.".to_owned(),
         };
         (line.ring, line.over, line.lamp, line.since_ms) = (None, None, None, 0);
-        line.done = self.told.as_ref().map(|told| percent(seconds(self.since, told.2)));
+        line.done = self
+            .told
+            .as_ref()
+            .map(|told| percent(seconds(self.since, told.2)));
         line
     }
 
@@ -150,15 +201,27 @@ impl Wait {
             middle: if mini { 8 } else { 13 },
             promise: self.promised.map(at),
             ring: ringing.then(|| at(broken.unwrap_or(end))),
-            over: broken.filter(|_| ringing).map(|promised| (at(promised), at(end))),
+            over: broken
+                .filter(|_| ringing)
+                .map(|promised| (at(promised), at(end))),
             done: (!ringing).then(|| at(end)),
             told: self.told.as_ref().filter(|_| !mini).map(|told| at(told.2)),
             seen: self.seen.as_ref().filter(|_| !mini).map(|seen| at(seen.1)),
-            passed: self.passed.as_ref().filter(|_| !mini).map(|passed| at(passed.1)),
+            passed: self
+                .passed
+                .as_ref()
+                .filter(|_| !mini)
+                .map(|passed| at(passed.1)),
             lamp: ringing.then(|| at(end)),
             won: (!ringing).then(|| at(end)),
-            since_ms: if ringing { self.since.as_millisecond() } else { 0 },
-            promise_s: self.promised.map_or(0, |promised| seconds(self.since, promised) as i64),
+            since_ms: if ringing {
+                self.since.as_millisecond()
+            } else {
+                0
+            },
+            promise_s: self
+                .promised
+                .map_or(0, |promised| seconds(self.since, promised) as i64),
         }
     }
 }
@@ -168,7 +231,9 @@ pub(crate) fn promised(home: &crate::registry::Home, since: Timestamp) -> Option
     let settings = &home.tenant.config.settings;
     let promise = settings.promise?.first_response;
     let begins = settings.next_open(since, &home.tenant.zone)?;
-    begins.checked_add(SignedDuration::try_from(promise).ok()?).ok()
+    begins
+        .checked_add(SignedDuration::try_from(promise).ok()?)
+        .ok()
 }
 
 /// The way of a channel in a sentence.
@@ -188,10 +253,22 @@ mod tests {
     /// Section 1 of the design: one scale for all lines.
     #[test]
     fn the_scale_is_the_one_that_is_learned_once() {
-        for (seconds, text) in [(0.0, "0%"), (10.0, "10.71%"), (60.0, "30.07%"), (300.0, "53.06%"), (900.0, "69.71%"), (3_600.0, "91%"), (86_400.0, "99%"), (1e9, "99%"), (-5.0, "0%")] {
+        for (seconds, text) in [
+            (0.0, "0%"),
+            (10.0, "10.71%"),
+            (60.0, "30.07%"),
+            (300.0, "53.06%"),
+            (900.0, "69.71%"),
+            (3_600.0, "91%"),
+            (86_400.0, "99%"),
+            (1e9, "99%"),
+            (-5.0, "0%"),
+        ] {
             assert_eq!(percent(seconds), text);
         }
-        let rising: Vec<f64> = (0..2_000).map(|step| place(f64::from(step) * 50.0)).collect();
+        let rising: Vec<f64> = (0..2_000)
+            .map(|step| place(f64::from(step) * 50.0))
+            .collect();
         assert!(rising.windows(2).all(|pair| pair[0] <= pair[1]));
     }
 
@@ -200,7 +277,14 @@ mod tests {
     }
 
     fn waiting() -> Wait {
-        Wait { since: at(0), promised: Some(at(300)), answered: None, told: Some((HOSTILE.into(), ChannelKind::Sms, at(2))), seen: Some(("Marcus".into(), at(38))), passed: Some(("Ray".into(), at(301))) }
+        Wait {
+            since: at(0),
+            promised: Some(at(300)),
+            answered: None,
+            told: Some((HOSTILE.into(), ChannelKind::Sms, at(2))),
+            seen: Some(("Marcus".into(), at(38))),
+            passed: Some(("Ray".into(), at(301))),
+        }
     }
 
     /// A broken promise is drawn as a second piece of line and said in words.
@@ -209,7 +293,10 @@ mod tests {
         let line = waiting().draw(at(403), false).render().unwrap();
         assert!(line.contains(r#"class="ring over" x1="53.06%""#), "{line}");
         assert!(line.contains(r#"class="halo""#) && line.contains(r#"class="esc""#));
-        assert!(line.contains("Ringing for 6 min 43 s, past the 5 min promised."), "{line}");
+        assert!(
+            line.contains("Ringing for 6 min 43 s, past the 5 min promised."),
+            "{line}"
+        );
         assert!(!line.contains("<script>"), "{line}");
         assert!(!waiting().is_late(at(299)));
     }
@@ -220,7 +307,12 @@ mod tests {
         let mut wait = waiting();
         wait.answered = Some(at(112));
         let line = wait.draw(at(9_999), true).render().unwrap();
-        assert!(line.contains(r#"class="done""#) && line.contains(r#"class="won""#) && !line.contains("lamp") && !line.contains("class=\"told\""));
+        assert!(
+            line.contains(r#"class="done""#)
+                && line.contains(r#"class="won""#)
+                && !line.contains("lamp")
+                && !line.contains("class=\"told\"")
+        );
         assert!(line.contains("Answered after 1 min 52 s."));
         assert_eq!(wait.clock(at(9_999)), "1:52");
     }

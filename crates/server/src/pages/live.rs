@@ -17,5 +17,10 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn changes(State(app): State<App>, session: Session, headers: HeaderMap) -> Response {
-    crate::live::sent(&app, session.home.row.id, headers.contains_key("last-event-id"), Some(AGAIN))
+    crate::live::sent(
+        &app,
+        session.home.row.id,
+        headers.contains_key("last-event-id"),
+        Some(AGAIN),
+    )
 }

@@ -8,14 +8,14 @@ mod example;
 pub(crate) mod format;
 pub(crate) mod frame;
 mod lead;
-pub(crate) mod lost;
 mod leads;
 pub(crate) mod line;
 mod live;
-mod overview;
-pub(crate) mod people;
+pub(crate) mod lost;
 mod message;
 mod messages;
+mod overview;
+pub(crate) mod people;
 mod queue;
 mod sandbox;
 pub(crate) mod session;
@@ -227,7 +227,7 @@ impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<App> for Named<T> {
     type Rejection = PageError;
 
     async fn from_request_parts(
-        parts: &mut axum::http::request::Parts,
+        parts: &mut http::request::Parts,
         app: &App,
     ) -> Result<Self, PageError> {
         axum::extract::Path::<T>::from_request_parts(parts, app)
@@ -279,11 +279,19 @@ fn is_same_origin(request: &Request, app: &App) -> bool {
 /// `?fragment=a,b` answers only the elements of these ids, so that an open page can be brought up to date in place.
 async fn fragments(request: Request, next: Next) -> Response {
     let wanted = wanted(request.uri());
-    let noticed = wanted.is_empty() && frame::cookie(request.headers(), "ringback-notice").is_some_and(|notice| !notice.is_empty());
+    let noticed = wanted.is_empty()
+        && frame::cookie(request.headers(), "ringback-notice")
+            .is_some_and(|notice| !notice.is_empty());
     let mut response = next.run(request).await;
-    if noticed && response.status() == StatusCode::OK && !response.headers().contains_key(header::SET_COOKIE) {
+    if noticed
+        && response.status() == StatusCode::OK
+        && !response.headers().contains_key(header::SET_COOKIE)
+    {
         // It was read; the next page does not say it again.
-        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static("ringback-notice=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        response.headers_mut().append(
+            header::SET_COOKIE,
+            HeaderValue::from_static("ringback-notice=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),
+        );
     }
     if wanted.is_empty() || response.status() != StatusCode::OK {
         return response;

@@ -21,7 +21,10 @@ use ringback_core::time::Timestamp;
 use ringback_store::{House as _, KeyKind, KeyRow, LeadFilter, Reader, StoreError, WaitView};
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/t/{slug}", get(show)).route("/t/{slug}/", get(show)).route("/t/{slug}/first-key", post(first_key))
+    Router::new()
+        .route("/t/{slug}", get(show))
+        .route("/t/{slug}/", get(show))
+        .route("/t/{slug}/first-key", post(first_key))
 }
 
 /// Ringing leads on one page; the rest are in the list.
@@ -40,7 +43,6 @@ struct Ring {
     wait: String,
     late: bool,
     since_ms: i64,
-    promise_s: i64,
     line: Line,
     call: Option<String>,
     take: String,
@@ -133,25 +135,51 @@ fn read(store: &Reader<'_>, home: &Home, now: Timestamp) -> Result<Known, StoreE
     let day = SignedDuration::from_hours(24);
     let today = local.midnight(now);
     let mut waits = Vec::new();
-    for (from, until) in [(now - day, now), (today - day, today), (today - day * 7, today - day * 6)] {
+    for (from, until) in [
+        (now - day, now),
+        (today - day, today),
+        (today - day * 7, today - day * 6),
+    ] {
         waits.push((from, until, store.waits(tenant, from, until, 2_000)?));
     }
     let leads = store.leads(tenant, &LeadFilter::default(), None, 30)?;
     let empty = leads.is_empty();
-    let last = leads.iter().filter(|lead| lead.answered_at.is_some()).max_by_key(|lead| lead.answered_at).cloned();
+    let last = leads
+        .iter()
+        .filter(|lead| lead.answered_at.is_some())
+        .max_by_key(|lead| lead.answered_at)
+        .cloned();
     let mut newest = Vec::new();
-    for lead in leads.into_iter().filter(|lead| lead.ringing_since.is_none() || lead.answered_at.is_some()).take(MOST_NEWEST) {
+    for lead in leads
+        .into_iter()
+        .filter(|lead| lead.ringing_since.is_none() || lead.answered_at.is_some())
+        .take(MOST_NEWEST)
+    {
         let did = last_act(store, &lead)?;
         newest.push((lead, did));
     }
     let mut trouble = Vec::new();
-    for status in [Status::Failed, Status::Bounced, Status::Unknown, Status::Expired] {
+    for status in [
+        Status::Failed,
+        Status::Bounced,
+        Status::Unknown,
+        Status::Expired,
+    ] {
         let floor = now - day * 14;
-        trouble.extend(store.messages(tenant, Some(status), None, None, None, 20)?.into_iter().filter(|message| message.created_at >= floor));
+        trouble.extend(
+            store
+                .messages(tenant, Some(status), None, None, None, 20)?
+                .into_iter()
+                .filter(|message| message.created_at >= floor),
+        );
     }
     let set_aside = store.set_aside(tenant, i64::MAX, 100)?.len();
     let recent = now - day;
-    let errors = store.errors(tenant, 100)?.iter().filter(|error| error.last_at >= recent && error.severity != "warning").count();
+    let errors = store
+        .errors(tenant, 100)?
+        .iter()
+        .filter(|error| error.last_at >= recent && error.severity != "warning")
+        .count();
     Ok(Known {
         ringing: store.ringing_count(tenant)?,
         rings,
@@ -169,20 +197,38 @@ fn read(store: &Reader<'_>, home: &Home, now: Timestamp) -> Result<Known, StoreE
 fn last_act(store: &Reader<'_>, lead: &Lead) -> Result<Option<String>, StoreError> {
     let ours = ["score", "stage", "merge", "workflow", "staff", "system"];
     let events = store.timeline(lead.tenant, lead.id, None, 12)?;
-    let act = events.into_iter().find(|event| !ours.contains(&event.source.as_str()) && event.actor.is_none() && !event.kind.starts_with("lead.") && event.kind != "tier.entered");
+    let act = events.into_iter().find(|event| {
+        !ours.contains(&event.source.as_str())
+            && event.actor.is_none()
+            && !event.kind.starts_with("lead.")
+            && event.kind != "tier.entered"
+    });
     Ok(act.map(|event| people::did(&event.kind, &event.properties)))
 }
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 fn need(lead: &Lead, did: Option<&str>) -> String {
-    people::need(lead).or_else(|| did.map(capital)).or_else(|| lead.source.as_deref().map(|source| format!("Came by {}", people::plain(source).to_lowercase()))).unwrap_or_default()
+    people::need(lead)
+        .or_else(|| did.map(capital))
+        .or_else(|| {
+            lead.source
+                .as_deref()
+                .map(|source| format!("Came by {}", people::plain(source).to_lowercase()))
+        })
+        .unwrap_or_default()
 }
 
-fn ring(home: &Home, (lead, messages, did): &(Lead, Vec<Message>, Option<String>), now: Timestamp) -> Option<Ring> {
+fn ring(
+    home: &Home,
+    (lead, messages, did): &(Lead, Vec<Message>, Option<String>),
+    now: Timestamp,
+) -> Option<Ring> {
     let since = lead.ringing_since?;
     let wait: Wait = line::wait(since, line::promised(home, since), None, messages);
     let href = format!("/t/{}/leads/{}", home.row.slug, lead.id);
@@ -196,17 +242,25 @@ fn ring(home: &Home, (lead, messages, did): &(Lead, Vec<Message>, Option<String>
         wait: wait.clock(now),
         late: wait.is_late(now),
         since_ms: since.as_millisecond(),
-        promise_s: wait.promised.map_or(0, |promised| promised.duration_since(since).as_secs()),
         line: wait.draw(now, false),
         call: lead.phone.clone(),
     })
 }
 
-fn answered(local: &Local, promise_s: Option<i64>, (from, until, waits): &(Timestamp, Timestamp, Vec<WaitView>), at: usize, now: Timestamp) -> Option<Answered> {
+fn answered(
+    local: &Local,
+    promise_s: Option<i64>,
+    (from, until, waits): &(Timestamp, Timestamp, Vec<WaitView>),
+    at: usize,
+    now: Timestamp,
+) -> Option<Answered> {
     let when = match at {
         0 => format!("Since {}", local.when(*from, now)),
         1 => "The day before".to_owned(),
-        _ => format!("{} a week ago", local.day(*from, now).split(' ').next().unwrap_or("The day")),
+        _ => format!(
+            "{} a week ago",
+            local.day(*from, now).split(' ').next().unwrap_or("The day")
+        ),
     };
     debug_assert!(from <= until);
     if waits.is_empty() {
@@ -218,13 +272,28 @@ fn answered(local: &Local, promise_s: Option<i64>, (from, until, waits): &(Times
     let is_late = |seconds: i64| promise_s.is_some_and(|promise| seconds > promise);
     let late = seconds.iter().filter(|seconds| is_late(**seconds)).count();
     let step = seconds.len().div_ceil(MOST_TICKS);
-    let ticks = seconds.iter().step_by(step).map(|seconds| Tick { x: line::percent(*seconds as f64), late: is_late(*seconds) }).collect();
+    let ticks = seconds
+        .iter()
+        .step_by(step)
+        .map(|seconds| Tick {
+            x: line::percent(*seconds as f64),
+            late: is_late(*seconds),
+        })
+        .collect();
     Some(Answered {
-        label: format!("{when}: {} answered, half of them within {}", seconds.len(), clock(half)),
+        label: format!(
+            "{when}: {} answered, half of them within {}",
+            seconds.len(),
+            clock(half)
+        ),
         when,
         leads: number(i64::try_from(seconds.len()).unwrap_or(0)),
         half: clock(half),
-        late: if promise_s.is_some() { number(i64::try_from(late).unwrap_or(0)) } else { "–".to_owned() },
+        late: if promise_s.is_some() {
+            number(i64::try_from(late).unwrap_or(0))
+        } else {
+            "–".to_owned()
+        },
         longest: clock(*seconds.last().unwrap_or(&0)),
         median: Some(line::percent(half as f64)),
         ticks,
@@ -234,15 +303,31 @@ fn answered(local: &Local, promise_s: Option<i64>, (from, until, waits): &(Times
 fn decisions(home: &Home, known: &Known, base: &str) -> Vec<Decision> {
     let mut out = Vec::new();
     for row in &home.connections {
-        let why = home.broken.get(&row.id).cloned().or_else(|| row.trouble.clone());
+        let why = home
+            .broken
+            .get(&row.id)
+            .cloned()
+            .or_else(|| row.trouble.clone());
         if let Some(why) = why {
-            out.push(Decision { what: format!("Connection “{}” needs a hand", row.name), href: format!("{base}/connections"), why, act: "See it" });
+            out.push(Decision {
+                what: format!("Connection “{}” needs a hand", row.name),
+                href: format!("{base}/connections"),
+                why,
+                act: "See it",
+            });
         }
     }
     let mut groups: Vec<(Status, String, Vec<&Message>)> = Vec::new();
     for message in &known.trouble {
-        let why = message.why.as_ref().map(|why| why.detail.clone()).unwrap_or_default();
-        match groups.iter_mut().find(|(status, text, _)| *status == message.status && *text == why) {
+        let why = message
+            .why
+            .as_ref()
+            .map(|why| why.detail.clone())
+            .unwrap_or_default();
+        match groups
+            .iter_mut()
+            .find(|(status, text, _)| *status == message.status && *text == why)
+        {
             Some((.., list)) => list.push(message),
             None => groups.push((message.status, why, vec![message])),
         }
@@ -255,24 +340,59 @@ fn decisions(home: &Home, known: &Known, base: &str) -> Vec<Decision> {
             Status::Expired => format!("{} did not go in time", amount(n, "message")),
             _ => format!("{} failed", amount(n, "message")),
         };
-        let href = if let [one] = list.as_slice() { format!("{base}/messages/{}", one.id) } else { format!("{base}/messages?status={status}") };
-        out.push(Decision { what, href, why, act: "See why" });
+        let href = if let [one] = list.as_slice() {
+            format!("{base}/messages/{}", one.id)
+        } else {
+            format!("{base}/messages?status={status}")
+        };
+        out.push(Decision {
+            what,
+            href,
+            why,
+            act: "See why",
+        });
     }
     if known.set_aside > 0 {
-        out.push(Decision { what: format!("{} set aside", amount(known.set_aside, "event")), href: format!("{base}/queue"), why: "Deciding failed; the leads are stored, what should have followed is not done.".to_owned(), act: "See them" });
+        out.push(Decision {
+            what: format!("{} set aside", amount(known.set_aside, "event")),
+            href: format!("{base}/queue"),
+            why: "Deciding failed; the leads are stored, what should have followed is not done."
+                .to_owned(),
+            act: "See them",
+        });
     }
     if known.errors > 0 {
-        out.push(Decision { what: format!("{} in 24 hours", amount(known.errors, "kind of error").replace("kind of errors", "kinds of errors")), href: format!("{base}/errors"), why: "Something of this business's went wrong on the server.".to_owned(), act: "See them" });
+        out.push(Decision {
+            what: format!(
+                "{} in 24 hours",
+                amount(known.errors, "kind of error").replace("kind of errors", "kinds of errors")
+            ),
+            href: format!("{base}/errors"),
+            why: "Something of this business's went wrong on the server.".to_owned(),
+            act: "See them",
+        });
     }
     out
 }
 
-fn newest(home: &Home, local: &Local, (lead, did): &(Lead, Option<String>), now: Timestamp) -> Newest {
+fn newest(
+    home: &Home,
+    local: &Local,
+    (lead, did): &(Lead, Option<String>),
+    now: Timestamp,
+) -> Newest {
     let (state, state_class) = match (lead.ringing_since, lead.answered_at) {
         (Some(since), Some(at)) => {
-            let by = lead.answered_by.as_deref().map(people::actor).unwrap_or_default();
+            let by = lead
+                .answered_by
+                .as_deref()
+                .map(people::actor)
+                .unwrap_or_default();
             let late = line::promised(home, since).is_some_and(|promised| at > promised);
-            (format!("{by} after {}", clock(at.duration_since(since).as_secs())), if late { "late" } else { "kept" })
+            (
+                format!("{by} after {}", clock(at.duration_since(since).as_secs())),
+                if late { "late" } else { "kept" },
+            )
         }
         _ => ("Not ringing".to_owned(), ""),
     };
@@ -302,7 +422,13 @@ fn presence(home: &Home, local: &Local, now: Timestamp) -> String {
             None => out.push_str(", closed"),
         }
     }
-    let on_call: Vec<&str> = home.tenant.staff.iter().filter(|person| person.on_call).map(|person| person.name.as_str()).collect();
+    let on_call: Vec<&str> = home
+        .tenant
+        .staff
+        .iter()
+        .filter(|person| person.on_call)
+        .map(|person| person.name.as_str())
+        .collect();
     match on_call.as_slice() {
         [] => {}
         [one] => out.push_str(&format!(", {one} is on call")),
@@ -313,10 +439,26 @@ fn presence(home: &Home, local: &Local, now: Timestamp) -> String {
 }
 
 impl Overview {
-    fn new(frame: Frame, home: &Home, known: &Known, key: Option<String>, public_url: &str, now: Timestamp) -> Self {
+    fn new(
+        frame: Frame,
+        home: &Home,
+        known: &Known,
+        key: Option<String>,
+        public_url: &str,
+        now: Timestamp,
+    ) -> Self {
         let local = Local::of(home);
-        let promise_s = home.tenant.config.settings.promise.and_then(|promise| i64::try_from(promise.first_response.as_secs()).ok());
-        let rings: Vec<Ring> = known.rings.iter().filter_map(|one| ring(home, one, now)).collect();
+        let promise_s = home
+            .tenant
+            .config
+            .settings
+            .promise
+            .and_then(|promise| i64::try_from(promise.first_response.as_secs()).ok());
+        let rings: Vec<Ring> = known
+            .rings
+            .iter()
+            .filter_map(|one| ring(home, one, now))
+            .collect();
         let headline = match known.ringing {
             0 => "Nobody is ringing".to_owned(),
             1 => "1 person is ringing".to_owned(),
@@ -324,11 +466,28 @@ impl Overview {
         };
         let mut words = match rings.first() {
             Some(first) => {
-                let past = if first.late && let Some(promise) = promise_s { format!(", past your {}", super::format::words(SignedDuration::from_secs(promise))) } else { String::new() };
+                let past = if first.late
+                    && let Some(promise) = promise_s
+                {
+                    format!(
+                        ", past your {}",
+                        super::format::words(SignedDuration::from_secs(promise))
+                    )
+                } else {
+                    String::new()
+                };
                 format!("{} has waited longest, {}{past}. ", first.name, first.wait)
             }
-            None => match known.last.as_ref().and_then(|lead| Some((lead, lead.answered_at?))) {
-                Some((lead, at)) => format!("{} was answered last, {}. ", people::name(&home.tenant, lead), local.when(at, now)),
+            None => match known
+                .last
+                .as_ref()
+                .and_then(|lead| Some((lead, lead.answered_at?)))
+            {
+                Some((lead, at)) => format!(
+                    "{} was answered last, {}. ",
+                    people::name(&home.tenant, lead),
+                    local.when(at, now)
+                ),
                 None => String::new(),
             },
         };
@@ -343,15 +502,28 @@ impl Overview {
             }
         });
         Self {
-            count: if known.ringing > 0 { format!("{} ringing", number(known.ringing)) } else { "Now".to_owned() },
+            count: if known.ringing > 0 {
+                format!("{} ringing", number(known.ringing))
+            } else {
+                "Now".to_owned()
+            },
             headline,
             line: words,
             more: known.ringing - i64::try_from(rings.len()).unwrap_or(0),
             rings,
             promise: promise_s.map(|seconds| line::percent(seconds as f64)),
-            answered: known.waits.iter().enumerate().filter_map(|(at, row)| answered(&local, promise_s, row, at, now)).collect(),
+            answered: known
+                .waits
+                .iter()
+                .enumerate()
+                .filter_map(|(at, row)| answered(&local, promise_s, row, at, now))
+                .collect(),
             decisions: decisions(home, known, &frame.base),
-            newest: known.newest.iter().map(|one| newest(home, &local, one, now)).collect(),
+            newest: known
+                .newest
+                .iter()
+                .map(|one| newest(home, &local, one, now))
+                .collect(),
             first,
             frame,
         }
@@ -363,7 +535,14 @@ async fn page(app: &App, session: &Session, key: Option<String>) -> PageResult {
     let home = std::sync::Arc::clone(&session.home);
     let known = app.ask(move |store| read(store, &home, now)).await?;
     let frame = Frame::load(app, session, Page::Now).await?;
-    Ok(html(&Overview::new(frame, &session.home, &known, key, &app.settings.public_url, now)))
+    Ok(html(&Overview::new(
+        frame,
+        &session.home,
+        &known,
+        key,
+        &app.settings.public_url,
+        now,
+    )))
 }
 
 async fn show(State(app): State<App>, session: Session) -> PageResult {
@@ -389,6 +568,12 @@ async fn first_key(State(app): State<App>, session: Session) -> PageResult<Respo
         created_at: now,
     };
     app.change(move |writer| writer.insert_key(&row)).await?;
-    session.audit(&app, "key.create", serde_json::json!({"shown": text.shown, "kind": "write"})).await?;
+    session
+        .audit(
+            &app,
+            "key.create",
+            serde_json::json!({"shown": text.shown, "kind": "write"}),
+        )
+        .await?;
     page(&app, &session, Some(text.whole)).await
 }

@@ -110,7 +110,11 @@ impl FromRequestParts<App> for Session {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let reading = matches!(parts.method, Method::GET | Method::HEAD);
         // An open page that brings itself up to date is not a person who uses it.
-        let by_itself = parts.uri.path().ends_with("/live") || parts.uri.query().is_some_and(|query| query.contains("fragment="));
+        let by_itself = parts.uri.path().ends_with("/live")
+            || parts
+                .uri
+                .query()
+                .is_some_and(|query| query.contains("fragment="));
         let Some(user) = signed_in(app, &parts.headers, !by_itself).await? else {
             let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             return Err(PageError::SignIn(if reading {
@@ -411,10 +415,22 @@ async fn fitting(
 /// A mail with a link, straight through the tenant's own email account. It is no message of the tenant's: whoever reads those must not
 /// find a link in them that signs somebody else in.
 async fn mail_link(app: &App, user: &UserRow) -> Result<(), ApiError> {
-    let Some(home) = app.registry.home(user.tenant).filter(|home| !home.tenant.sandbox) else { return Ok(()) };
-    let way = home.tenant.ways(ChannelKind::Email).next().map(|way| way.id);
+    let Some(home) = app
+        .registry
+        .home(user.tenant)
+        .filter(|home| !home.tenant.sandbox)
+    else {
+        return Ok(());
+    };
+    let way = home
+        .tenant
+        .ways(ChannelKind::Email)
+        .next()
+        .map(|way| way.id);
     let Some(channel) = way.and_then(|way| home.channels.get(&way).cloned()) else {
-        tracing::info!("a sign-in link was asked for, but there is no email connection; `ringback user add` makes one");
+        tracing::info!(
+            "a sign-in link was asked for, but there is no email connection; `ringback user add` makes one"
+        );
         return Ok(());
     };
     let (id, now) = (user.id, app.now());
@@ -429,14 +445,22 @@ async fn mail_link(app: &App, user: &UserRow) -> Result<(), ApiError> {
         key: format!("sign-in-{}", app.new_id()),
         to: user.email.clone(),
         from_name: Some(home.row.name.clone()),
-        content: Content::Mail { subject: format!("Your link to {}", home.row.name), text, html: None, reply_to: None, headers: Vec::new() },
+        content: Content::Mail {
+            subject: format!("Your link to {}", home.row.name),
+            text,
+            html: None,
+            reply_to: None,
+            headers: Vec::new(),
+        },
         report_url: None,
         at: now,
         remaining: Some(std::time::Duration::from_secs(15 * 60)),
     };
     match channel.send(&message).await {
         Outcome::Accepted { .. } | Outcome::Delivered { .. } => Ok(()),
-        other => Err(ApiError::internal(format!("the email connection did not take it: {other:?}"))),
+        other => Err(ApiError::internal(format!(
+            "the email connection did not take it: {other:?}"
+        ))),
     }
 }
 

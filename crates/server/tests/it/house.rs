@@ -51,7 +51,6 @@ pub struct House {
 #[derive(Debug, Clone)]
 pub struct Guest {
     pub id: TenantId,
-    pub slug: &'static str,
     /// A live key that may do everything.
     pub key: String,
     /// A test key.
@@ -187,12 +186,7 @@ impl House {
             })
             .await
             .unwrap();
-        Guest {
-            id,
-            slug,
-            key,
-            test_key,
-        }
+        Guest { id, key, test_key }
     }
 
     fn key_row(
