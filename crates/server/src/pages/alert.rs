@@ -240,6 +240,9 @@ fn lay_out(
         Some(at) => format!("{by} took {first} at {}.", local.when(at, now)),
     };
     let soft = match (answered, promised) {
+        (Some(_), _) if mine && lead.phone.is_none() => {
+            "No number is known yet; what is known is on the page of the lead.".to_owned()
+        }
         (Some(_), _) if mine => "Call now: the line is yours.".to_owned(),
         (Some(_), _) => "Nothing is left to do for you.".to_owned(),
         (None, Some(promised)) if late => format!(

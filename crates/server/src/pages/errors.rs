@@ -164,6 +164,14 @@ fn group(error: &ErrorRow, local: &Local, now: Timestamp) -> Group {
 pub(super) fn fields(context: &serde_json::Value) -> Vec<(String, String)> {
     let word = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => short(text, 200),
+        serde_json::Value::Array(list) if list.iter().all(serde_json::Value::is_string) => {
+            let words: Vec<&str> = list.iter().filter_map(serde_json::Value::as_str).collect();
+            if words.is_empty() {
+                "none".to_owned()
+            } else {
+                short(&words.join(", "), 200)
+            }
+        }
         other => short(&other.to_string(), 200),
     };
     match context {

@@ -79,12 +79,12 @@ async fn list(State(app): State<App>, session: Session) -> PageResult {
     Ok(html(&list_page(
         frame,
         &home.tenant.config,
-        home.tenant.zone.clone(),
+        &home.tenant.zone,
         &app.settings.public_url,
     )))
 }
 
-fn list_page(frame: Frame, config: &TenantConfig, zone: TimeZone, server: &str) -> ListPage {
+fn list_page(frame: Frame, config: &TenantConfig, zone: &TimeZone, server: &str) -> ListPage {
     let names: Vec<String> = config.templates.names().map(str::to_owned).collect();
     let rows: Vec<Row> = names
         .iter()
@@ -98,7 +98,7 @@ fn list_page(frame: Frame, config: &TenantConfig, zone: TimeZone, server: &str) 
             let size = all
                 .iter()
                 .find(|one| one.channel == ChannelKind::Sms)
-                .and_then(|one| fill(one, config, zone.clone()).ok())
+                .and_then(|one| fill(one, config, zone).ok())
                 .map(|filled| segment_words(&filled.text))
                 .unwrap_or_default();
             let used: Vec<&str> = config
@@ -174,7 +174,7 @@ fn segment_words(text: &str) -> String {
 }
 
 /// The template with its sample data, under the tenant's own name and address.
-fn fill(template: &Template, config: &TenantConfig, zone: TimeZone) -> Result<Rendered, String> {
+fn fill(template: &Template, config: &TenantConfig, zone: &TimeZone) -> Result<Rendered, String> {
     let mut data = template.sample();
     let settings = &config.settings;
     let own = json!({
@@ -192,7 +192,11 @@ fn fill(template: &Template, config: &TenantConfig, zone: TimeZone) -> Result<Re
             tenant.extend(own.into_iter().filter(|(_, value)| !value.is_null()));
         }
     }
-    let context = RenderContext::new(zone, settings.region.as_str(), template.locale.as_deref());
+    let context = RenderContext::new(
+        zone.clone(),
+        settings.region.as_str(),
+        template.locale.as_deref(),
+    );
     template
         .render(&Data::new(&data), &context)
         .map_err(|error| error.to_string())
@@ -221,7 +225,7 @@ async fn one(
     Ok(html(&one_page(
         frame,
         config,
-        session.home.tenant.zone.clone(),
+        &session.home.tenant.zone,
         &name,
         &paths,
     )))
@@ -230,7 +234,7 @@ async fn one(
 fn one_page(
     frame: Frame,
     config: &TenantConfig,
-    zone: TimeZone,
+    zone: &TimeZone,
     name: &str,
     paths: &[String],
 ) -> OnePage {
@@ -244,7 +248,7 @@ fn one_page(
         .templates
         .iter()
         .filter(|one| one.name == name)
-        .map(|template| variant(&frame, config, zone.clone(), template, paths))
+        .map(|template| variant(&frame, config, zone, template, paths))
         .collect();
     OnePage {
         name: name.to_owned(),
@@ -260,7 +264,7 @@ fn one_page(
 fn variant(
     frame: &Frame,
     config: &TenantConfig,
-    zone: TimeZone,
+    zone: &TimeZone,
     template: &Template,
     paths: &[String],
 ) -> Variant {
@@ -360,8 +364,8 @@ async fn mail(
         .config
         .template(&name, ChannelKind::Email, locale)
         .ok_or(PageError::NotFound)?;
-    let filled = fill(template, &home.tenant.config, home.tenant.zone.clone())
-        .map_err(|_| PageError::NotFound)?;
+    let filled =
+        fill(template, &home.tenant.config, &home.tenant.zone).map_err(|_| PageError::NotFound)?;
     Ok(framed(filled.html.ok_or(PageError::NotFound)?))
 }
 
@@ -409,12 +413,12 @@ mod tests {
     fn every_template_is_shown_as_it_will_be_read() {
         for preset in ["plumbing", "auto-glass"] {
             let config = config(preset);
-            let list = list_page(frame(), &config, TimeZone::UTC, "https://x.example")
+            let list = list_page(frame(), &config, &TimeZone::UTC, "https://x.example")
                 .render()
                 .unwrap();
             sound(&list);
             for name in config.templates.names() {
-                let text = one_page(frame(), &config, TimeZone::UTC, name, &paths(preset))
+                let text = one_page(frame(), &config, &TimeZone::UTC, name, &paths(preset))
                     .render()
                     .unwrap();
                 sound(&text);
@@ -437,7 +441,7 @@ mod tests {
         let text = one_page(
             frame(),
             &config,
-            TimeZone::UTC,
+            &TimeZone::UTC,
             "request-received",
             &paths("plumbing"),
         )
