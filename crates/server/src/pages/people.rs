@@ -128,6 +128,8 @@ pub(crate) fn did(kind: &str, properties: &Value) -> String {
         ("page" | "page_view", None) => "opened a page".to_owned(),
         ("phone_click" | "call_click", _) => "tapped the phone number".to_owned(),
         ("emergency_click", _) => "tapped “Emergency help”".to_owned(),
+        ("form_start" | "contact_form_start" | "form_started", _) => "began the form".to_owned(),
+        ("form_submit" | "form_submitted", _) => "sent the form".to_owned(),
         ("identify", _) => "said who it is".to_owned(),
         (kind, _) => plain(kind),
     }
