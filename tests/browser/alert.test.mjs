@@ -30,7 +30,7 @@ test('the sign-in link leads to the overview', async () => {
 });
 
 test('the printed curl line brings a lead and its emergency alert onto the open page within a second', async () => {
-  await page.locator('.live').filter({ hasText: 'Live' }).first().waitFor();
+  await page.locator('.live:visible').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
   const before = await shown();
   const stays = await page.evaluate(() => { window.sameDocument = true; return performance.timeOrigin; });
   await demo.pasteCurl();

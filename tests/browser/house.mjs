@@ -121,7 +121,11 @@ export async function listen(page) {
       window.complainToTheTest(`content policy: ${event.violatedDirective} forbids ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`);
     });
   });
-  page.on('console', (message) => { if (message.type() === 'error') say(`console: ${message.text()}`); });
+  page.on('console', (message) => {
+    // The listener above is refused by frames that run no script, which is right.
+    const ours = message.text().startsWith('Blocked script execution in ') && message.text().includes('frame is sandboxed');
+    if (message.type() === 'error' && !ours) say(`console: ${message.text()}`);
+  });
   page.on('pageerror', (error) => say(`script: ${error.message}`));
   page.on('response', (answer) => { if (answer.status() >= 400) say(`${answer.status()} for ${answer.url()}`); });
   page.on('requestfailed', (request) => {

@@ -52,7 +52,8 @@ async function everyPage() {
 
 async function faults(path, theme, width) {
   const found = [];
-  const { violations } = await new AxeBuilder({ page }).analyze();
+  // A mail's own words stand in a frame that runs no script, the examiner's neither.
+  const { violations } = await new AxeBuilder({ page }).exclude('iframe').analyze();
   for (const fault of violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))) {
     found.push(`${path} ${theme} ${width} px: ${fault.id}, ${fault.help}: ${fault.nodes.map((node) => node.target.join(' ')).slice(0, 3).join('; ')}`);
   }

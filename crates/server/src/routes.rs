@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::http::ApiError;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -44,11 +43,8 @@ pub fn routes(app: &App) -> Router {
         .merge(crate::hooks::routes())
         .merge(crate::tracking::routes())
         .merge(crate::unsubscribe::routes())
-        .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, crate::http::Code::Method)
-                .say("This route knows other methods.")
-        })
+        .fallback(crate::pages::lost::nowhere)
+        .method_not_allowed_fallback(crate::pages::lost::other_method)
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(CatchPanicLayer::custom(
             |_: Box<dyn std::any::Any + Send>| {

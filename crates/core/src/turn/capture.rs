@@ -12,6 +12,15 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Who says that these names are one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vouched {
+    /// A form of ours or a secret key.
+    ByKey,
+    /// A public write key.
+    ByNobody,
+}
+
 /// What a capture came to before anything reacts.
 pub(super) struct Landed {
     pub(super) lead: LeadId,
@@ -99,7 +108,7 @@ impl Turn<'_> {
         if let Some(anonymous) = &capture.anonymous_id {
             keys.push(key(PointKind::Anonymous, anonymous));
         }
-        let (lead, status) = self.resolve(tenant, &keys);
+        let (lead, status) = self.resolve(tenant, &keys, Vouched::ByKey);
         for key in keys {
             self.attach(tenant, lead, key, capture.own_enquiry);
         }
@@ -144,6 +153,7 @@ impl Turn<'_> {
         &mut self,
         tenant: &Arc<Tenant>,
         keys: &[PointKey],
+        vouched: Vouched,
     ) -> (LeadId, CaptureStatus) {
         let mut found: Vec<LeadId> = Vec::new();
         for key in keys {
@@ -169,7 +179,11 @@ impl Turn<'_> {
         match found.split_first() {
             Some((stays, others)) => {
                 for other in others {
-                    self.merge(tenant, *other, *stays);
+                    // What a public key claims never makes two known people one: anybody can read that key (S1).
+                    let stranger = self.world.lead(*other).is_some_and(|state| state.lead.anonymous);
+                    if vouched == Vouched::ByKey || stranger {
+                        self.merge(tenant, *other, *stays);
+                    }
                 }
                 let known = self
                     .world

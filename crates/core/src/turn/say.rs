@@ -62,10 +62,12 @@ impl Turn<'_> {
             .map_or(0, |workflow| workflow.version);
         let step = format!("{}@{version}#{}", saying.workflow.name, saying.step);
         if hearers.is_empty() {
-            return Err(Fault::Rule(format!(
-                "step {step} has nobody to send to: {} is empty",
-                send.to.describe()
-            )));
+            // An empty list must not take the customer's confirmation down with it: it is said on the timeline and among the errors.
+            let why = format!("step {step} has nobody to send to: {} is empty", send.to.describe());
+            let said = json!({"step": step, "why": why});
+            self.note(tenant.id, saying.lead, "step.skipped", "workflow", None, said);
+            self.set_aside(tenant.id, Some(saying.lead), &why, format!("run {}", saying.run));
+            return Ok(());
         }
         for hearer in hearers {
             let notification = self.notification_id();
@@ -99,7 +101,7 @@ impl Turn<'_> {
                 message.run = Some(saying.run);
                 message.step = Some(step.clone());
                 message.event = Some(event);
-                message.recipient = address.unwrap_or_default();
+                message.recipient = reached_by(*channel, address.unwrap_or_default());
                 message.priority = send.priority.unwrap_or_else(|| usual_priority(category));
                 message.expires_at = send.expires.map(|length| self.now + signed(length));
                 message.template =
@@ -434,7 +436,7 @@ impl Turn<'_> {
         message.lead = lead;
         message.staff = staff.map(|staff| staff.name);
         message.event = event;
-        message.recipient = address;
+        message.recipient = reached_by(compose.channel, address);
         message.template = template;
         message.sandbox = compose.sandbox;
         message.body = compose.body.as_ref().map(|text| match compose.channel {
@@ -588,6 +590,11 @@ fn hearers(tenant: &Tenant, lead: &Lead, to: &Recipient) -> Vec<Hearer> {
             email: None,
         }],
     }
+}
+
+/// The address as contact points are named: suppression and limits must find it however it was typed (C5).
+pub(super) fn reached_by(channel: ChannelKind, address: String) -> String {
+    if channel == ChannelKind::Email { address.to_lowercase() } else { address }
 }
 
 /// The priority of a message whose step names none (M7).

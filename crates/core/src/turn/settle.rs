@@ -252,7 +252,7 @@ impl Turn<'_> {
             instead.run = message.run;
             instead.step.clone_from(&message.step);
             instead.event = message.event;
-            instead.recipient = address;
+            instead.recipient = super::say::reached_by(channel, address);
             instead.priority = message.priority;
             instead.expires_at = message.expires_at;
             instead.template = Some((template, version));

@@ -101,8 +101,13 @@ impl Turn<'_> {
                 keys.push(key(PointKind::Email, &email.key()));
             }
         }
-        let (lead, _) = self.resolve(tenant, &keys);
+        let vouched = if track.public { super::capture::Vouched::ByNobody } else { super::capture::Vouched::ByKey };
+        let (lead, _) = self.resolve(tenant, &keys, vouched);
         for key in keys {
+            let taken = self.world.point(&key).and_then(|point| point.lead).is_some_and(|owner| self.own(tenant, owner) != Some(lead));
+            if track.public && taken {
+                continue; // a known person's number or address stays theirs
+            }
             // A public key never grants anything: what a browser claims is no enquiry (S1, US-2).
             self.attach(tenant, lead, key, false);
         }

@@ -83,7 +83,7 @@ impl Demo {
             anstream::println!("  curl {base}/v1/batch -u {}: -H 'Content-Type: application/json' -d '{}'\n", stage.write_key, visit.replace("ANON", &anonymous));
         }
         if site {
-            anstream::println!("An example page to copy:\n  {base}/t/{}/example\n", stage.slug);
+            anstream::println!("An example page to copy:\n  {base}/t/{}/example?write_key={}\n", stage.slug, stage.write_key);
         }
         anstream::println!("Nothing leaves this machine: messages go to the sandbox inbox. Ctrl-C ends it; everything stays in {}.", self.data.clone().unwrap_or_else(|| PathBuf::from(format!("demo-data/{}", self.preset))).display());
     }

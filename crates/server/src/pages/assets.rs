@@ -86,6 +86,18 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
     response
 }
 
+/// The sign beside the page's title: a line that rings.
+pub(super) async fn icon() -> Response {
+    let mut response = ICON.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#11181a"/><path d="M4 16h4M11 16h4" stroke="#e8eeee" stroke-width="3"/><circle cx="22.5" cy="16" r="5.5" fill="#f2a93b"/></svg>"##;
+
 /// CSS without comments and needless spaces.
 fn shorten(css: &str) -> String {
     let mut out = String::with_capacity(css.len());

@@ -31,7 +31,10 @@ pub(super) fn routes() -> Router<App> {
         .route("/t/{slug}/connections/{id}/off", post(switch_off))
         .route("/t/{slug}/connections/{id}/up", post(up))
         .route("/t/{slug}/connections/{id}/down", post(down))
-        .route("/t/{slug}/connections/{id}/delete", get(ask_delete).post(delete))
+        .route(
+            "/t/{slug}/connections/{id}/delete",
+            get(ask_delete).post(delete),
+        )
         .merge(form::routes())
 }
 
@@ -89,42 +92,79 @@ struct ConnectionsPage {
 async fn list(State(app): State<App>, session: Session) -> PageResult {
     session.admin()?;
     let tenant = session.home.row.id;
-    let (rows, recent) = app.ask(move |store| Ok((store.connections(tenant)?, store.messages(tenant, None, None, None, None, LOOKED_AT)?))).await?;
+    let (rows, recent) = app
+        .ask(move |store| {
+            Ok((
+                store.connections(tenant)?,
+                store.messages(tenant, None, None, None, None, LOOKED_AT)?,
+            ))
+        })
+        .await?;
     let frame = Frame::load(&app, &session, Page::Connections).await?;
-    let webhooks: HashMap<ConnectionId, String> = rows.iter().map(|row| (row.id, webhook_url(&app.settings.public_url, row))).collect();
-    Ok(html(&page(frame, &Local::of(&session.home), &rows, &webhooks, &session.home.broken, &recent, app.now())))
+    let webhooks: HashMap<ConnectionId, String> = rows
+        .iter()
+        .map(|row| (row.id, webhook_url(&app.settings.public_url, row)))
+        .collect();
+    Ok(html(&page(
+        frame,
+        &Local::of(&session.home),
+        &rows,
+        &webhooks,
+        &session.home.broken,
+        &recent,
+        app.now(),
+    )))
 }
 
 /// The newest thing that came of each account.
 fn lasts(recent: &[Message]) -> HashMap<ConnectionId, &Message> {
     let mut lasts = HashMap::new();
     for message in recent {
-        if let Some(id) = message.connection.filter(|_| message.attempts > 0 || message.accepted_at.is_some()) {
+        if let Some(id) = message
+            .connection
+            .filter(|_| message.attempts > 0 || message.accepted_at.is_some())
+        {
             lasts.entry(id).or_insert(message);
         }
     }
     lasts
 }
 
-fn page(frame: Frame, local: &Local, rows: &[ConnectionRow], webhooks: &HashMap<ConnectionId, String>, broken: &HashMap<ConnectionId, String>, recent: &[Message], now: Timestamp) -> ConnectionsPage {
+fn page(
+    frame: Frame,
+    local: &Local,
+    rows: &[ConnectionRow],
+    webhooks: &HashMap<ConnectionId, String>,
+    broken: &HashMap<ConnectionId, String>,
+    recent: &[Message],
+    now: Timestamp,
+) -> ConnectionsPage {
     let lasts = lasts(recent);
     let lanes: Vec<Lane> = ChannelKind::ALL
         .iter()
         .map(|channel| {
-            let mine: Vec<&ConnectionRow> = rows.iter().filter(|row| row.channel == *channel).collect();
+            let mine: Vec<&ConnectionRow> =
+                rows.iter().filter(|row| row.channel == *channel).collect();
             let count = mine.len();
             let accounts = mine
                 .into_iter()
                 .enumerate()
                 .map(|(n, row)| {
-                    let trouble = broken.get(&row.id).cloned().or_else(|| row.trouble.clone()).unwrap_or_default();
+                    let trouble = broken
+                        .get(&row.id)
+                        .cloned()
+                        .or_else(|| row.trouble.clone())
+                        .unwrap_or_default();
                     let (class, symbol, word) = match (row.enabled, trouble.is_empty()) {
                         (false, _) => ("", "cancelled", "Off"),
                         (true, true) => ("kept", "delivered", "On"),
                         (true, false) => ("late", "failed", "Trouble"),
                     };
                     let last = lasts.get(&row.id).map(|message| {
-                        let at = message.settled_at.or(message.accepted_at).unwrap_or(message.created_at);
+                        let at = message
+                            .settled_at
+                            .or(message.accepted_at)
+                            .unwrap_or(message.created_at);
                         (chip(message.status), local.when(at, now))
                     });
                     Account {
@@ -137,7 +177,12 @@ fn page(frame: Frame, local: &Local, rows: &[ConnectionRow], webhooks: &HashMap<
                         word,
                         trouble,
                         last,
-                        webhook: if matches!(row.provider.as_str(), "sandbox" | "smtp" | "webhook") { String::new() } else { webhooks.get(&row.id).cloned().unwrap_or_default() },
+                        webhook: if matches!(row.provider.as_str(), "sandbox" | "smtp" | "webhook")
+                        {
+                            String::new()
+                        } else {
+                            webhooks.get(&row.id).cloned().unwrap_or_default()
+                        },
                         field: format!("hook-{}", row.id),
                         enabled: row.enabled,
                         first: n == 0,
@@ -147,15 +192,37 @@ fn page(frame: Frame, local: &Local, rows: &[ConnectionRow], webhooks: &HashMap<
                 })
                 .collect();
             let (word, without) = match channel {
-                ChannelKind::Sms => ("Texts", "Texts go to the sandbox until a provider is connected."),
-                ChannelKind::Email => ("Emails", "Emails go to the sandbox until a provider is connected."),
-                ChannelKind::Webhook => ("Webhooks", "Workflows that call a server by name need a connection of that name."),
+                ChannelKind::Sms => (
+                    "Texts",
+                    "Texts go to the sandbox until a provider is connected.",
+                ),
+                ChannelKind::Email => (
+                    "Emails",
+                    "Emails go to the sandbox until a provider is connected.",
+                ),
+                ChannelKind::Webhook => (
+                    "Webhooks",
+                    "Workflows that call a server by name need a connection of that name.",
+                ),
             };
-            Lane { word, id: channel.as_str(), accounts, without }
+            Lane {
+                word,
+                id: channel.as_str(),
+                accounts,
+                without,
+            }
         })
         .collect();
-    let trouble = lanes.iter().flat_map(|lane| &lane.accounts).filter(|one| one.enabled && !one.trouble.is_empty()).count();
-    let on = lanes.iter().flat_map(|lane| &lane.accounts).filter(|one| one.enabled).count();
+    let trouble = lanes
+        .iter()
+        .flat_map(|lane| &lane.accounts)
+        .filter(|one| one.enabled && !one.trouble.is_empty())
+        .count();
+    let on = lanes
+        .iter()
+        .flat_map(|lane| &lane.accounts)
+        .filter(|one| one.enabled)
+        .count();
     let title = match (trouble, on) {
         (0, 0) => "Nothing is connected yet".to_owned(),
         (0, 1) => "1 connection, no trouble".to_owned(),
@@ -165,9 +232,21 @@ fn page(frame: Frame, local: &Local, rows: &[ConnectionRow], webhooks: &HashMap<
     };
     let offers = catalogue()
         .iter()
-        .map(|one| Offer { href: format!("{}/connections/new?provider={}&channel={}", frame.base, one.name, one.channel), label: one.label, carries: carries(one.name, one.channel) })
+        .map(|one| Offer {
+            href: format!(
+                "{}/connections/new?provider={}&channel={}",
+                frame.base, one.name, one.channel
+            ),
+            label: one.label,
+            carries: carries(one.name, one.channel),
+        })
         .collect();
-    ConnectionsPage { title, lanes, offers, frame }
+    ConnectionsPage {
+        title,
+        lanes,
+        offers,
+        frame,
+    }
 }
 
 const fn carries(provider: &str, channel: ChannelKind) -> &'static str {
@@ -187,9 +266,21 @@ pub(super) fn read(id: &str) -> PageResult<ConnectionId> {
 }
 
 /// Changes one account, and writes the action down in the same commit (X4).
-async fn change(app: &App, session: &Session, id: ConnectionId, action: &'static str, details: Value, work: impl FnOnce(&Writer, TenantId, Vec<ConnectionRow>) -> Result<(), StoreError> + Send + 'static) -> PageResult<()> {
+async fn change(
+    app: &App,
+    session: &Session,
+    id: ConnectionId,
+    action: &'static str,
+    details: Value,
+    work: impl FnOnce(&Writer, TenantId, Vec<ConnectionRow>) -> Result<(), StoreError> + Send + 'static,
+) -> PageResult<()> {
     session.admin()?;
-    let (tenant, actor, peer, now) = (session.home.row.id, session.actor(), session.peer.clone(), app.now());
+    let (tenant, actor, peer, now) = (
+        session.home.row.id,
+        session.actor(),
+        session.peer.clone(),
+        app.now(),
+    );
     let found = app
         .change(move |writer| {
             let rows = writer.connections(tenant)?;
@@ -201,7 +292,11 @@ async fn change(app: &App, session: &Session, id: ConnectionId, action: &'static
             Ok(true)
         })
         .await?;
-    if found { Ok(()) } else { Err(PageError::NotFound) }
+    if found {
+        Ok(())
+    } else {
+        Err(PageError::NotFound)
+    }
 }
 
 fn back(session: &Session, class: &'static str, text: &str) -> Response {
@@ -209,32 +304,75 @@ fn back(session: &Session, class: &'static str, text: &str) -> Response {
 }
 
 fn name_of(session: &Session, id: ConnectionId) -> String {
-    session.home.connections.iter().find(|row| row.id == id).map_or_else(|| "The connection".to_owned(), |row| row.name.clone())
+    session
+        .home
+        .connections
+        .iter()
+        .find(|row| row.id == id)
+        .map_or_else(|| "The connection".to_owned(), |row| row.name.clone())
 }
 
 async fn switch(app: &App, session: &Session, id: &str, enabled: bool) -> PageResult {
     let id = read(id)?;
     let details = json!({"id": id, "enabled": enabled});
-    change(app, session, id, "connection.change", details, move |writer, tenant, rows| {
-        rows.into_iter().filter(|row| row.id == id).try_for_each(|row| writer.update_connection(tenant, &ConnectionRow { enabled, ..row }))
-    })
+    change(
+        app,
+        session,
+        id,
+        "connection.change",
+        details,
+        move |writer, tenant, rows| {
+            rows.into_iter()
+                .filter(|row| row.id == id)
+                .try_for_each(|row| {
+                    writer.update_connection(tenant, &ConnectionRow { enabled, ..row })
+                })
+        },
+    )
     .await?;
     let name = name_of(session, id);
-    Ok(if enabled { back(session, "kept", &format!("{name} is on. What waits for it goes within five minutes.")) } else { back(session, "held", &format!("{name} is off. Nothing goes through it; the next connection of the channel takes over, or messages wait.")) })
+    Ok(if enabled {
+        back(
+            session,
+            "kept",
+            &format!("{name} is on. What waits for it goes within five minutes."),
+        )
+    } else {
+        back(
+            session,
+            "held",
+            &format!(
+                "{name} is off. Nothing goes through it; the next connection of the channel takes over, or messages wait."
+            ),
+        )
+    })
 }
 
-async fn switch_on(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn switch_on(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     switch(&app, &session, &id, true).await
 }
 
-async fn switch_off(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn switch_off(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     switch(&app, &session, &id, false).await
 }
 
 /// The accounts of the same channel with this one a place further up or down; positions are counted anew.
 fn moved(rows: Vec<ConnectionRow>, id: ConnectionId, by: isize) -> Vec<ConnectionRow> {
-    let Some(channel) = rows.iter().find(|row| row.id == id).map(|row| row.channel) else { return Vec::new() };
-    let mut lane: Vec<ConnectionRow> = rows.into_iter().filter(|row| row.channel == channel).collect();
+    let Some(channel) = rows.iter().find(|row| row.id == id).map(|row| row.channel) else {
+        return Vec::new();
+    };
+    let mut lane: Vec<ConnectionRow> = rows
+        .into_iter()
+        .filter(|row| row.channel == channel)
+        .collect();
     if let Some(at) = lane.iter().position(|row| row.id == id)
         && let Some(to) = at.checked_add_signed(by).filter(|to| *to < lane.len())
     {
@@ -249,23 +387,60 @@ fn moved(rows: Vec<ConnectionRow>, id: ConnectionId, by: isize) -> Vec<Connectio
 async fn shift(app: &App, session: &Session, id: &str, by: isize) -> PageResult {
     let id = read(id)?;
     let details = json!({"id": id, "moved": by});
-    change(app, session, id, "connection.order", details, move |writer, tenant, rows| moved(rows, id, by).iter().try_for_each(|row| writer.update_connection(tenant, row))).await?;
-    Ok(back(session, "kept", &format!("{} is tried {} now.", name_of(session, id), if by < 0 { "earlier" } else { "later" })))
+    change(
+        app,
+        session,
+        id,
+        "connection.order",
+        details,
+        move |writer, tenant, rows| {
+            moved(rows, id, by)
+                .iter()
+                .try_for_each(|row| writer.update_connection(tenant, row))
+        },
+    )
+    .await?;
+    Ok(back(
+        session,
+        "kept",
+        &format!(
+            "{} is tried {} now.",
+            name_of(session, id),
+            if by < 0 { "earlier" } else { "later" }
+        ),
+    ))
 }
 
-async fn up(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn up(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     shift(&app, &session, &id, -1).await
 }
 
-async fn down(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn down(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     shift(&app, &session, &id, 1).await
 }
 
 /// Tries the account without sending anything to a person; what it found is kept as its trouble, or clears it.
-async fn test(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn test(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     session.admin()?;
     let id = read(&id)?;
-    let row = session.home.connections.iter().find(|row| row.id == id).ok_or(PageError::NotFound)?;
+    let row = session
+        .home
+        .connections
+        .iter()
+        .find(|row| row.id == id)
+        .ok_or(PageError::NotFound)?;
     if let Some(why) = session.home.broken.get(&id) {
         return Ok(back(&session, "late", &format!("{}: {why}", row.name)));
     }
@@ -275,13 +450,34 @@ async fn test(State(app): State<App>, session: Session, Named((_, id)): Named<(S
         Ok(Err(why)) => (why.detail.clone(), Some(why.detail)),
         Err(_) => ("It did not answer within 15 seconds.".to_owned(), None),
     };
-    let class = if trouble.is_some() || found.starts_with("It did not answer") { "late" } else { "kept" };
+    let class = if trouble.is_some() || found.starts_with("It did not answer") {
+        "late"
+    } else {
+        "kept"
+    };
     let notice = format!("{}: {found}", row.name);
     if row.trouble != trouble && (class == "kept" || trouble.is_some()) {
         let details = json!({"id": id, "trouble": trouble});
-        change(&app, &session, id, "connection.test", details, move |writer, tenant, rows| {
-            rows.into_iter().filter(|row| row.id == id).try_for_each(|row| writer.update_connection(tenant, &ConnectionRow { trouble: trouble.clone(), ..row }))
-        })
+        change(
+            &app,
+            &session,
+            id,
+            "connection.test",
+            details,
+            move |writer, tenant, rows| {
+                rows.into_iter()
+                    .filter(|row| row.id == id)
+                    .try_for_each(|row| {
+                        writer.update_connection(
+                            tenant,
+                            &ConnectionRow {
+                                trouble: trouble.clone(),
+                                ..row
+                            },
+                        )
+                    })
+            },
+        )
         .await?;
     }
     Ok(back(&session, class, &notice))
@@ -297,19 +493,144 @@ struct DeletePage {
     after: &'static str,
 }
 
-async fn ask_delete(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn ask_delete(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     session.admin()?;
     let id = read(&id)?;
-    let row = session.home.connections.iter().find(|row| row.id == id).ok_or(PageError::NotFound)?;
-    let others = session.home.connections.iter().filter(|other| other.channel == row.channel && other.id != id).count();
-    let after = if others > 0 { "The next connection of the channel takes over what waits." } else { "It is the last one of its channel: from then on the sandbox takes these messages, and nobody outside is reached." };
+    let row = session
+        .home
+        .connections
+        .iter()
+        .find(|row| row.id == id)
+        .ok_or(PageError::NotFound)?;
+    let others = session
+        .home
+        .connections
+        .iter()
+        .filter(|other| other.channel == row.channel && other.id != id)
+        .count();
+    let after = if others > 0 {
+        "The next connection of the channel takes over what waits."
+    } else {
+        "It is the last one of its channel: from then on the sandbox takes these messages, and nobody outside is reached."
+    };
     let frame = Frame::load(&app, &session, Page::Connections).await?;
-    Ok(html(&DeletePage { href: format!("{}/connections/{id}", frame.base), name: row.name.clone(), provider: label(&row.provider).to_owned(), after, frame }))
+    Ok(html(&DeletePage {
+        href: format!("{}/connections/{id}", frame.base),
+        name: row.name.clone(),
+        provider: label(&row.provider).to_owned(),
+        after,
+        frame,
+    }))
 }
 
-async fn delete(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn delete(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     let id = read(&id)?;
     let name = name_of(&session, id);
-    change(&app, &session, id, "connection.remove", json!({"id": id, "name": name}), move |writer, tenant, _| writer.delete_connection(tenant, id).map(|_| ())).await?;
-    Ok(back(&session, "kept", &format!("{name} is gone, with its settings.")))
+    change(
+        &app,
+        &session,
+        id,
+        "connection.remove",
+        json!({"id": id, "name": name}),
+        move |writer, tenant, _| writer.delete_connection(tenant, id).map(|_| ()),
+    )
+    .await?;
+    Ok(back(
+        &session,
+        "kept",
+        &format!("{name} is gone, with its settings."),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::tests::frame;
+    use super::super::tests::{HOSTILE, sound};
+    use super::*;
+
+    fn row(n: i64, channel: ChannelKind) -> ConnectionRow {
+        ConnectionRow {
+            id: ConnectionId::from_raw(n),
+            channel,
+            provider: "twilio".into(),
+            name: format!("{HOSTILE}{n}"),
+            settings: Vec::new(),
+            path_secret: "p".into(),
+            position: 0,
+            enabled: n != 2,
+            trouble: (n == 3).then(|| HOSTILE.to_owned()),
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// The list is sound and says what is wrong with which account.
+    #[test]
+    fn the_list_names_trouble() {
+        let rows: Vec<ConnectionRow> = (1..=3).map(|n| row(n, ChannelKind::Sms)).collect();
+        let webhooks = rows
+            .iter()
+            .map(|row| (row.id, "https://ringback.example/hooks/x".to_owned()))
+            .collect();
+        let local = Local::new(jiff::tz::TimeZone::UTC, "US", "UTC");
+        let page = page(
+            frame(),
+            &local,
+            &rows,
+            &webhooks,
+            &HashMap::new(),
+            &[],
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(page.title, "1 connection has trouble");
+        sound(&page.render().unwrap());
+        let empty = super::page(
+            frame(),
+            &local,
+            &[],
+            &HashMap::new(),
+            &HashMap::new(),
+            &[],
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(empty.title, "Nothing is connected yet");
+        sound(&empty.render().unwrap());
+        sound(
+            &DeletePage {
+                frame: frame(),
+                href: "/x".into(),
+                name: HOSTILE.into(),
+                provider: HOSTILE.into(),
+                after: "",
+            }
+            .render()
+            .unwrap(),
+        );
+    }
+
+    /// Moving an account counts the positions of its channel anew and leaves the others alone.
+    #[test]
+    fn an_account_moves_within_its_channel() {
+        let rows = vec![
+            row(1, ChannelKind::Sms),
+            row(2, ChannelKind::Email),
+            row(3, ChannelKind::Sms),
+        ];
+        let order = |by| {
+            moved(rows.clone(), ConnectionId::from_raw(3), by)
+                .iter()
+                .map(|row| (row.id.raw(), row.position))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(order(-1), [(3, 0), (1, 1)]);
+        assert_eq!(order(1), [(1, 0), (3, 1)]);
+        assert!(moved(rows.clone(), ConnectionId::from_raw(9), 1).is_empty());
+    }
 }

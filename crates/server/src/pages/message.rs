@@ -46,7 +46,12 @@ struct Line {
 
 impl Line {
     fn new(term: &'static str, text: impl Into<String>) -> Self {
-        Self { term, text: text.into(), href: String::new(), masked: false }
+        Self {
+            term,
+            text: text.into(),
+            href: String::new(),
+            masked: false,
+        }
     }
 
     fn to(self, href: String) -> Self {
@@ -54,7 +59,10 @@ impl Line {
     }
 
     fn masked(self) -> Self {
-        Self { masked: true, ..self }
+        Self {
+            masked: true,
+            ..self
+        }
     }
 }
 
@@ -101,7 +109,8 @@ struct Known {
 
 /// The lead as people say it.
 pub(super) fn lead_name(lead: Option<&Lead>) -> String {
-    lead.and_then(Lead::full_name).unwrap_or_else(|| "the lead".to_owned())
+    lead.and_then(Lead::full_name)
+        .unwrap_or_else(|| "the lead".to_owned())
 }
 
 /// Whom a message goes to, as people say it.
@@ -118,7 +127,11 @@ pub(super) fn whom(message: &Message, lead: Option<&Lead>) -> String {
 }
 
 /// The account a message goes through, as people say it: label of the provider and name of the account.
-pub(super) fn provider(home: &Home, connection: Option<ConnectionId>, sandbox: bool) -> (String, String) {
+pub(super) fn provider(
+    home: &Home,
+    connection: Option<ConnectionId>,
+    sandbox: bool,
+) -> (String, String) {
     match connection.and_then(|id| home.connections.iter().find(|row| row.id == id)) {
         Some(row) => (label(&row.provider).to_owned(), row.name.clone()),
         None if sandbox => ("The sandbox".to_owned(), String::new()),
@@ -128,10 +141,17 @@ pub(super) fn provider(home: &Home, connection: Option<ConnectionId>, sandbox: b
 
 /// The provider's name for people.
 pub(super) fn label(provider: &str) -> &str {
-    catalogue().iter().find(|one| one.name == provider).map_or(provider, |one| one.label)
+    catalogue()
+        .iter()
+        .find(|one| one.name == provider)
+        .map_or(provider, |one| one.label)
 }
 
-async fn show(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn show(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     let id = read(&id)?;
     let known = load(&app, &session, id).await?;
     let frame = Frame::load(&app, &session, Page::Messages).await?;
@@ -147,18 +167,33 @@ async fn load(app: &App, session: &Session, id: MessageId) -> PageResult<Known> 
     let tenant = session.home.row.id;
     let known = app
         .ask(move |store| {
-            let Some(message) = store.message(tenant, id)? else { return Ok(None) };
-            let lead = message.lead.map(|lead| store.lead(tenant, lead)).transpose()?.flatten();
+            let Some(message) = store.message(tenant, id)? else {
+                return Ok(None);
+            };
+            let lead = message
+                .lead
+                .map(|lead| store.lead(tenant, lead))
+                .transpose()?
+                .flatten();
             let cause = match (&lead, message.event) {
                 (Some(lead), Some(event)) => {
                     let after = EventId::from_raw(event.raw().saturating_add(1));
-                    store.timeline(tenant, lead.id, Some(after), 1)?.into_iter().find(|one| one.id == event)
+                    store
+                        .timeline(tenant, lead.id, Some(after), 1)?
+                        .into_iter()
+                        .find(|one| one.id == event)
                 }
                 _ => None,
             };
             let attempts = store.attempts(tenant, id)?;
             let notification = store.notification(tenant, message.notification)?;
-            Ok(Some(Known { message, attempts, lead, cause, notification }))
+            Ok(Some(Known {
+                message,
+                attempts,
+                lead,
+                cause,
+                notification,
+            }))
         })
         .await?;
     known.ok_or(PageError::NotFound)
@@ -171,15 +206,55 @@ fn page(frame: Frame, home: &Home, known: &Known, shown: Shown, now: Timestamp) 
     let whom = whom(message, known.lead.as_ref());
     let (by, account) = provider(home, message.connection, message.sandbox);
     let region = home.tenant.config.settings.region;
-    let told = Telling { message, verdict: &verdict, local: &local, region: region.as_str(), now, whom: &whom, provider: &by };
-    let providers: Vec<String> = known.attempts.iter().map(|attempt| provider(home, attempt.connection, message.sandbox).0).collect();
+    let told = Telling {
+        message,
+        verdict: &verdict,
+        local: &local,
+        region: region.as_str(),
+        now,
+        whom: &whom,
+        provider: &by,
+    };
+    let providers: Vec<String> = known
+        .attempts
+        .iter()
+        .map(|attempt| provider(home, attempt.connection, message.sandbox).0)
+        .collect();
     let lead = lead_name(known.lead.as_ref());
-    let story = Story { told: &told, attempts: &known.attempts, cause: known.cause.as_ref(), lead: &lead, providers: &providers };
+    let story = Story {
+        told: &told,
+        attempts: &known.attempts,
+        cause: known.cause.as_ref(),
+        lead: &lead,
+        providers: &providers,
+    };
     let base = frame.base.clone();
     let href = format!("{base}/messages/{}", message.id);
-    let ended = matches!(message.status, Status::Failed | Status::Bounced | Status::Blocked | Status::Expired | Status::Cancelled | Status::Unknown);
-    let siblings = known.notification.iter().filter(|one| one.id != message.id).map(|one| Sibling { href: format!("{base}/messages/{}", one.id), what: channel_word(one.channel), chip: chip(one.status) }).collect();
-    let whom_href = known.lead.as_ref().filter(|_| message.staff.is_none()).map(|lead| format!("{base}/leads/{}", lead.id)).unwrap_or_default();
+    let ended = matches!(
+        message.status,
+        Status::Failed
+            | Status::Bounced
+            | Status::Blocked
+            | Status::Expired
+            | Status::Cancelled
+            | Status::Unknown
+    );
+    let siblings = known
+        .notification
+        .iter()
+        .filter(|one| one.id != message.id)
+        .map(|one| Sibling {
+            href: format!("{base}/messages/{}", one.id),
+            what: channel_word(one.channel),
+            chip: chip(one.status),
+        })
+        .collect();
+    let whom_href = known
+        .lead
+        .as_ref()
+        .filter(|_| message.staff.is_none())
+        .map(|lead| format!("{base}/leads/{}", lead.id))
+        .unwrap_or_default();
     MessagePage {
         id: message.id.to_string(),
         title: told.title(),
@@ -206,7 +281,10 @@ fn page(frame: Frame, home: &Home, known: &Known, shown: Shown, now: Timestamp) 
 fn facts(told: &Telling<'_>, known: &Known, base: &str, account: &str, lead: &str) -> Vec<Line> {
     let message = told.message;
     let mut lines = vec![match &message.cost {
-        Some(cost) => Line::new("Cost", format!("{:.4} {}", cost.micros as f64 / 1e6, cost.currency)),
+        Some(cost) => Line::new(
+            "Cost",
+            format!("{:.4} {}", cost.micros as f64 / 1e6, cost.currency),
+        ),
         None if message.sandbox => Line::new("Cost", "nothing, the sandbox is free"),
         None if message.attempts == 0 => Line::new("Cost", "nothing so far"),
         None => Line::new("Cost", "not reported by the provider"),
@@ -219,43 +297,106 @@ fn facts(told: &Telling<'_>, known: &Known, base: &str, account: &str, lead: &st
         lines.push(Line::new("To", mask(&message.recipient)).masked());
     }
     if let Some(one) = &known.lead {
-        let term = if message.staff.is_some() { "About" } else { "Lead" };
+        let term = if message.staff.is_some() {
+            "About"
+        } else {
+            "Lead"
+        };
         lines.push(Line::new(term, lead).to(format!("{base}/leads/{}", one.id)));
     }
-    lines.push(Line::new("Connection", if account.is_empty() { told.provider.to_lowercase() } else { format!("{account} ({})", told.provider) }));
+    lines.push(Line::new(
+        "Connection",
+        if account.is_empty() {
+            told.provider.to_lowercase()
+        } else {
+            format!("{account} ({})", told.provider)
+        },
+    ));
     if let Some(step) = &message.step {
         let (name, version, at) = step_of(step);
-        lines.push(Line::new("Workflow", format!("{name}, version {version}, step {at}")).to(format!("{base}/workflows/{name}")));
+        lines.push(
+            Line::new("Workflow", format!("{name}, version {version}, step {at}"))
+                .to(format!("{base}/workflows/{name}")),
+        );
     }
     if let Some((name, version)) = &message.template {
-        let locale = message.locale.as_deref().map(|locale| format!(", {locale}")).unwrap_or_default();
-        lines.push(Line::new("Template", format!("{name}, version {version}{locale}")).to(format!("{base}/templates/{name}")));
+        let locale = message
+            .locale
+            .as_deref()
+            .map(|locale| format!(", {locale}"))
+            .unwrap_or_default();
+        lines.push(
+            Line::new("Template", format!("{name}, version {version}{locale}"))
+                .to(format!("{base}/templates/{name}")),
+        );
     }
     lines.push(Line::new("Priority", message.priority.as_str()));
-    if let Some(reference) = message.reference.as_deref().filter(|reference| *reference != "sandbox") {
+    if let Some(reference) = message
+        .reference
+        .as_deref()
+        .filter(|reference| *reference != "sandbox")
+    {
         lines.push(Line::new("Provider's name", reference));
     }
     if let Some(hours) = told.hours().filter(|hours| !hours.version.is_empty()) {
-        lines.push(Line::new("Rules", format!("{} {}", hours.version, hours.rules.join(" "))));
+        lines.push(Line::new(
+            "Rules",
+            format!("{} {}", hours.version, hours.rules.join(" ")),
+        ));
     }
     lines
 }
 
-async fn show_body(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn show_body(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     let (tenant, id) = (session.home.row.id, read(&id)?);
-    let message = app.ask(move |store| store.message(tenant, id)).await?.ok_or(PageError::NotFound)?;
-    Ok(body::document(body::content(&app, &session.home, &message).await))
+    let message = app
+        .ask(move |store| store.message(tenant, id))
+        .await?
+        .ok_or(PageError::NotFound)?;
+    Ok(body::document(
+        body::content(&app, &session.home, &message).await,
+    ))
 }
 
-async fn retry(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn retry(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     let id = read(&id)?;
-    let answer = app.take(session.home.row.id, Intake::Retry { message: id, actor: session.actor() }, None).await?;
+    let answer = app
+        .take(
+            session.home.row.id,
+            Intake::Retry {
+                message: id,
+                actor: session.actor(),
+            },
+            None,
+        )
+        .await?;
     back(&session, id, answer)
 }
 
-async fn cancel(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>) -> PageResult {
+async fn cancel(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+) -> PageResult {
     let id = read(&id)?;
-    let answer = app.take(session.home.row.id, Intake::Cancel { message: id, actor: session.actor() }, None).await?;
+    let answer = app
+        .take(
+            session.home.row.id,
+            Intake::Cancel {
+                message: id,
+                actor: session.actor(),
+            },
+            None,
+        )
+        .await?;
     back(&session, id, answer)
 }
 
@@ -264,10 +405,22 @@ fn back(session: &Session, id: MessageId, answer: Answer) -> PageResult<Response
     let to = format!("{}/messages/{id}", session.base());
     let (class, text) = match answer {
         Answer::Done => ("kept", "Message cancelled. It will not go.".to_owned()),
-        Answer::Composed { status: Status::Sending | Status::Accepted | Status::Delivered | Status::Queued, .. } => ("kept", "It is tried again.".to_owned()),
-        Answer::Composed { status, why, .. } => ("held", why.map_or_else(|| format!("It is {status} now."), |why| format!("It is {status} now: {}", explain::lower_first(&why)))),
+        Answer::Composed {
+            status: Status::Sending | Status::Accepted | Status::Delivered | Status::Queued,
+            ..
+        } => ("kept", "It is tried again.".to_owned()),
+        Answer::Composed { status, why, .. } => (
+            "held",
+            why.map_or_else(
+                || format!("It is {status} now."),
+                |why| format!("It is {status} now: {}", explain::lower_first(&why)),
+            ),
+        ),
         Answer::Refused { detail, .. } => ("late", detail),
         _ => return Err(PageError::NotFound),
     };
     Ok(see_other_with(&to, class, &text))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

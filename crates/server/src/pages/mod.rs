@@ -1,10 +1,14 @@
 //! The dashboard: pages under `/t/{slug}`, sign-in, and what they load (U). Server-rendered; everything works without script.
 
+mod alert;
 mod assets;
 mod connections;
+mod errors;
+mod example;
 pub(crate) mod format;
 pub(crate) mod frame;
 mod lead;
+pub(crate) mod lost;
 mod leads;
 pub(crate) mod line;
 mod live;
@@ -15,6 +19,10 @@ mod messages;
 mod queue;
 mod sandbox;
 pub(crate) mod session;
+mod settings;
+pub(crate) mod stamp;
+mod templates;
+mod workflows;
 
 pub(crate) use frame::{Frame, Page};
 pub(crate) use session::Session;
@@ -35,6 +43,12 @@ use axum::routing::get;
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(session::routes())
+        .merge(alert::routes())
+        .merge(errors::routes())
+        .merge(example::routes())
+        .merge(settings::routes())
+        .merge(templates::routes())
+        .merge(workflows::routes())
         .merge(overview::routes())
         .merge(leads::routes())
         .merge(lead::routes())
@@ -51,6 +65,7 @@ pub fn routes(app: &App) -> Router<App> {
             same_origin,
         ))
         .route("/assets/{name}", get(assets::serve))
+        .route("/favicon.ico", get(assets::icon))
 }
 
 /// What a page answers when it cannot be shown.

@@ -15,7 +15,9 @@ use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use ringback_core::ids::{LeadId, MessageId};
 use ringback_core::leads::Lead;
-use ringback_core::messages::{Category, ChannelKind, Fact, Inbound, Message, Reason, Report, Reported, Status, Suppress};
+use ringback_core::messages::{
+    Category, ChannelKind, Fact, Inbound, Message, Reason, Report, Reported, Status, Suppress,
+};
 use ringback_core::time::Timestamp;
 use ringback_core::turn::{Answer, Intake};
 use serde::Deserialize;
@@ -23,7 +25,10 @@ use std::collections::HashMap;
 
 /// The routes of the sandbox.
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/t/{slug}/sandbox", get(inbox)).route("/t/{slug}/sandbox/{id}/report", post(report)).route("/t/{slug}/sandbox/{id}/reply", post(reply))
+    Router::new()
+        .route("/t/{slug}/sandbox", get(inbox))
+        .route("/t/{slug}/sandbox/{id}/report", post(report))
+        .route("/t/{slug}/sandbox/{id}/reply", post(reply))
 }
 
 /// Messages a page.
@@ -91,7 +96,9 @@ struct InboxPage {
 
 /// True for messages that never left this server.
 fn in_sandbox(home: &Home, message: &Message) -> bool {
-    let account = message.connection.and_then(|id| home.connections.iter().find(|row| row.id == id));
+    let account = message
+        .connection
+        .and_then(|id| home.connections.iter().find(|row| row.id == id));
     message.sandbox || account.is_some_and(|row| row.provider == "sandbox")
 }
 
@@ -116,7 +123,14 @@ async fn inbox(State(app): State<App>, session: Session, Query(asked): Query<Ask
                 let leads = leads_of(store, tenant, &page)?;
                 found.extend(page.into_iter().filter(|message| {
                     let lead = message.lead.and_then(|id| leads.get(&id));
-                    sent(&home, message) && (words.is_empty() || message.recipient.to_lowercase().contains(&words) || whom(message, lead).to_lowercase().contains(&words) || message.template.as_ref().is_some_and(|(name, _)| name.contains(&words)))
+                    sent(&home, message)
+                        && (words.is_empty()
+                            || message.recipient.to_lowercase().contains(&words)
+                            || whom(message, lead).to_lowercase().contains(&words)
+                            || message
+                                .template
+                                .as_ref()
+                                .is_some_and(|(name, _)| name.contains(&words)))
                 }));
                 if found.len() > ROWS || !full {
                     break;
@@ -124,7 +138,9 @@ async fn inbox(State(app): State<App>, session: Session, Query(asked): Query<Ask
             }
             found.truncate(ROWS + 1);
             let chosen = match wanted {
-                Some(id) => store.message(tenant, id)?.filter(|message| in_sandbox(&home, message)),
+                Some(id) => store
+                    .message(tenant, id)?
+                    .filter(|message| in_sandbox(&home, message)),
                 None => None,
             };
             let mut all = found.clone();
@@ -137,23 +153,57 @@ async fn inbox(State(app): State<App>, session: Session, Query(asked): Query<Ask
     let chosen = chosen.or_else(|| found.first().cloned());
     let mut shown = Vec::with_capacity(found.len());
     for message in found.iter().take(ROWS) {
-        shown.push(body::shown(body::content(&app, &session.home, message).await));
+        shown.push(body::shown(
+            body::content(&app, &session.home, message).await,
+        ));
     }
     let open = match &chosen {
-        Some(message) => Some((message, body::shown(body::content(&app, &session.home, message).await))),
+        Some(message) => Some((
+            message,
+            body::shown(body::content(&app, &session.home, message).await),
+        )),
         None => None,
     };
-    Ok(html(&page(frame, &session.home, &asked, &found, &shown, open, &leads, app.now())))
+    Ok(html(&page(
+        frame,
+        &session.home,
+        &asked,
+        &found,
+        &shown,
+        open,
+        &leads,
+        app.now(),
+    )))
 }
 
-#[expect(clippy::too_many_arguments, reason = "what the page is made of, each from another place")]
-fn page(frame: Frame, home: &Home, asked: &Asked, found: &[Message], shown: &[Shown], open: Option<(&Message, Shown)>, leads: &HashMap<LeadId, Lead>, now: Timestamp) -> InboxPage {
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what the page is made of, each from another place"
+)]
+fn page(
+    frame: Frame,
+    home: &Home,
+    asked: &Asked,
+    found: &[Message],
+    shown: &[Shown],
+    open: Option<(&Message, Shown)>,
+    leads: &HashMap<LeadId, Lead>,
+    now: Timestamp,
+) -> InboxPage {
     let local = Local::of(home);
     let base = format!("{}/sandbox", frame.base);
-    let filters: String = [("q", &asked.q), ("channel", &asked.channel)].iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={}&", query(value))).collect();
+    let filters: String = [("q", &asked.q), ("channel", &asked.channel)]
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={}&", query(value)))
+        .collect();
     let more = found.len() > ROWS;
     let current = open.as_ref().map(|(message, _)| message.id);
-    let here = if asked.after.is_empty() { String::new() } else { format!("after={}&", query(&asked.after)) };
+    let here = if asked.after.is_empty() {
+        String::new()
+    } else {
+        format!("after={}&", query(&asked.after))
+    };
     let entries: Vec<Entry> = found
         .iter()
         .take(ROWS)
@@ -168,38 +218,85 @@ fn page(frame: Frame, home: &Home, asked: &Asked, found: &[Message], shown: &[Sh
             current: Some(message.id) == current,
         })
         .collect();
-    let older = found.get(ROWS.saturating_sub(1)).filter(|_| more).map(|last| format!("{base}?{filters}after={}", last.id)).unwrap_or_default();
-    let newest = if asked.after.is_empty() { String::new() } else { format!("{base}?{}", filters.trim_end_matches('&')) };
+    let older = found
+        .get(ROWS.saturating_sub(1))
+        .filter(|_| more)
+        .map(|last| format!("{base}?{filters}after={}", last.id))
+        .unwrap_or_default();
+    let newest = if asked.after.is_empty() {
+        String::new()
+    } else {
+        format!("{base}?{}", filters.trim_end_matches('&'))
+    };
     let line = match entries.len() {
         0 => String::new(),
         1 => "1 message".to_owned(),
-        n => format!("{n} messages{}, newest first", if more || !newest.is_empty() { " on this page" } else { "" }),
+        n => format!(
+            "{n} messages{}, newest first",
+            if more || !newest.is_empty() {
+                " on this page"
+            } else {
+                ""
+            }
+        ),
     };
-    let open = open.map(|(message, shown)| open_one(&frame.base, message, shown, leads, &local, now));
-    InboxPage { q: asked.q.clone(), channels: channel_choices(&asked.channel), line, entries, open, newest, older, filtered: !filters.is_empty(), chosen: !asked.m.is_empty(), frame }
+    let open =
+        open.map(|(message, shown)| open_one(&frame.base, message, shown, leads, &local, now));
+    InboxPage {
+        q: asked.q.clone(),
+        channels: channel_choices(&asked.channel),
+        line,
+        entries,
+        open,
+        newest,
+        older,
+        filtered: !filters.is_empty(),
+        chosen: !asked.m.is_empty(),
+        frame,
+    }
 }
 
-fn open_one(base: &str, message: &Message, shown: Shown, leads: &HashMap<LeadId, Lead>, local: &Local, now: Timestamp) -> Open {
+fn open_one(
+    base: &str,
+    message: &Message,
+    shown: Shown,
+    leads: &HashMap<LeadId, Lead>,
+    local: &Local,
+    now: Timestamp,
+) -> Open {
     let lead = message.lead.and_then(|id| leads.get(&id));
     let chip = chip(message.status);
     let at = message.accepted_at.unwrap_or(message.created_at);
     let (because, because_href) = match &message.step {
         Some(step) => {
             let (name, version, step) = step_of(step);
-            (format!("{name}, version {version}, step {step}"), format!("{base}/workflows/{name}"))
+            (
+                format!("{name}, version {version}, step {step}"),
+                format!("{base}/workflows/{name}"),
+            )
         }
-        None => ("written by hand or asked for by a system".to_owned(), String::new()),
+        None => (
+            "written by hand or asked for by a system".to_owned(),
+            String::new(),
+        ),
     };
     let first_name = match (&message.staff, lead) {
         (Some(name), _) => name.clone(),
-        (None, Some(lead)) => lead.first_name.clone().unwrap_or_else(|| lead_name(Some(lead))),
+        (None, Some(lead)) => lead
+            .first_name
+            .clone()
+            .unwrap_or_else(|| lead_name(Some(lead))),
         (None, None) => "the recipient".to_owned(),
     };
     Open {
         id: message.id.to_string(),
         kind: channel_word(message.channel),
         whom: whom(message, lead),
-        to: if message.channel == ChannelKind::Webhook { message.recipient.clone() } else { mask(&message.recipient) },
+        to: if message.channel == ChannelKind::Webhook {
+            message.recipient.clone()
+        } else {
+            mask(&message.recipient)
+        },
         time: local.when(at, now),
         machine: Local::machine(at),
         chip,
@@ -211,18 +308,44 @@ fn open_one(base: &str, message: &Message, shown: Shown, leads: &HashMap<LeadId,
             Category::Staff => "an alert to people of the business",
             other => other.as_str(),
         },
-        template: message.template.as_ref().map(|(name, version)| format!("{name}, version {version}")).unwrap_or_default(),
+        template: message
+            .template
+            .as_ref()
+            .map(|(name, version)| format!("{name}, version {version}"))
+            .unwrap_or_default(),
         reply: message.channel != ChannelKind::Webhook,
         first_name,
-        facts: message.facts.iter().map(|(fact, at)| format!("{fact} {}", local.when(ringback_core::time::from_micros(*at), now))).collect(),
+        facts: message
+            .facts
+            .iter()
+            .map(|(fact, at)| {
+                format!(
+                    "{fact} {}",
+                    local.when(ringback_core::time::from_micros(*at), now)
+                )
+            })
+            .collect(),
     }
 }
 
 /// The message, if it is one that may be played with: nobody makes reports up for real ones.
 async fn playable(app: &App, session: &Session, id: &str) -> PageResult<Message> {
-    let (tenant, id) = (session.home.row.id, id.parse::<MessageId>().map_err(|_| PageError::NotFound)?);
-    let message = app.ask(move |store| store.message(tenant, id)).await?.ok_or(PageError::NotFound)?;
-    if in_sandbox(&session.home, &message) { Ok(message) } else { Err(PageError::Api(ApiError::conflict("not_in_the_sandbox", "This message went to a real provider; only that provider reports on it."))) }
+    let (tenant, id) = (
+        session.home.row.id,
+        id.parse::<MessageId>().map_err(|_| PageError::NotFound)?,
+    );
+    let message = app
+        .ask(move |store| store.message(tenant, id))
+        .await?
+        .ok_or(PageError::NotFound)?;
+    if in_sandbox(&session.home, &message) {
+        Ok(message)
+    } else {
+        Err(PageError::from(ApiError::conflict(
+            "not_in_the_sandbox",
+            "This message went to a real provider; only that provider reports on it.",
+        )))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -233,19 +356,50 @@ struct ReportFields {
 /// What a provider would report.
 fn reported(word: &str) -> Option<(Reported, Suppress, &'static str)> {
     Some(match word {
-        "delivered" => (Reported::Status(Status::Delivered), Suppress::No, "Reported as delivered."),
-        "failed" => (Reported::Status(Status::Failed), Suppress::No, "Reported as failed."),
-        "bounced" => (Reported::Status(Status::Bounced), Suppress::Invalid, "Reported as bounced: the address is not written to again."),
-        "complained" => (Reported::Fact(Fact::Complained), Suppress::Complained, "Reported as a complaint: no offers to this address any more."),
-        "opened" => (Reported::Fact(Fact::Opened), Suppress::No, "Reported as opened."),
-        "clicked" => (Reported::Fact(Fact::Clicked), Suppress::No, "Reported as clicked."),
+        "delivered" => (
+            Reported::Status(Status::Delivered),
+            Suppress::No,
+            "Reported as delivered.",
+        ),
+        "failed" => (
+            Reported::Status(Status::Failed),
+            Suppress::No,
+            "Reported as failed.",
+        ),
+        "bounced" => (
+            Reported::Status(Status::Bounced),
+            Suppress::Invalid,
+            "Reported as bounced: the address is not written to again.",
+        ),
+        "complained" => (
+            Reported::Fact(Fact::Complained),
+            Suppress::Complained,
+            "Reported as a complaint: no offers to this address any more.",
+        ),
+        "opened" => (
+            Reported::Fact(Fact::Opened),
+            Suppress::No,
+            "Reported as opened.",
+        ),
+        "clicked" => (
+            Reported::Fact(Fact::Clicked),
+            Suppress::No,
+            "Reported as clicked.",
+        ),
         _ => return None,
     })
 }
 
-async fn report(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>, Fields(fields): Fields<ReportFields>) -> PageResult {
+async fn report(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+    Fields(fields): Fields<ReportFields>,
+) -> PageResult {
     let message = playable(&app, &session, &id).await?;
-    let (what, suppress, said) = reported(&fields.report).ok_or_else(|| PageError::Api(ApiError::invalid("report", "Choose one of the reports.")))?;
+    let (what, suppress, said) = reported(&fields.report).ok_or_else(|| {
+        PageError::from(ApiError::invalid("report", "Choose one of the reports."))
+    })?;
     let before = message.status;
     let report = Report {
         dedup: format!("sandbox:{}:{}:{}", message.id, fields.report, app.new_id()),
@@ -253,11 +407,16 @@ async fn report(State(app): State<App>, session: Session, Named((_, id)): Named<
         reference: None,
         what,
         suppress,
-        why: Some(Reason::new(format!("sandbox_{}", fields.report), "Somebody played the provider in the sandbox.")),
+        why: Some(Reason::new(
+            format!("sandbox_{}", fields.report),
+            "Somebody played the provider in the sandbox.",
+        )),
         cost: None,
         at: app.now(),
     };
-    let answer = app.take(session.home.row.id, Intake::Report(Box::new(report)), None).await?;
+    let answer = app
+        .take(session.home.row.id, Intake::Report(Box::new(report)), None)
+        .await?;
     if answer != Answer::Done {
         return Err(PageError::NotFound);
     }
@@ -265,7 +424,11 @@ async fn report(State(app): State<App>, session: Session, Named((_, id)): Named<
     // A report moves a message only forward (M9).
     let still = matches!(what, Reported::Status(status) if before.after(status) == before);
     if still {
-        return Ok(see_other_with(&to, "held", &format!("It stays {before}: a report moves a message only forward.")));
+        return Ok(see_other_with(
+            &to,
+            "held",
+            &format!("It stays {before}: a report moves a message only forward."),
+        ));
     }
     Ok(see_other_with(&to, "kept", said))
 }
@@ -278,15 +441,31 @@ struct ReplyFields {
     word: String,
 }
 
-async fn reply(State(app): State<App>, session: Session, Named((_, id)): Named<(String, String)>, Fields(fields): Fields<ReplyFields>) -> PageResult {
+async fn reply(
+    State(app): State<App>,
+    session: Session,
+    Named((_, id)): Named<(String, String)>,
+    Fields(fields): Fields<ReplyFields>,
+) -> PageResult {
     let message = playable(&app, &session, &id).await?;
     let to = format!("{}/sandbox?m={}", session.base(), message.id);
-    let text = if fields.word.is_empty() { fields.body.trim() } else { fields.word.as_str() };
+    let text = if fields.word.is_empty() {
+        fields.body.trim()
+    } else {
+        fields.word.as_str()
+    };
     if text.is_empty() {
-        return Ok(see_other_with(&to, "late", "Write what the person answers first."));
+        return Ok(see_other_with(
+            &to,
+            "late",
+            "Write what the person answers first.",
+        ));
     }
     if message.channel == ChannelKind::Webhook || message.recipient.is_empty() {
-        return Err(PageError::Api(ApiError::conflict("nobody_answers", "Nobody answers a request to a server.")));
+        return Err(PageError::from(ApiError::conflict(
+            "nobody_answers",
+            "Nobody answers a request to a server.",
+        )));
     }
     let text: String = text.chars().take(10_000).collect();
     let inbound = Inbound {
@@ -298,7 +477,110 @@ async fn reply(State(app): State<App>, session: Session, Named((_, id)): Named<(
         answered_by_provider: false,
         at: app.now(),
     };
-    app.take(session.home.row.id, Intake::Inbound { inbound: Box::new(inbound), connection: message.connection }, None).await?;
+    app.take(
+        session.home.row.id,
+        Intake::Inbound {
+            inbound: Box::new(inbound),
+            connection: message.connection,
+        },
+        None,
+    )
+    .await?;
     let short: String = text.chars().take(60).collect();
-    Ok(see_other_with(&to, "kept", &format!("Answered “{short}” on their behalf. What the answer set off is at the top of the list.")))
+    Ok(see_other_with(
+        &to,
+        "kept",
+        &format!(
+            "Answered “{short}” on their behalf. What the answer set off is at the top of the list."
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::tests::frame;
+    use super::super::tests::{HOSTILE, sound};
+    use super::*;
+
+    /// N12: the inbox is sound when it is empty and whatever would have been sent.
+    #[test]
+    fn the_inbox_is_sound_whatever_was_said() {
+        let text = || HOSTILE.to_owned();
+        let entry = Entry {
+            href: "/t/alder/sandbox?m=msg_1".into(),
+            kind: "Text",
+            whom: text(),
+            words: text(),
+            time: text(),
+            machine: String::new(),
+            current: true,
+        };
+        let open = |shown: Shown| Open {
+            id: "msg_1".into(),
+            kind: "Text",
+            whom: text(),
+            to: text(),
+            time: text(),
+            machine: String::new(),
+            chip: chip(Status::Delivered),
+            status: "Delivered in the sandbox".into(),
+            shown,
+            because: text(),
+            because_href: "/t/alder/workflows/x".into(),
+            category: "transactional",
+            template: text(),
+            reply: true,
+            first_name: text(),
+            facts: vec![text()],
+        };
+        let page = |open: Option<Open>| InboxPage {
+            frame: frame(),
+            q: text(),
+            channels: channel_choices(""),
+            line: String::new(),
+            entries: vec![entry.clone(); 30],
+            open,
+            newest: "/x".into(),
+            older: "/y".into(),
+            filtered: false,
+            chosen: true,
+        };
+        sound(&page(None).render().unwrap());
+        for shown in [
+            Shown::Text {
+                body: text(),
+                size: text(),
+            },
+            Shown::Mail {
+                subject: text(),
+                text: text(),
+                html: true,
+            },
+            Shown::Json {
+                event: text(),
+                body: text(),
+            },
+            Shown::Nothing(text()),
+        ] {
+            sound(&page(Some(open(shown))).render().unwrap());
+        }
+    }
+
+    /// N12: only the reports of the page are known.
+    #[test]
+    fn other_reports_are_unknown() {
+        for word in [
+            "delivered",
+            "failed",
+            "bounced",
+            "complained",
+            "opened",
+            "clicked",
+        ] {
+            assert!(reported(word).is_some(), "{word}");
+        }
+        for word in ["", "sending", "Bounced", "unknown"] {
+            assert!(reported(word).is_none(), "{word}");
+        }
+    }
 }

@@ -468,12 +468,22 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> S
         created_at: app.now(),
     };
     let now = app.now();
+    let words = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+    let ruth = StaffMember {
+        name: "Ruth Example".to_owned(),
+        phone: Some("+13035550190".to_owned()),
+        email: Some("ruth@example.com".to_owned()),
+        roles: words(&["owner", "office"]),
+        lists: words(&["office", "admin", "emergency", "high_priority", "standard"]),
+        on_call: true,
+    };
     app.change(move |writer| {
         writer.insert_tenant(&row)?;
         for (path, text) in &documents {
             writer.put_document(id, path, Some(text), "test", now)?;
         }
-        Ok(())
+        // Workflows that tell people of the business need somebody on every list.
+        writer.put_staff(id, &ruth)
     })
     .await
     .unwrap();

@@ -3,8 +3,8 @@
 
 use crate::app::App;
 use crate::registry::Home;
-use axum::http::header::{self, HeaderName};
 use axum::http::HeaderValue;
+use axum::http::header::{self, HeaderName};
 use axum::response::{IntoResponse as _, Response};
 use ringback_core::messages::segments::{Encoding, segments};
 use ringback_core::messages::{ChannelKind, Content, Message, Reason};
@@ -41,12 +41,27 @@ pub(in super::super) enum Shown {
 }
 
 /// Renders the message as it is or was sent.
-pub(in super::super) async fn content(app: &App, home: &Arc<Home>, message: &Message) -> Result<Content, Reason> {
+pub(in super::super) async fn content(
+    app: &App,
+    home: &Arc<Home>,
+    message: &Message,
+) -> Result<Content, Reason> {
     let (app, home, message) = (app.clone(), Arc::clone(home), message.clone());
-    let rendered = tokio::task::spawn_blocking(move || crate::render(&home, &app.readers, &app.tokens, &app.settings.public_url, &message));
+    let rendered = tokio::task::spawn_blocking(move || {
+        crate::render(
+            &home,
+            &app.readers,
+            &app.tokens,
+            &app.settings.public_url,
+            &message,
+        )
+    });
     match rendered.await {
         Ok(rendered) => rendered.map(|rendered| rendered.content),
-        Err(_) => Err(Reason::new("template", "Rendering it panicked; this was written down.")),
+        Err(_) => Err(Reason::new(
+            "template",
+            "Rendering it panicked; this was written down.",
+        )),
     }
 }
 
@@ -60,12 +75,33 @@ pub(in super::super) fn shown(content: Result<Content, Reason>) -> Shown {
                 Encoding::Ucs2 => "Unicode",
             };
             let plural = if counted.count == 1 { "" } else { "s" };
-            Shown::Text { size: format!("{} characters, {encoding}, {} segment{plural}", body.chars().count(), counted.count), body }
+            Shown::Text {
+                size: format!(
+                    "{} characters, {encoding}, {} segment{plural}",
+                    body.chars().count(),
+                    counted.count
+                ),
+                body,
+            }
         }
-        Ok(Content::Mail { subject, text, html, .. }) => Shown::Mail { subject, text, html: html.is_some() },
+        Ok(Content::Mail {
+            subject,
+            text,
+            html,
+            ..
+        }) => Shown::Mail {
+            subject,
+            text,
+            html: html.is_some(),
+        },
         Ok(Content::Json { event, body }) => {
-            let pretty = serde_json::from_str::<serde_json::Value>(&body).ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
-            Shown::Json { event, body: pretty.unwrap_or(body) }
+            let pretty = serde_json::from_str::<serde_json::Value>(&body)
+                .ok()
+                .and_then(|value| serde_json::to_string_pretty(&value).ok());
+            Shown::Json {
+                event,
+                body: pretty.unwrap_or(body),
+            }
         }
         Err(why) => Shown::Nothing(why.detail),
     }
@@ -78,7 +114,13 @@ pub(in super::super) fn first_words(shown: &Shown) -> String {
         Shown::Mail { subject, .. } => subject,
         Shown::Nothing(why) => why,
     };
-    text.split_whitespace().take(24).collect::<Vec<_>>().join(" ").chars().take(140).collect()
+    text.split_whitespace()
+        .take(24)
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(140)
+        .collect()
 }
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox";
@@ -86,7 +128,9 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 /// The body alone, for the frame.
 pub(super) fn document(content: Result<Content, Reason>) -> Response {
     let html = match content {
-        Ok(Content::Mail { html: Some(html), .. }) => html,
+        Ok(Content::Mail {
+            html: Some(html), ..
+        }) => html,
         Ok(Content::Mail { text, .. }) => plain(&text),
         Ok(Content::Text { body }) | Ok(Content::Json { body, .. }) => plain(&body),
         Err(why) => plain(&why.detail),
@@ -98,9 +142,14 @@ pub(super) fn document(content: Result<Content, Reason>) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -115,7 +164,9 @@ fn plain(text: &str) -> String {
             other => escaped.push(other),
         }
     }
-    format!("<!doctype html><meta charset=\"utf-8\"><title>The text</title><pre style=\"white-space:pre-wrap;font:14px/1.5 system-ui,sans-serif\">{escaped}</pre>")
+    format!(
+        "<!doctype html><meta charset=\"utf-8\"><title>The text</title><pre style=\"white-space:pre-wrap;font:14px/1.5 system-ui,sans-serif\">{escaped}</pre>"
+    )
 }
 
 /// The word before the text on a page.
@@ -134,10 +185,22 @@ mod tests {
     /// X4: a mail is a guest: its page runs nothing, loads nothing, and its text is no markup when it is plain.
     #[test]
     fn the_body_of_a_mail_is_shown_under_its_own_policy() {
-        let mail = |html: Option<&str>| Content::Mail { subject: "s".into(), text: "<b>1 < 2</b>".into(), html: html.map(str::to_owned), reply_to: None, headers: Vec::new() };
+        let mail = |html: Option<&str>| Content::Mail {
+            subject: "s".into(),
+            text: "<b>1 < 2</b>".into(),
+            html: html.map(str::to_owned),
+            reply_to: None,
+            headers: Vec::new(),
+        };
         let response = document(Ok(mail(Some("<p>Hello</p>"))));
-        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.starts_with("default-src 'none'") && policy.ends_with("sandbox") && !policy.contains("script"));
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY]
+            .to_str()
+            .unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'")
+                && policy.ends_with("sandbox")
+                && !policy.contains("script")
+        );
         assert!(!response.headers().contains_key(header::X_FRAME_OPTIONS));
         assert!(plain("<b>1 < 2</b>").contains("&lt;b&gt;1 &lt; 2&lt;/b&gt;"));
     }
@@ -145,7 +208,11 @@ mod tests {
     /// T6: the size of a text is said in what it costs.
     #[test]
     fn a_text_says_its_size() {
-        let Shown::Text { size, .. } = shown(Ok(Content::Text { body: "Hello".into() })) else { panic!("a text") };
+        let Shown::Text { size, .. } = shown(Ok(Content::Text {
+            body: "Hello".into(),
+        })) else {
+            panic!("a text")
+        };
         assert_eq!(size, "5 characters, GSM-7, 1 segment");
     }
 }

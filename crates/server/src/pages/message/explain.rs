@@ -34,7 +34,11 @@ pub(in super::super) const fn chip(status: Status) -> Chip {
         Status::Expired => ("late", "Expired"),
         Status::Unknown => ("lamp", "Unknown"),
     };
-    Chip { class, symbol: status.as_str(), word }
+    Chip {
+        class,
+        symbol: status.as_str(),
+        word,
+    }
 }
 
 /// The word for a channel: what it is to a person.
@@ -79,11 +83,17 @@ pub(in super::super) fn inner(text: &str) -> &str {
 
 impl Telling<'_> {
     fn code(&self) -> &str {
-        self.message.why.as_ref().map_or("", |why| why.code.as_str())
+        self.message
+            .why
+            .as_ref()
+            .map_or("", |why| why.code.as_str())
     }
 
     fn detail(&self) -> &str {
-        self.message.why.as_ref().map_or("", |why| inner(&why.detail))
+        self.message
+            .why
+            .as_ref()
+            .map_or("", |why| inner(&why.detail))
     }
 
     /// The reason as it follows a colon.
@@ -92,17 +102,29 @@ impl Telling<'_> {
     }
 
     fn after(&self, word: &str) -> String {
-        if self.detail().is_empty() { word.to_owned() } else { format!("{word}: {}", self.told()) }
+        if self.detail().is_empty() {
+            word.to_owned()
+        } else {
+            format!("{word}: {}", self.told())
+        }
     }
 
     /// The gate that held it.
     pub fn stop(&self) -> Option<&Said> {
-        self.verdict.said.iter().rev().find(|said| said.says == "defer" || said.says == "block")
+        self.verdict
+            .said
+            .iter()
+            .rev()
+            .find(|said| said.says == "defer" || said.says == "block")
     }
 
     /// What quiet hours said.
     pub fn hours(&self) -> Option<HoursSaid> {
-        self.verdict.said.iter().find(|said| said.gate == "quiet_hours").map(HoursSaid::read)
+        self.verdict
+            .said
+            .iter()
+            .find(|said| said.gate == "quiet_hours")
+            .map(HoursSaid::read)
     }
 
     /// Where the message stands and why, in one sentence.
@@ -111,7 +133,9 @@ impl Telling<'_> {
         let due = self.local.when(message.due_at, self.now);
         match message.status {
             Status::Scheduled => format!("Waits until {due}, as it was asked for"),
-            Status::Queued if message.attempts > 0 || message.why.is_some() => format!("Tried again at {due}: {}", self.told()),
+            Status::Queued if message.attempts > 0 || message.why.is_some() => {
+                format!("Tried again at {due}: {}", self.told())
+            }
             Status::Queued => "Waits for its turn".to_owned(),
             Status::Deferred => self.deferred(&due),
             Status::Sending => format!("On its way: {} is being called", self.provider),
@@ -125,13 +149,19 @@ impl Telling<'_> {
                 _ => self.after("Cancelled"),
             },
             Status::Expired => self.after("Expired"),
-            Status::Unknown => format!("{}. Nothing is sent twice by itself", self.after("May or may not have arrived")),
+            Status::Unknown => format!(
+                "{}. Nothing is sent twice by itself",
+                self.after("May or may not have arrived")
+            ),
         }
     }
 
     fn taken_back(&self) -> String {
         // Whoever did it is kept as `user:Inez` or `key:website`.
-        let who = self.detail().strip_prefix("Taken back by ").map(|who| who.trim_start_matches("user:"));
+        let who = self
+            .detail()
+            .strip_prefix("Taken back by ")
+            .map(|who| who.trim_start_matches("user:"));
         match who {
             Some(who) => format!("Taken back by {who} before it went"),
             None => self.after("Taken back"),
@@ -144,9 +174,16 @@ impl Telling<'_> {
                 let hours = self.hours().unwrap_or_default();
                 let there = hours.local(self.local, self.region);
                 let until = there.when(self.message.due_at, self.now);
-                format!("Held until {until} in {}{}", there.place(), hours.because(&there))
+                format!(
+                    "Held until {until} in {}{}",
+                    there.place(),
+                    hours.because(&there)
+                )
             }
-            ("limit", _) if self.message.plan.digest => format!("Waits until {due} and joins one digest: {}", lower_first(self.detail().split(": joins").next().unwrap_or_default())),
+            ("limit", _) if self.message.plan.digest => format!(
+                "Waits until {due} and joins one digest: {}",
+                lower_first(self.detail().split(": joins").next().unwrap_or_default())
+            ),
             ("limit", _) => format!("Waits until {due}: {}", self.told()),
             _ if self.detail().is_empty() => format!("Held, asked again at {due}"),
             _ => format!("Held until {due}: {}", self.told()),
@@ -156,18 +193,35 @@ impl Telling<'_> {
     fn arrived(&self) -> String {
         let message = self.message;
         let delivered = message.status == Status::Delivered;
-        let at = message.accepted_at.or(message.settled_at).map(|at| format!(" at {}", self.local.when(at, self.now))).unwrap_or_default();
+        let at = message
+            .accepted_at
+            .or(message.settled_at)
+            .map(|at| format!(" at {}", self.local.when(at, self.now)))
+            .unwrap_or_default();
         if message.sandbox {
-            return if delivered { "Delivered in the sandbox; nobody outside was reached".to_owned() } else { "Taken by the sandbox; nobody outside was reached".to_owned() };
+            return if delivered {
+                "Delivered in the sandbox; nobody outside was reached".to_owned()
+            } else {
+                "Taken by the sandbox; nobody outside was reached".to_owned()
+            };
         }
-        let twice = if message.repeated { ". It may have gone out twice" } else { "" };
+        let twice = if message.repeated {
+            ". It may have gone out twice"
+        } else {
+            ""
+        };
         if self.hours().is_some_and(|hours| hours.reply) {
-            return format!("Sent{at} although hours are closed there: a direct answer within 15 minutes{twice}");
+            return format!(
+                "Sent{at} although hours are closed there: a direct answer within 15 minutes{twice}"
+            );
         }
         if delivered {
             format!("Delivered to {}{at}{twice}", self.whom)
         } else {
-            format!("{} took it{at}; it has not said yet whether it arrived{twice}", self.provider)
+            format!(
+                "{} took it{at}; it has not said yet whether it arrived{twice}",
+                self.provider
+            )
         }
     }
 
@@ -177,12 +231,26 @@ impl Telling<'_> {
             Some((said, instead)) => (inner(said), Some(instead)),
             None => (self.detail(), None),
         };
-        let by = why.filter(|_| !self.provider.is_empty() && !self.message.sandbox && self.message.attempts > 0).map(|why| format!(" ({} {})", self.provider, why.code)).unwrap_or_default();
+        let by = why
+            .filter(|_| {
+                !self.provider.is_empty() && !self.message.sandbox && self.message.attempts > 0
+            })
+            .map(|why| format!(" ({} {})", self.provider, why.code))
+            .unwrap_or_default();
         let then = match instead {
-            Some(channel) => format!("Said by {} instead", inner(channel).trim_end_matches(" instead").replace("sms", "text")),
+            Some(channel) => format!(
+                "Said by {} instead",
+                inner(channel)
+                    .trim_end_matches(" instead")
+                    .replace("sms", "text")
+            ),
             None => "It will not be tried again by itself".to_owned(),
         };
-        if said.is_empty() { format!("Failed. {then}") } else { format!("Failed: {}{by}. {then}", lower_first(said)) }
+        if said.is_empty() {
+            format!("Failed. {then}")
+        } else {
+            format!("Failed: {}{by}. {then}", lower_first(said))
+        }
     }
 
     fn blocked(&self) -> String {
@@ -190,16 +258,31 @@ impl Telling<'_> {
             "no_contact" | "no_template" => self.detail().to_owned(),
             "suppressed" => {
                 let detail = self.detail();
-                if let Some((since, how)) = detail.strip_prefix("On the suppression list since ").and_then(|rest| rest.split_once(": ")) {
+                if let Some((since, how)) = detail
+                    .strip_prefix("On the suppression list since ")
+                    .and_then(|rest| rest.split_once(": "))
+                {
                     if let Some(words) = how.strip_prefix("by replying ") {
-                        return format!("Blocked: {} opted out on {since} by replying {words}. Only they can undo it, with START", self.whom);
+                        return format!(
+                            "Blocked: {} opted out on {since} by replying {words}. Only they can undo it, with START",
+                            self.whom
+                        );
                     }
-                    return format!("Blocked: {} is on the suppression list since {since}: {how}", self.whom);
+                    return format!(
+                        "Blocked: {} is on the suppression list since {since}: {how}",
+                        self.whom
+                    );
                 }
                 self.after("Blocked")
             }
-            "opted_out" => format!("Blocked: {}. Only they can undo it, with START", lower_first(&self.detail().replace("The person", self.whom))),
-            "no_consent" => format!("Blocked: {}", lower_first(&plain(self.detail()).replace("The person", self.whom))),
+            "opted_out" => format!(
+                "Blocked: {}. Only they can undo it, with START",
+                lower_first(&self.detail().replace("The person", self.whom))
+            ),
+            "no_consent" => format!(
+                "Blocked: {}",
+                lower_first(&plain(self.detail()).replace("The person", self.whom))
+            ),
             _ => self.after("Blocked"),
         }
     }
@@ -207,13 +290,25 @@ impl Telling<'_> {
     /// The four answers to "What would have to change": each a word in bold and a sentence.
     pub fn changes(&self) -> [(&'static str, String); 4] {
         let [nothing, sooner, not_if, again] = self.answers();
-        let first = if nothing.is_empty() { ("Nothing.", self.nothing()) } else { ("For it to go:", nothing) };
-        [first, ("To go sooner:", sooner), ("It will not go if", not_if), ("So that it does not happen again:", again)]
+        let first = if nothing.is_empty() {
+            ("Nothing.", self.nothing())
+        } else {
+            ("For it to go:", nothing)
+        };
+        [
+            first,
+            ("To go sooner:", sooner),
+            ("It will not go if", not_if),
+            ("So that it does not happen again:", again),
+        ]
     }
 
     fn nothing(&self) -> String {
         match self.message.status {
-            Status::Deferred | Status::Scheduled | Status::Queued => format!("It goes by itself at {}, if all gates agree then.", self.local.when(self.message.due_at, self.now)),
+            Status::Deferred | Status::Scheduled | Status::Queued => format!(
+                "It goes by itself at {}, if all gates agree then.",
+                self.local.when(self.message.due_at, self.now)
+            ),
             Status::Sending => "It is on its way.".to_owned(),
             Status::Accepted => "The provider has it and reports by itself.".to_owned(),
             Status::Cancelled if self.code() == "digest" => "The digest says it.".to_owned(),
@@ -230,52 +325,200 @@ impl Telling<'_> {
                 format!("{whom} replies STOP, or if you cancel it{more}.")
             }
         };
-        let expires = self.message.expires_at.map(|at| format!(", or if it has not gone by {}", self.local.when(at, self.now))).unwrap_or_default();
+        let expires = self
+            .message
+            .expires_at
+            .map(|at| {
+                format!(
+                    ", or if it has not gone by {}",
+                    self.local.when(at, self.now)
+                )
+            })
+            .unwrap_or_default();
         let s = str::to_owned;
         match (self.message.status, self.code()) {
-            (Status::Scheduled, _) => [s(""), s("cancel it and send it again without a time."), stop(&expires), s("nothing went wrong.")],
-            (Status::Queued, _) if self.message.attempts == 0 => [s(""), s("not possible, it goes as soon as there is room."), stop(&expires), s("nothing went wrong.")],
-            (Status::Queued, _) => [s(""), s("not possible, the provider needs the pause."), stop(&expires), s("add a second connection for this channel; then a refusal goes another way at once.")],
-            (Status::Deferred, "limit") => [s(""), s("raise the limit in tenant.yaml under limits; held messages are asked again when their time comes."), stop(&expires), s("send less often, or raise the limit.")],
+            (Status::Scheduled, _) => [
+                s(""),
+                s("cancel it and send it again without a time."),
+                stop(&expires),
+                s("nothing went wrong."),
+            ],
+            (Status::Queued, _) if self.message.attempts == 0 => [
+                s(""),
+                s("not possible, it goes as soon as there is room."),
+                stop(&expires),
+                s("nothing went wrong."),
+            ],
+            (Status::Queued, _) => [
+                s(""),
+                s("not possible, the provider needs the pause."),
+                stop(&expires),
+                s(
+                    "add a second connection for this channel; then a refusal goes another way at once.",
+                ),
+            ],
+            (Status::Deferred, "limit") => [
+                s(""),
+                s(
+                    "raise the limit in tenant.yaml under limits; held messages are asked again when their time comes.",
+                ),
+                stop(&expires),
+                s("send less often, or raise the limit."),
+            ],
             (Status::Deferred, "quiet_hours") => {
-                let offer = if self.message.category == Category::Promotional { "No setting opens quiet hours for promotional messages." } else { "Only a direct answer within 15 minutes may go at any hour." };
-                [s(""), format!("not possible. {offer}"), stop(&expires), s("send earlier in the day, or write down the person's own time zone when the places disagree.")]
+                let offer = if self.message.category == Category::Promotional {
+                    "No setting opens quiet hours for promotional messages."
+                } else {
+                    "Only a direct answer within 15 minutes may go at any hour."
+                };
+                [
+                    s(""),
+                    format!("not possible. {offer}"),
+                    stop(&expires),
+                    s(
+                        "send earlier in the day, or write down the person's own time zone when the places disagree.",
+                    ),
+                ]
             }
-            (Status::Deferred, _) => [s("switch a connection of this channel on."), s("the same."), stop(&expires), s("add a second connection for this channel.")],
-            (Status::Sending | Status::Accepted | Status::Delivered, _) => [s(""), s("it has gone."), s("it had been held; it cannot be taken back now."), s("nothing went wrong.")],
-            (Status::Failed, "no_connection" | "template") => [s("mend what the sentence above names, then try again."), s("the same."), s("nobody tries again."), s("the check of the configuration finds it before it happens.")],
-            (Status::Failed, _) => [s("mend what the provider says, then try again."), s("the same, or write by another channel."), s("nobody tries again."), s("name a second channel in the step (first: sms, email), or add a second connection.")],
-            (Status::Bounced, _) => [format!("a working address of {whom}."), s("ask for another address, or use another channel."), s("the address stays as it is."), s("check addresses when they are typed; a bounced one is not written to again.")],
-            (Status::Blocked, "suppressed" | "opted_out") => [format!("{whom} writes START; nobody else can undo an opt-out. An entry that you made yourself can be taken off the list."), s("not possible."), format!("{whom} stays on the list."), s("nothing: the list did what it is for.")],
-            (Status::Blocked, "no_consent" | "consent_revoked") => [format!("{whom} consents, and it is written down with the words they read."), s("call instead."), s("there is no consent."), s("ask for consent in the form, with a box that is not ticked beforehand.")],
-            (Status::Blocked, "number_type") => [s("a number that can take texts."), s("call, or write an email."), s("the number stays the same."), s("ask for a mobile number in the form.")],
-            (Status::Blocked, "kill_switch") => [s("switch sending on again, then try this message again."), s("the same."), s("it stays switched off."), s("nothing: somebody switched it off on purpose.")],
-            (Status::Blocked, "no_contact") => [s("add the missing number or address, then send a new message."), s("use a channel that is known."), s("nothing is added."), s("ask for it in the form, or name a second channel in the step.")],
-            (Status::Blocked, "no_template") => [s("write the template for this channel, then send a new message."), s("the same."), s("there is none."), s("the check of the configuration finds it before it happens.")],
-            (Status::Blocked, "no_common_hour") => [format!("a confirmed time zone of {whom}, so that an allowed hour can be found."), s("call in person."), s("nothing says where they are."), s("ask for the ZIP or state in the form.")],
-            (Status::Blocked, _) => [s("what the gate says, then try again."), s("the same."), s("nothing changes."), s("what the gate says.")],
-            (Status::Cancelled, "digest") => [s(""), s("raise the limit of alerts in tenant.yaml."), s("it had been said already."), s("raise the limit of alerts, or make fewer.")],
-            (Status::Cancelled, "lead_deleted") => [s("nothing brings it back: the lead was deleted."), s("not possible."), s("it was deleted."), s("nothing went wrong.")],
-            (Status::Cancelled, _) => [s("try again puts it back."), s("the same."), s("nobody puts it back."), s("nothing went wrong.")],
-            (Status::Expired, _) => [s("if it still matters, try again."), s("the same."), s("nobody tries again."), s("give the step a longer time to expire, or a second connection.")],
-            (Status::Unknown, _) => [s("a report of the provider settles it."), format!("try again; {whom} may then get it twice."), s("it did arrive the first time and you leave it."), s("use a provider that drops twins by key; then it is asked again by itself.")],
+            (Status::Deferred, _) => [
+                s("switch a connection of this channel on."),
+                s("the same."),
+                stop(&expires),
+                s("add a second connection for this channel."),
+            ],
+            (Status::Sending | Status::Accepted | Status::Delivered, _) => [
+                s(""),
+                s("it has gone."),
+                s("it had been held; it cannot be taken back now."),
+                s("nothing went wrong."),
+            ],
+            (Status::Failed, "no_connection" | "template") => [
+                s("mend what the sentence above names, then try again."),
+                s("the same."),
+                s("nobody tries again."),
+                s("the check of the configuration finds it before it happens."),
+            ],
+            (Status::Failed, _) => [
+                s("mend what the provider says, then try again."),
+                s("the same, or write by another channel."),
+                s("nobody tries again."),
+                s(
+                    "name a second channel in the step (first: sms, email), or add a second connection.",
+                ),
+            ],
+            (Status::Bounced, _) => [
+                format!("a working address of {whom}."),
+                s("ask for another address, or use another channel."),
+                s("the address stays as it is."),
+                s("check addresses when they are typed; a bounced one is not written to again."),
+            ],
+            (Status::Blocked, "suppressed" | "opted_out") => [
+                format!(
+                    "{whom} writes START; nobody else can undo an opt-out. An entry that you made yourself can be taken off the list."
+                ),
+                s("not possible."),
+                format!("{whom} stays on the list."),
+                s("nothing: the list did what it is for."),
+            ],
+            (Status::Blocked, "no_consent" | "consent_revoked") => [
+                format!("{whom} consents, and it is written down with the words they read."),
+                s("call instead."),
+                s("there is no consent."),
+                s("ask for consent in the form, with a box that is not ticked beforehand."),
+            ],
+            (Status::Blocked, "number_type") => [
+                s("a number that can take texts."),
+                s("call, or write an email."),
+                s("the number stays the same."),
+                s("ask for a mobile number in the form."),
+            ],
+            (Status::Blocked, "kill_switch") => [
+                s("switch sending on again, then try this message again."),
+                s("the same."),
+                s("it stays switched off."),
+                s("nothing: somebody switched it off on purpose."),
+            ],
+            (Status::Blocked, "no_contact") => [
+                s("add the missing number or address, then send a new message."),
+                s("use a channel that is known."),
+                s("nothing is added."),
+                s("ask for it in the form, or name a second channel in the step."),
+            ],
+            (Status::Blocked, "no_template") => [
+                s("write the template for this channel, then send a new message."),
+                s("the same."),
+                s("there is none."),
+                s("the check of the configuration finds it before it happens."),
+            ],
+            (Status::Blocked, "no_common_hour") => [
+                format!("a confirmed time zone of {whom}, so that an allowed hour can be found."),
+                s("call in person."),
+                s("nothing says where they are."),
+                s("ask for the ZIP or state in the form."),
+            ],
+            (Status::Blocked, _) => [
+                s("what the gate says, then try again."),
+                s("the same."),
+                s("nothing changes."),
+                s("what the gate says."),
+            ],
+            (Status::Cancelled, "digest") => [
+                s(""),
+                s("raise the limit of alerts in tenant.yaml."),
+                s("it had been said already."),
+                s("raise the limit of alerts, or make fewer."),
+            ],
+            (Status::Cancelled, "lead_deleted") => [
+                s("nothing brings it back: the lead was deleted."),
+                s("not possible."),
+                s("it was deleted."),
+                s("nothing went wrong."),
+            ],
+            (Status::Cancelled, _) => [
+                s("try again puts it back."),
+                s("the same."),
+                s("nobody puts it back."),
+                s("nothing went wrong."),
+            ],
+            (Status::Expired, _) => [
+                s("if it still matters, try again."),
+                s("the same."),
+                s("nobody tries again."),
+                s("give the step a longer time to expire, or a second connection."),
+            ],
+            (Status::Unknown, _) => [
+                s("a report of the provider settles it."),
+                format!("try again; {whom} may then get it twice."),
+                s("it did arrive the first time and you leave it."),
+                s("use a provider that drops twins by key; then it is asked again by itself."),
+            ],
         }
     }
 }
 
 /// A reason in the words of people: a text, not an sms.
 pub(in super::super) fn plain(text: &str) -> String {
-    text.replace(" by sms", " by text").replace(" an sms ", " a text ").replace(" sms ", " text ")
+    text.replace(" by sms", " by text")
+        .replace(" an sms ", " a text ")
+        .replace(" sms ", " text ")
 }
 
 /// A sentence that follows a colon begins small, unless it begins with a name or an abbreviation.
 pub(in super::super) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    let Some(first) = chars.next() else { return String::new() };
+    let Some(first) = chars.next() else {
+        return String::new();
+    };
     let rest = chars.as_str();
     let word = text.split([' ', ',', ':', '\'']).next().unwrap_or_default();
     const SMALL: &[&str] = &[
-        "The", "There", "This", "That", "It", "A", "An", "Over", "On", "Every", "All", "Sending", "Consent", "Nothing", "Part", "Messages", "Open", "No", "Too", "Only", "Workflow", "Put", "Somebody", "Our", "Its",
+        "The", "There", "This", "That", "It", "A", "An", "Over", "On", "Every", "All", "Sending",
+        "Consent", "Nothing", "Part", "Messages", "Open", "No", "Too", "Only", "Workflow", "Put",
+        "Somebody", "Our", "Its",
     ];
-    if SMALL.contains(&word) { format!("{}{rest}", first.to_lowercase()) } else { text.to_owned() }
+    if SMALL.contains(&word) {
+        format!("{}{rest}", first.to_lowercase())
+    } else {
+        text.to_owned()
+    }
 }

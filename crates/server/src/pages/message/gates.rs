@@ -23,7 +23,16 @@ pub(super) struct Gate {
     pub stop: bool,
 }
 
-const GATES: [&str; 8] = ["kill_switch", "sandbox", "suppression", "consent", "number", "caps", "quiet_hours", "connection"];
+const GATES: [&str; 8] = [
+    "kill_switch",
+    "sandbox",
+    "suppression",
+    "consent",
+    "number",
+    "caps",
+    "quiet_hours",
+    "connection",
+];
 
 fn name(gate: &str) -> &'static str {
     match gate {
@@ -47,7 +56,9 @@ fn silent(gate: &str, told: &Telling<'_>) -> &'static str {
     match gate {
         "kill_switch" => "None is set for this business, channel or workflow",
         "sandbox" => "Off: it goes to a real provider",
-        "suppression" if message.plan.keyword_answer => "The one answer to a word is not held by the list",
+        "suppression" if message.plan.keyword_answer => {
+            "The one answer to a word is not held by the list"
+        }
         "suppression" => "Not on the list",
         "consent" if staff => "Alerts to people of the business need none",
         "consent" if message.channel == ChannelKind::Webhook => "Systems of the business need none",
@@ -68,11 +79,19 @@ fn hours(said: &HoursSaid, told: &Telling<'_>) -> String {
     let mut text = said.sentence.clone();
     if let Some(at) = said.opens {
         let there = said.local(told.local, told.region);
-        text.push_str(&format!(" Opens at {} in {}; it goes then or shortly after, so that not all go at once.", there.when(at, told.now), there.place()));
+        text.push_str(&format!(
+            " Opens at {} in {}; it goes then or shortly after, so that not all go at once.",
+            there.when(at, told.now),
+            there.place()
+        ));
     }
     match said.places.as_slice() {
         [] => {}
-        [place] => text.push_str(&format!(" {} is known by {}.", place.zone.city(), place.sources.join(" and "))),
+        [place] => text.push_str(&format!(
+            " {} is known by {}.",
+            place.zone.city(),
+            place.sources.join(" and ")
+        )),
         _ => text.push_str(&format!(" Seen: {}.", said.seen())),
     }
     text
@@ -96,15 +115,38 @@ pub(super) fn table(told: &Telling<'_>) -> Vec<Gate> {
         } else {
             (plain(&said.because), String::new())
         };
-        rows.push(Gate { class, symbol, answer, name: name(&said.gate), because, rule, stop });
+        rows.push(Gate {
+            class,
+            symbol,
+            answer,
+            name: name(&said.gate),
+            because,
+            rule,
+            stop,
+        });
     }
     let stopped = rows.iter().any(|row| row.stop);
     if stopped {
         let waits = told.message.status == Status::Deferred;
         let asked = |gate: &str| told.verdict.said.iter().any(|said| said.gate == gate);
         for gate in GATES.into_iter().filter(|gate| !asked(gate)) {
-            let because = if waits { format!("Asked at {}", told.local.when(told.message.due_at, told.now)) } else { "Not needed any more".to_owned() };
-            rows.push(Gate { class: "", symbol: "scheduled", answer: if waits { "Not yet asked" } else { "Not asked" }, name: name(gate), because, rule: String::new(), stop: false });
+            let because = if waits {
+                format!(
+                    "Asked at {}",
+                    told.local.when(told.message.due_at, told.now)
+                )
+            } else {
+                "Not needed any more".to_owned()
+            };
+            rows.push(Gate {
+                class: "",
+                symbol: "scheduled",
+                answer: if waits { "Not yet asked" } else { "Not asked" },
+                name: name(gate),
+                because,
+                rule: String::new(),
+                stop: false,
+            });
         }
     }
     rows
@@ -112,9 +154,19 @@ pub(super) fn table(told: &Telling<'_>) -> Vec<Gate> {
 
 /// The table in a sentence.
 pub(super) fn summary(rows: &[Gate], told: &Telling<'_>) -> String {
-    let passed = rows.iter().filter(|row| matches!(row.answer, "Passes" | "Stands in")).count();
+    let passed = rows
+        .iter()
+        .filter(|row| matches!(row.answer, "Passes" | "Stands in"))
+        .count();
     match rows.iter().find(|row| row.stop) {
-        Some(row) if told.message.status == Status::Deferred && told.verdict.said.last().is_some_and(|said| said.says == "defer") => {
+        Some(row)
+            if told.message.status == Status::Deferred
+                && told
+                    .verdict
+                    .said
+                    .last()
+                    .is_some_and(|said| said.says == "defer") =>
+        {
             let until = told.local.when(told.message.due_at, told.now);
             match row.name {
                 "Quiet hours" => format!("Quiet hours hold it until {until}"),

@@ -42,8 +42,15 @@ impl HoursSaid {
         let text = said.because.as_str();
         let (text, tail) = text.rsplit_once(" Rules ").unwrap_or((text, ""));
         let mut words = tail.split_whitespace();
-        let version = words.next().unwrap_or_default().trim_end_matches([',', ';']).to_owned();
-        let rules = words.filter(|word| word.contains('-') && word.starts_with(|c: char| c.is_ascii_uppercase())).map(str::to_owned).collect();
+        let version = words
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches([',', ';'])
+            .to_owned();
+        let rules = words
+            .filter(|word| word.contains('-') && word.starts_with(|c: char| c.is_ascii_uppercase()))
+            .map(str::to_owned)
+            .collect();
         let mut places = Vec::new();
         let mut sentence = text;
         // Places are at the end, each ` HH:MM in Zone/City (why, why).`
@@ -51,16 +58,38 @@ impl HoursSaid {
             places.insert(0, place);
             sentence = before;
         }
-        let opens = sentence.split_once(" It goes at ").and_then(|(_, rest)| rest.split(' ').next()).and_then(|at| at.parse().ok());
-        let city = opens.and_then(|_| sentence.split_once(" in ")).and_then(|(_, rest)| rest.split([';', '(', ',']).next()).map(|city| city.trim().to_owned());
-        let sentence = sentence.split(" It goes at ").next().unwrap_or_default().trim().to_owned();
+        let opens = sentence
+            .split_once(" It goes at ")
+            .and_then(|(_, rest)| rest.split(' ').next())
+            .and_then(|at| at.parse().ok());
+        let city = opens
+            .and_then(|_| sentence.split_once(" in "))
+            .and_then(|(_, rest)| rest.split([';', '(', ',']).next())
+            .map(|city| city.trim().to_owned());
+        let sentence = sentence
+            .split(" It goes at ")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
         let reply = sentence.starts_with("It answers what the person did");
-        Self { sentence, opens, city, places, version, rules, reply }
+        Self {
+            sentence,
+            opens,
+            city,
+            places,
+            version,
+            rules,
+            reply,
+        }
     }
 
     /// The place that holds it, else the only one.
     fn holder(&self) -> Option<&Place> {
-        let held = self.city.as_deref().and_then(|city| self.places.iter().find(|place| place.zone.city() == city));
+        let held = self
+            .city
+            .as_deref()
+            .and_then(|city| self.places.iter().find(|place| place.zone.city() == city));
         held.or_else(|| self.places.first())
     }
 
@@ -74,21 +103,61 @@ impl HoursSaid {
 
     /// Why it is held, after "Held until 8:07 am in Denver": places that disagree are named, else the hour at which it opens.
     pub fn because(&self, local: &Local) -> String {
-        let disagree = self.places.len() > 1 && self.places.iter().any(|place| place.zone.city() != local.place());
+        let disagree = self.places.len() > 1
+            && self
+                .places
+                .iter()
+                .any(|place| place.zone.city() != local.place());
         if disagree {
-            let says: Vec<String> = self.places.iter().map(|place| format!("{} {} {}", sources(&place.sources), if place.sources.len() == 1 { "says" } else { "say" }, place.zone.city())).collect();
-            let all = if self.places.len() == 2 { "both" } else { "all" };
+            let says: Vec<String> = self
+                .places
+                .iter()
+                .map(|place| {
+                    format!(
+                        "{} {} {}",
+                        sources(&place.sources),
+                        if place.sources.len() == 1 {
+                            "says"
+                        } else {
+                            "say"
+                        },
+                        place.zone.city()
+                    )
+                })
+                .collect();
+            let all = if self.places.len() == 2 {
+                "both"
+            } else {
+                "all"
+            };
             return format!(": {}, and {all} must be open", says.join(", "));
         }
         match self.opens {
-            Some(at) => format!(", because quiet hours end there at {}", local.time(at).trim_end_matches(" am").trim_end_matches(" pm")),
+            Some(at) => format!(
+                ", because quiet hours end there at {}",
+                local
+                    .time(at)
+                    .trim_end_matches(" am")
+                    .trim_end_matches(" pm")
+            ),
             None => ", because of quiet hours".to_owned(),
         }
     }
 
     /// The places as a line: `6:49 in Denver by postal code and area code`.
     pub fn seen(&self) -> String {
-        let seen: Vec<String> = self.places.iter().map(|place| format!("{} in {} by {}", place.time.trim_start_matches('0'), place.zone.city(), place.sources.join(" and "))).collect();
+        let seen: Vec<String> = self
+            .places
+            .iter()
+            .map(|place| {
+                format!(
+                    "{} in {} by {}",
+                    place.time.trim_start_matches('0'),
+                    place.zone.city(),
+                    place.sources.join(" and ")
+                )
+            })
+            .collect();
         seen.join("; ")
     }
 }
@@ -113,7 +182,16 @@ fn last_place(text: &str) -> Option<(&str, Place)> {
     let zone = Zone::find(zone)?;
     let (before, time) = head.rsplit_once(' ')?;
     let clock = time.len() == 5 && time.as_bytes().get(2) == Some(&b':');
-    clock.then(|| (before, Place { zone, time: time.to_owned(), sources: why.split(", ").map(str::to_owned).collect() }))
+    clock.then(|| {
+        (
+            before,
+            Place {
+                zone,
+                time: time.to_owned(),
+                sources: why.split(", ").map(str::to_owned).collect(),
+            },
+        )
+    })
 }
 
 #[cfg(test)]
@@ -121,11 +199,19 @@ mod tests {
     use super::*;
 
     fn said(because: &str) -> Said {
-        Said { gate: "quiet_hours".into(), says: "defer".into(), because: because.into() }
+        Said {
+            gate: "quiet_hours".into(),
+            says: "defer".into(),
+            because: because.into(),
+        }
     }
 
     fn denver() -> Local {
-        Local::new(Zone::find("America/Denver").unwrap().rules().clone(), "US", "Denver")
+        Local::new(
+            Zone::find("America/Denver").unwrap().rules().clone(),
+            "US",
+            "Denver",
+        )
     }
 
     /// C7, section 9 of the design: held, with the place and the hour at which quiet hours end there.
@@ -136,10 +222,22 @@ mod tests {
         ));
         assert_eq!(read.city.as_deref(), Some("Denver"));
         assert_eq!(read.opens, "2026-11-21T15:00:00Z".parse().ok());
-        assert_eq!((read.version.as_str(), read.rules.as_slice()), ("2026-11.1", ["US-6".to_owned(), "US-2".to_owned()].as_slice()));
-        assert_eq!(read.sentence, "It is 06:49 on Saturday in Denver; Colorado has hours 08:00 to 20:00 (US-6).");
+        assert_eq!(
+            (read.version.as_str(), read.rules.as_slice()),
+            (
+                "2026-11.1",
+                ["US-6".to_owned(), "US-2".to_owned()].as_slice()
+            )
+        );
+        assert_eq!(
+            read.sentence,
+            "It is 06:49 on Saturday in Denver; Colorado has hours 08:00 to 20:00 (US-6)."
+        );
         let local = read.local(&denver(), "US");
-        assert_eq!(read.because(&local), ", because quiet hours end there at 8:00");
+        assert_eq!(
+            read.because(&local),
+            ", because quiet hours end there at 8:00"
+        );
         assert_eq!(read.seen(), "6:49 in Denver by postal code and area code");
     }
 
@@ -151,13 +249,23 @@ mod tests {
         ));
         let local = read.local(&denver(), "US");
         assert_eq!(local.place(), "New York");
-        assert_eq!(read.because(&local), ": the number says New York, the ZIP says Los Angeles, and both must be open");
+        assert_eq!(
+            read.because(&local),
+            ": the number says New York, the ZIP says Los Angeles, and both must be open"
+        );
     }
 
     /// A text that is none of ours is shown as it is and breaks nothing.
     #[test]
     fn other_texts_are_left_as_they_are() {
-        for text in ["", "Open everywhere the person may be.", "Messages of the category staff do not wait for hours.", ").", " in ().", "é (x)."] {
+        for text in [
+            "",
+            "Open everywhere the person may be.",
+            "Messages of the category staff do not wait for hours.",
+            ").",
+            " in ().",
+            "é (x).",
+        ] {
             let read = HoursSaid::read(&said(text));
             assert_eq!(read.sentence, text.trim());
             assert_eq!(read.opens, None);

@@ -65,13 +65,23 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
         let class = if stop.is_some() { "held" } else { "kept" };
         let text = match stop {
             Some(_) => {
-                let passed = rows.iter().filter(|row| matches!(row.answer, "Passes" | "Stands in")).count();
+                let passed = rows
+                    .iter()
+                    .filter(|row| matches!(row.answer, "Passes" | "Stands in"))
+                    .count();
                 format!("{passed} let it through before that.")
             }
             None => String::new(),
         };
         let asked_at = from_micros(told.verdict.at);
-        let mut gate = item(told, asked_at, class, "gate", gates::summary(&rows, told), text);
+        let mut gate = item(
+            told,
+            asked_at,
+            class,
+            "gate",
+            gates::summary(&rows, told),
+            text,
+        );
         gate.open = stop.is_some();
         gate.asked = told.local.exact(asked_at);
         gate.plan = message.status == Status::Deferred;
@@ -79,14 +89,20 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
         items.push(gate);
     }
     for (n, attempt) in story.attempts.iter().enumerate() {
-        let provider = story.providers.get(n).map_or("the provider", String::as_str);
+        let provider = story
+            .providers
+            .get(n)
+            .map_or("the provider", String::as_str);
         items.push(called(told, attempt, provider));
     }
     for (fact, at) in &message.facts {
         items.push(happened(told, *fact, from_micros(*at)));
     }
     if let Some(at) = message.settled_at {
-        let answered = story.attempts.last().is_some_and(|last| settles(&last.outcome, message.status));
+        let answered = story
+            .attempts
+            .last()
+            .is_some_and(|last| settles(&last.outcome, message.status));
         if !answered && !matches!(message.status, Status::Accepted) {
             items.push(settled(told, at));
         }
@@ -99,31 +115,88 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
             _ => "It goes, if all gates agree again",
         };
         let wait = message.due_at.duration_since(told.now);
-        let text = if wait.is_positive() { format!("{} from now.", words(wait)) } else { String::new() };
-        items.push(Item { plan: true, ..item(told, message.due_at, "held", "open", title.to_owned(), text) });
+        let text = if wait.is_positive() {
+            format!("{} from now.", words(wait))
+        } else {
+            String::new()
+        };
+        items.push(Item {
+            plan: true,
+            ..item(told, message.due_at, "held", "open", title.to_owned(), text)
+        });
     }
     items
 }
 
-fn item(told: &Telling<'_>, at: Timestamp, class: &'static str, symbol: &'static str, title: String, text: String) -> Item {
+fn item(
+    told: &Telling<'_>,
+    at: Timestamp,
+    class: &'static str,
+    symbol: &'static str,
+    title: String,
+    text: String,
+) -> Item {
     let today = told.local.when(at, told.now) == told.local.time(at);
-    let time = if today { told.local.exact(at) } else { told.local.when(at, told.now) };
-    Item { at, time, machine: Local::machine(at), class, symbol, title, text, ..Item::default() }
+    let time = if today {
+        told.local.exact(at)
+    } else {
+        told.local.when(at, told.now)
+    };
+    Item {
+        at,
+        time,
+        machine: Local::machine(at),
+        class,
+        symbol,
+        title,
+        text,
+        ..Item::default()
+    }
 }
 
 /// What a person or system did, in a sentence.
 fn caused(event: &EventView, who: &str) -> (String, String) {
-    let said = |name: &str| event.properties.get(name).and_then(|value| value.as_str()).map(|text| text.chars().take(160).collect::<String>());
+    let said = |name: &str| {
+        event
+            .properties
+            .get(name)
+            .and_then(|value| value.as_str())
+            .map(|text| text.chars().take(160).collect::<String>())
+    };
     match event.kind.as_str() {
         "lead.captured" | "lead.created" => match event.source.strip_prefix("form:") {
             Some(form) => (format!("{who} sent form “{form}”"), String::new()),
             None => (format!("{who} came in"), format!("By {}.", event.source)),
         },
-        "message.composed" => (format!("{} asked for a message", by(event.actor.as_deref())), String::new()),
-        "message.received" => (format!("{who} wrote to us"), said("body").map(|body| format!("“{body}”")).unwrap_or_default()),
-        "tier.entered" => (format!("{who} entered tier {}", said("tier").unwrap_or_default()), String::new()),
-        "stage.changed" | "lead.stage_changed" => (format!("{who} moved to stage {}", said("to").or_else(|| said("stage")).unwrap_or_default()), event.actor.as_deref().map(|actor| format!("By {}.", by(Some(actor)))).unwrap_or_default()),
-        kind => (format!("{who}: {}", kind.replace(['_', '.'], " ")), format!("Event {kind} by {}.", event.source)),
+        "message.composed" => (
+            format!("{} asked for a message", by(event.actor.as_deref())),
+            String::new(),
+        ),
+        "message.received" => (
+            format!("{who} wrote to us"),
+            said("body")
+                .map(|body| format!("“{body}”"))
+                .unwrap_or_default(),
+        ),
+        "tier.entered" => (
+            format!("{who} entered tier {}", said("tier").unwrap_or_default()),
+            String::new(),
+        ),
+        "stage.changed" | "lead.stage_changed" => (
+            format!(
+                "{who} moved to stage {}",
+                said("to").or_else(|| said("stage")).unwrap_or_default()
+            ),
+            event
+                .actor
+                .as_deref()
+                .map(|actor| format!("By {}.", by(Some(actor))))
+                .unwrap_or_default(),
+        ),
+        kind => (
+            format!("{who}: {}", kind.replace(['_', '.'], " ")),
+            format!("Event {kind} by {}.", event.source),
+        ),
     }
 }
 
@@ -138,7 +211,11 @@ fn by(actor: Option<&str>) -> String {
 
 fn made(told: &Telling<'_>) -> Item {
     let message = told.message;
-    let title = match (&message.step, message.plan.keyword_answer, message.plan.instead_of) {
+    let title = match (
+        &message.step,
+        message.plan.keyword_answer,
+        message.plan.instead_of,
+    ) {
         (_, _, Some(other)) => format!("It stands in for {other}, which did not arrive"),
         (_, true, _) => "The one answer to the word that was written".to_owned(),
         (Some(step), ..) => {
@@ -152,7 +229,10 @@ fn made(told: &Telling<'_>) -> Item {
         None => format!("Its own text, {}", message.category),
     };
     match message.expires_at {
-        Some(at) => text.push_str(&format!(", waits until {} at most.", told.local.when(at, told.now))),
+        Some(at) => text.push_str(&format!(
+            ", waits until {} at most.",
+            told.local.when(at, told.now)
+        )),
         None => text.push('.'),
     }
     item(told, message.created_at, "", "dot", title, text)
@@ -173,13 +253,24 @@ fn called(told: &Telling<'_>, attempt: &AttemptView, provider: &str) -> Item {
     if let Some(why) = &attempt.why {
         text.push_str(&format!(" {} ({}).", plain(inner(&why.detail)), why.code));
     }
-    if let Some(reference) = attempt.reference.as_deref().filter(|reference| *reference != "sandbox") {
+    if let Some(reference) = attempt
+        .reference
+        .as_deref()
+        .filter(|reference| *reference != "sandbox")
+    {
         text.push_str(&format!(" It calls the message {reference}."));
     }
     if attempt.late {
         text.push_str(" The answer came too late to count and is kept as evidence.");
     }
-    let mut one = item(told, attempt.started_at, class, symbol, format!("Attempt {n}: {provider} {what}"), text);
+    let mut one = item(
+        told,
+        attempt.started_at,
+        class,
+        symbol,
+        format!("Attempt {n}: {provider} {what}"),
+        text,
+    );
     one.at = attempt.started_at;
     one
 }
@@ -189,18 +280,33 @@ fn settles(outcome: &str, status: Status) -> bool {
     match status {
         Status::Delivered => outcome == "delivered",
         Status::Accepted => outcome == "accepted",
-        Status::Failed | Status::Bounced | Status::Blocked => matches!(outcome, "refused" | "retry" | "misconfigured"),
+        Status::Failed | Status::Bounced | Status::Blocked => {
+            matches!(outcome, "refused" | "retry" | "misconfigured")
+        }
         Status::Unknown => outcome == "unknown",
         _ => false,
     }
 }
 
 fn settled(told: &Telling<'_>, at: Timestamp) -> Item {
-    let why = told.message.why.as_ref().map(|why| format!("{}.", inner(&why.detail))).unwrap_or_default();
+    let why = told
+        .message
+        .why
+        .as_ref()
+        .map(|why| format!("{}.", inner(&why.detail)))
+        .unwrap_or_default();
     let (class, symbol, title) = match told.message.status {
         Status::Delivered => ("kept", "dot", format!("It arrived at {}", told.whom)),
-        Status::Bounced => ("late", "cross", "It came back: the address is at fault".to_owned()),
-        Status::Failed => ("late", "cross", "The provider reports that it did not arrive".to_owned()),
+        Status::Bounced => (
+            "late",
+            "cross",
+            "It came back: the address is at fault".to_owned(),
+        ),
+        Status::Failed => (
+            "late",
+            "cross",
+            "The provider reports that it did not arrive".to_owned(),
+        ),
         Status::Blocked => ("held", "gate", "It will not go".to_owned()),
         Status::Cancelled => ("", "cross", "It was cancelled".to_owned()),
         Status::Expired => ("late", "cross", "Its time ran out".to_owned()),
@@ -218,8 +324,16 @@ fn happened(told: &Telling<'_>, fact: Fact, at: Timestamp) -> Item {
         Fact::Replied => ("kept", "in", format!("{whom} answered")),
         Fact::Complained => ("late", "in", format!("{whom} called it spam")),
         Fact::Unsubscribed => ("late", "in", format!("{whom} wants no more")),
-        Fact::Sent => ("", "out", "The provider passed it on to the carrier".to_owned()),
-        Fact::Delayed => ("lamp", "open", "The provider says it will take longer".to_owned()),
+        Fact::Sent => (
+            "",
+            "out",
+            "The provider passed it on to the carrier".to_owned(),
+        ),
+        Fact::Delayed => (
+            "lamp",
+            "open",
+            "The provider says it will take longer".to_owned(),
+        ),
     };
     item(told, at, class, symbol, title, String::new())
 }
