@@ -421,7 +421,7 @@ impl LeadPage {
         let local_hours = tenant.zone.clone();
         let hour = local_hours.to_datetime(now).time();
         let hold = if (8..21).contains(&hour.hour()) { "It may go now unless its own hours say later; the gates decide." } else { "It is night here: it waits for the morning unless it answers within 15 minutes." };
-        let to = |kind: PointKind| known.points.iter().find(|(key, point)| key.kind == kind && !point.suppressed.is_some_and(|why| !why.offers_only())).map(|(key, _)| key.value.clone());
+        let to = |kind: PointKind| known.points.iter().find(|(key, point)| key.kind == kind && point.suppressed.is_none_or(|why| why.offers_only())).map(|(key, _)| key.value.clone());
         Self {
             title: clock.as_ref().filter(|_| rings).map_or_else(|| name.clone(), |clock| format!("{name}, ringing {}", clock.text)),
             first_name: lead.first_name.clone().unwrap_or_else(|| "this person".to_owned()),

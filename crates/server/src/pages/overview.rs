@@ -40,7 +40,6 @@ struct Ring {
     wait: String,
     late: bool,
     since_ms: i64,
-    promise_s: i64,
     line: Line,
     call: Option<String>,
     take: String,
@@ -196,7 +195,6 @@ fn ring(home: &Home, (lead, messages, did): &(Lead, Vec<Message>, Option<String>
         wait: wait.clock(now),
         late: wait.is_late(now),
         since_ms: since.as_millisecond(),
-        promise_s: wait.promised.map_or(0, |promised| promised.duration_since(since).as_secs()),
         line: wait.draw(now, false),
         call: lead.phone.clone(),
     })
@@ -313,7 +311,7 @@ fn presence(home: &Home, local: &Local, now: Timestamp) -> String {
 }
 
 impl Overview {
-    fn new(frame: Frame, home: &Home, known: &Known, key: Option<String>, public_url: &str, now: Timestamp) -> Self {
+    fn new(frame: Frame, home: &Home, known: &Known, key: Option<&str>, public_url: &str, now: Timestamp) -> Self {
         let local = Local::of(home);
         let promise_s = home.tenant.config.settings.promise.and_then(|promise| i64::try_from(promise.first_response.as_secs()).ok());
         let rings: Vec<Ring> = known.rings.iter().filter_map(|one| ring(home, one, now)).collect();
@@ -335,7 +333,7 @@ impl Overview {
         words.push_str(&presence(home, &local, now));
         let first = known.empty.then(|| {
             let form = home.tenant.config.forms.keys().next().map(|form| format!("/f/{}.{form}", home.row.slug));
-            let shown = key.clone().unwrap_or_else(|| "$WRITE_KEY".to_owned());
+            let shown = key.unwrap_or("$WRITE_KEY");
             FirstRun {
                 command: format!("curl {public_url}/v1/page -u {shown}: -H 'Content-Type: application/json' -d '{{\"anonymousId\":\"v1\",\"properties\":{{\"path\":\"/emergency/burst-pipe\"}}}}'"),
                 keyed: key.is_some(),
@@ -363,7 +361,7 @@ async fn page(app: &App, session: &Session, key: Option<String>) -> PageResult {
     let home = std::sync::Arc::clone(&session.home);
     let known = app.ask(move |store| read(store, &home, now)).await?;
     let frame = Frame::load(app, session, Page::Now).await?;
-    Ok(html(&Overview::new(frame, &session.home, &known, key, &app.settings.public_url, now)))
+    Ok(html(&Overview::new(frame, &session.home, &known, key.as_deref(), &app.settings.public_url, now)))
 }
 
 async fn show(State(app): State<App>, session: Session) -> PageResult {

@@ -63,7 +63,7 @@ const NEEDS: &[&str] = &["need", "problem", "issue", "description", "message", "
 /// What the person wants, as far as it was told.
 pub(crate) fn need(lead: &Lead) -> Option<String> {
     let told = |name: &&str| lead.attributes.get(*name).and_then(said);
-    let mut need = NEEDS.iter().find_map(|name| told(name))?;
+    let mut need = NEEDS.iter().find_map(told)?;
     let vehicle: Vec<String> = ["vehicle_year", "vehicle_make", "vehicle_model"].iter().filter_map(told).collect();
     if !vehicle.is_empty() {
         need = format!("{}, {}", plain(&need), vehicle.join(" "));

@@ -173,7 +173,7 @@ pub(super) fn point_name(lead: LeadId, key: &PointKey) -> String {
 pub(super) async fn reveal(State(app): State<App>, session: Session, headers: HeaderMap, path: Path, Fields(form): Fields<RevealForm>) -> PageResult<Response> {
     let lead = id(&path)?;
     let tenant = session.home.row.id;
-    let known = app.ask(move |store| Ok(store.lead(tenant, lead)?.map(|lead| store.points(lead.id).map(|points| (lead.id, points))).transpose()?)).await?;
+    let known = app.ask(move |store| store.lead(tenant, lead)?.map(|lead| store.points(lead.id).map(|points| (lead.id, points))).transpose()).await?;
     let (lead, points) = known.ok_or(PageError::NotFound)?;
     let reachable = points.into_iter().filter(|(key, _)| matches!(key.kind, PointKind::Phone | PointKind::Email));
     let (key, _) = reachable.into_iter().find(|(key, _)| point_name(lead, key) == form.point).ok_or_else(|| PageError::from(ApiError::not_found()))?;
