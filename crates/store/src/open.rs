@@ -180,7 +180,7 @@ mod tests {
     fn a_second_opener_is_refused_with_words() {
         let path = folder("lock");
         let held = open(&path).expect("the first opens");
-        let refused = open(&path).err().expect("the second is refused");
+        let refused = open(&path).expect_err("the second is refused");
         assert!(matches!(refused, OpenError::InUse(_)));
         assert!(refused.to_string().contains("--data"));
         drop(held);

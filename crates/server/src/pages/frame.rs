@@ -4,7 +4,7 @@ use super::format::Local;
 use super::session::Session;
 use super::{PageResult, assets};
 use crate::app::App;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use ringback_core::time::Timestamp;
 
 /// The pages of the menu.
@@ -308,7 +308,7 @@ impl Notice {
 /// The value of a cookie of a request.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
-        .get_all(http::header::COOKIE)
+        .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))

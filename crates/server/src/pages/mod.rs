@@ -34,6 +34,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -226,10 +227,7 @@ pub(crate) struct Named<T>(pub T);
 impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<App> for Named<T> {
     type Rejection = PageError;
 
-    async fn from_request_parts(
-        parts: &mut http::request::Parts,
-        app: &App,
-    ) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         axum::extract::Path::<T>::from_request_parts(parts, app)
             .await
             .map(|path| Self(path.0))

@@ -443,7 +443,7 @@ impl Overview {
         frame: Frame,
         home: &Home,
         known: &Known,
-        key: Option<String>,
+        key: Option<&str>,
         public_url: &str,
         now: Timestamp,
     ) -> Self {
@@ -494,7 +494,7 @@ impl Overview {
         words.push_str(&presence(home, &local, now));
         let first = known.empty.then(|| {
             let form = home.tenant.config.forms.keys().next().map(|form| format!("/f/{}.{form}", home.row.slug));
-            let shown = key.clone().unwrap_or_else(|| "$WRITE_KEY".to_owned());
+            let shown = key.unwrap_or("$WRITE_KEY");
             FirstRun {
                 command: format!("curl {public_url}/v1/page -u {shown}: -H 'Content-Type: application/json' -d '{{\"anonymousId\":\"v1\",\"properties\":{{\"path\":\"/emergency/burst-pipe\"}}}}'"),
                 keyed: key.is_some(),
@@ -539,7 +539,7 @@ async fn page(app: &App, session: &Session, key: Option<String>) -> PageResult {
         frame,
         &session.home,
         &known,
-        key,
+        key.as_deref(),
         &app.settings.public_url,
         now,
     )))

@@ -106,7 +106,7 @@ const NEEDS: &[&str] = &[
 /// What the person wants, as far as it was told.
 pub(crate) fn need(lead: &Lead) -> Option<String> {
     let told = |name: &&str| lead.attributes.get(*name).and_then(said);
-    let mut need = NEEDS.iter().find_map(&told)?;
+    let mut need = NEEDS.iter().find_map(told)?;
     let vehicle: Vec<String> = ["vehicle_year", "vehicle_make", "vehicle_model"]
         .iter()
         .filter_map(told)
@@ -178,6 +178,8 @@ pub(crate) fn did(kind: &str, properties: &Value) -> String {
         ("page" | "page_view", None) => "opened a page".to_owned(),
         ("phone_click" | "call_click", _) => "tapped the phone number".to_owned(),
         ("emergency_click", _) => "tapped “Emergency help”".to_owned(),
+        ("form_start" | "contact_form_start" | "form_started", _) => "began the form".to_owned(),
+        ("form_submit" | "form_submitted", _) => "sent the form".to_owned(),
         ("identify", _) => "said who it is".to_owned(),
         (kind, _) => plain(kind),
     }

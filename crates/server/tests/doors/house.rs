@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use ringback_channels::Egress;
 use ringback_core::ids::{ConnectionId, KeyId, LeadId, MessageId, TenantId};
 use ringback_core::leads::Lead;
-use ringback_core::messages::{ChannelKind, Message};
+use ringback_core::messages::{ChannelKind, Message, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Point, PointKey, PointKind};
@@ -403,6 +403,17 @@ impl House {
                 self.messages(self.alder).await
             ),
         }
+    }
+
+    /// Waits until a message of Alder's stands so.
+    pub async fn stands(&self, id: MessageId, status: Status) -> Message {
+        self.until(status.as_str(), async || {
+            self.messages(self.alder)
+                .await
+                .into_iter()
+                .find(|message| message.id == id && message.status == status)
+        })
+        .await
     }
 
     /// The public address of a connection's webhooks.

@@ -218,11 +218,7 @@ async fn the_other_side_can_be_played() {
         .post(&format!("{base}/report"), &[("report", "bounced")])
         .await;
     assert_eq!(told.status, StatusCode::SEE_OTHER, "{}", told.text());
-    house
-        .until("the mail bounces", async || {
-            (house.message(alder, mail.id).await.status == Status::Bounced).then_some(())
-        })
-        .await;
+    house.stands(mail.id, Status::Bounced).await;
     assert_eq!(
         house
             .point(alder, PointKind::Email, "dana@example.com")

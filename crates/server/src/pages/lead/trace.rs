@@ -2,13 +2,14 @@
 
 use super::Known;
 use crate::app::App;
-use crate::pages::format::Local;
+use crate::pages::format::{self, Local};
 use crate::pages::line::{is_alert, way};
 use crate::pages::people;
 use crate::registry::Home;
 use ringback_core::ids::MessageId;
 use ringback_core::messages::{Content, Message};
 use ringback_core::time::Timestamp;
+use ringback_core::turn::world::PointKind;
 use ringback_store::{AwardView, EventView};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -99,6 +100,9 @@ pub(super) fn lines(
             .iter()
             .map(|message| of_message(local, &name, message, texts, &base, now)),
     );
+    for entry in &mut out {
+        entry.bubble = masked(&entry.bubble, known);
+    }
     out.sort_by_key(|entry| std::cmp::Reverse(entry.order));
     let oldest_event = (known.events.len() > most)
         .then(|| known.events.last().map(|event| event.id.raw()))
@@ -112,6 +116,22 @@ pub(super) fn lines(
         return (out, Some(floor + 1));
     }
     (out, None)
+}
+
+/// What was said, without the contact data in it: those are revealed one by one (X6).
+fn masked(text: &str, known: &Known) -> String {
+    let mut text = text.to_owned();
+    for (key, _) in known
+        .points
+        .iter()
+        .filter(|(key, _)| matches!(key.kind, PointKind::Phone | PointKind::Email))
+    {
+        let mask = format::mask(&key.value);
+        text = text
+            .replace(&key.value, &mask)
+            .replace(&format::phone(&key.value), &mask);
+    }
+    text
 }
 
 fn stamp(local: &Local, at: Timestamp, now: Timestamp) -> String {
