@@ -69,7 +69,7 @@ impl Doctor {
                         format!("the database is damaged: {}", faults.join("; ")),
                     ),
                     Err(error) => {
-                        note(false, format!("the database could not be checked: {error}"))
+                        note(false, format!("the database could not be checked: {error}"));
                     }
                 }
                 let tenants = writer.tenants()?;

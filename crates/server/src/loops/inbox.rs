@@ -187,13 +187,13 @@ impl Inbox {
                         .wake
                         .wait_timeout(queue, until - now)
                         .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                        .0;
                 }
                 None => {
                     queue = self
                         .wake
                         .wait(queue)
-                        .unwrap_or_else(PoisonError::into_inner)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }

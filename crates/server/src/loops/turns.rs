@@ -454,7 +454,7 @@ impl Turns {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "overdue attempts could not be read; tried again")
+                tracing::error!(%error, "overdue attempts could not be read; tried again");
             }
         }
         self.look_ahead();
