@@ -3,7 +3,7 @@ const base = document.body.dataset.base;
 const off = () => localStorage.getItem("ringback-keys") === "off";
 const typing = element => element.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
 const rows = () => [...document.querySelectorAll(".rows tbody tr, .ring-grid > li:not(.scale), .todo > li")].map(row => row.querySelector("a")).filter(Boolean);
-const to = { n: "", l: "/leads", c: "/conversations", m: "/messages", w: "/workflows", q: "/queue", r: "/reports" };
+const to = { n: "", l: "/leads", m: "/messages", w: "/workflows", q: "/queue" };
 const HELP = [["Ctrl K", "Find or do"], ["g then n, l, c, m, w, q, r", "Now, Leads, Conversations, Messages, Workflows, Queue, Reports"], ["j, k", "Next, previous"], ["Enter", "Open"], ["/", "Words of the filter"], ["x, X", "Select; select up to here"], ["t", "I take this one"], ["r", "Reply"], ["Esc", "Close"]];
 let after = 0;
 function help() {

@@ -12,14 +12,9 @@ use ringback_core::time::Timestamp;
 pub enum Page {
     Now,
     Leads,
-    Conversations,
-    Appointments,
-    Calls,
     Messages,
     Workflows,
     Templates,
-    Reports,
-    Compliance,
     Queue,
     Connections,
     Errors,
@@ -29,20 +24,11 @@ pub enum Page {
 
 const GROUPS: &[(&str, &[Page])] = &[
     ("", &[Page::Now]),
-    (
-        "People",
-        &[
-            Page::Leads,
-            Page::Conversations,
-            Page::Appointments,
-            Page::Calls,
-        ],
-    ),
+    ("People", &[Page::Leads]),
     (
         "Messages",
         &[Page::Messages, Page::Workflows, Page::Templates],
     ),
-    ("Proof", &[Page::Reports, Page::Compliance]),
     (
         "Server",
         &[
@@ -54,7 +40,7 @@ const GROUPS: &[(&str, &[Page])] = &[
         ],
     ),
 ];
-const TABS: &[Page] = &[Page::Now, Page::Leads, Page::Conversations, Page::Messages];
+const TABS: &[Page] = &[Page::Now, Page::Leads, Page::Messages];
 
 impl Page {
     /// The word in the menu.
@@ -62,14 +48,9 @@ impl Page {
         match self {
             Self::Now => "Now",
             Self::Leads => "Leads",
-            Self::Conversations => "Conversations",
-            Self::Appointments => "Appointments",
-            Self::Calls => "Calls",
             Self::Messages => "Messages",
             Self::Workflows => "Workflows",
             Self::Templates => "Templates",
-            Self::Reports => "Reports",
-            Self::Compliance => "Compliance",
             Self::Queue => "Queue",
             Self::Connections => "Connections",
             Self::Errors => "Errors",
@@ -83,14 +64,9 @@ impl Page {
         match self {
             Self::Now => "",
             Self::Leads => "/leads",
-            Self::Conversations => "/conversations",
-            Self::Appointments => "/appointments",
-            Self::Calls => "/calls",
             Self::Messages => "/messages",
             Self::Workflows => "/workflows",
             Self::Templates => "/templates",
-            Self::Reports => "/reports",
-            Self::Compliance => "/compliance",
             Self::Queue => "/queue",
             Self::Connections => "/connections",
             Self::Errors => "/errors",
@@ -248,11 +224,7 @@ impl Frame {
         let tabs = TABS
             .iter()
             .map(|one| Entry {
-                label: if *one == Page::Conversations {
-                    "Talk"
-                } else {
-                    one.label()
-                },
+                label: one.label(),
                 ..entry(*one)
             })
             .collect();
