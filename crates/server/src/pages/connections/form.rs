@@ -215,7 +215,13 @@ fn form(
 
 async fn blank(State(app): State<App>, session: Session, Query(which): Query<Which>) -> PageResult {
     session.admin()?;
-    let info = info(&which)?;
+    let Ok(info) = info(&which) else {
+        // Without a provider there is nothing to fill in yet: the list is where one is chosen.
+        return Ok(super::super::see_other(&format!(
+            "{}/connections",
+            session.base()
+        )));
+    };
     let frame = Frame::load(&app, &session, Page::Connections).await?;
     let action = format!("{}/connections/new", frame.base);
     let fields = fields(
