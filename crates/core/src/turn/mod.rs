@@ -8,6 +8,7 @@ mod capture;
 mod gate;
 mod hooks;
 mod intake;
+mod points;
 mod react;
 mod say;
 mod settle;

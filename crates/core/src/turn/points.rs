@@ -1,0 +1,247 @@
+//! Contact points: whose a number, an address or a browser is, and what it may be used for.
+
+use crate::ids::{LeadId, TenantId};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// What kind of contact point it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PointKind {
+    /// A phone number in E.164.
+    Phone = 0,
+    /// An email address, lower-cased.
+    Email = 1,
+    /// A browser that has not said who it is.
+    Anonymous = 2,
+    /// A person's id in another system.
+    User = 3,
+}
+
+impl PointKind {
+    /// Reads a stored number.
+    pub const fn from_code(code: i64) -> Option<Self> {
+        match code {
+            0 => Some(Self::Phone),
+            1 => Some(Self::Email),
+            2 => Some(Self::Anonymous),
+            3 => Some(Self::User),
+            _ => None,
+        }
+    }
+}
+
+/// Names a contact point.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointKey {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its kind.
+    pub kind: PointKind,
+    /// The number, address or id.
+    pub value: String,
+}
+
+/// Why a contact point may not be used (C5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// The person said stop: nothing but the answer to START or HELP.
+    OptedOut = 1,
+    /// The person unsubscribed from offers.
+    Unsubscribed = 2,
+    /// The person complained: no offers ever again.
+    Complained = 3,
+    /// The address does not exist or cannot take the channel.
+    Bounced = 4,
+    /// Recipient or carrier blocks us.
+    Blocked = 5,
+    /// Put on the list by a person or an import.
+    Listed = 6,
+}
+
+impl Suppression {
+    /// Reads a stored number; 0 is no suppression.
+    pub const fn from_code(code: i64) -> Option<Self> {
+        match code {
+            1 => Some(Self::OptedOut),
+            2 => Some(Self::Unsubscribed),
+            3 => Some(Self::Complained),
+            4 => Some(Self::Bounced),
+            5 => Some(Self::Blocked),
+            6 => Some(Self::Listed),
+            _ => None,
+        }
+    }
+
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OptedOut => "opted_out",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Complained => "complained",
+            Self::Bounced => "bounced",
+            Self::Blocked => "blocked",
+            Self::Listed => "listed",
+        }
+    }
+
+    /// True when only offers are held back.
+    pub const fn offers_only(self) -> bool {
+        matches!(self, Self::Unsubscribed | Self::Complained)
+    }
+}
+
+/// What one contact point may be used for, two bits for each channel and purpose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConsentBits(pub i64);
+
+/// One answer of the consent bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// Nothing is known.
+    Unasked = 0,
+    /// Granted in writing or the like.
+    Granted = 1,
+    /// Taken back.
+    Revoked = 2,
+    /// Given by the person in an enquiry: good for answering it (US-2).
+    Provided = 3,
+}
+
+/// What consent is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Offers.
+    Promotional = 0,
+    /// Answers and service.
+    Transactional = 1,
+    /// Calls by a machine.
+    AutomatedCall = 2,
+    /// Open and click tracking.
+    Tracking = 3,
+}
+
+impl Purpose {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Promotional => "promotional",
+            Self::Transactional => "transactional",
+            Self::AutomatedCall => "automated_call",
+            Self::Tracking => "tracking",
+        }
+    }
+}
+
+impl ConsentBits {
+    const fn shift(channel: i64, purpose: Purpose) -> u32 {
+        (channel as u32 % 7) * 8 + purpose as u32 * 2
+    }
+
+    /// What is known for channel (its stored number) and purpose.
+    pub const fn get(self, channel: i64, purpose: Purpose) -> Consent {
+        match self.0 >> Self::shift(channel, purpose) & 3 {
+            1 => Consent::Granted,
+            2 => Consent::Revoked,
+            3 => Consent::Provided,
+            _ => Consent::Unasked,
+        }
+    }
+
+    /// Writes what is known now.
+    pub fn set(&mut self, channel: i64, purpose: Purpose, consent: Consent) {
+        let shift = Self::shift(channel, purpose);
+        self.0 = self.0 & !(3 << shift) | (consent as i64) << shift;
+    }
+}
+
+/// The contacts of the last 24 hours: microseconds UTC with the lowest bit set for offers. Oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recent(pub SmallVec<[i64; 4]>);
+
+impl Recent {
+    /// Adds a contact and forgets what is older than a day. At most 32 are kept.
+    pub fn add(&mut self, at: Timestamp, offer: bool) {
+        let now = at.as_microsecond();
+        self.0.retain(|one| *one > now - DAY_US);
+        if self.0.len() == 32 {
+            self.0.remove(0);
+        }
+        self.0.push(now & !1 | i64::from(offer));
+    }
+
+    /// Contacts within the day before `now`: all, and offers alone, with the instant at which the oldest of each leaves the window.
+    pub fn within(&self, now: Timestamp) -> (Window, Window) {
+        let now = now.as_microsecond();
+        let (mut all, mut offers) = (Window::default(), Window::default());
+        for one in self.0.iter().filter(|one| **one > now - DAY_US) {
+            all.count(*one);
+            if one & 1 == 1 {
+                offers.count(*one);
+            }
+        }
+        (all, offers)
+    }
+}
+
+/// How many contacts fell into a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The count.
+    pub n: u32,
+    /// The oldest of them, microseconds UTC.
+    pub oldest: Option<i64>,
+}
+
+impl Window {
+    fn count(&mut self, at: i64) {
+        self.n += 1;
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+    }
+}
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// A contact point with all that a gate asks of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Whose it is.
+    pub lead: Option<LeadId>,
+    /// When it was first given.
+    pub added_at: Timestamp,
+    /// Why it may not be used.
+    pub suppressed: Option<Suppression>,
+    /// Since when.
+    pub suppressed_at: Option<Timestamp>,
+    /// How we know: a sentence.
+    pub suppressed_how: Option<String>,
+    /// What it may be used for.
+    pub consent: ConsentBits,
+    /// What it had lately.
+    pub recent: Recent,
+    /// Not in the store yet.
+    pub new: bool,
+    /// To be written.
+    pub dirty: bool,
+}
+
+impl Point {
+    /// A contact point seen for the first time.
+    pub fn new(lead: Option<LeadId>, now: Timestamp) -> Self {
+        Self {
+            lead,
+            added_at: now,
+            suppressed: None,
+            suppressed_at: None,
+            suppressed_how: None,
+            consent: ConsentBits::default(),
+            recent: Recent::default(),
+            new: true,
+            dirty: true,
+        }
+    }
+}

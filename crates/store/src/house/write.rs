@@ -1,0 +1,303 @@
+//! Changes to the house.
+
+use super::*;
+use crate::rows::json;
+use crate::sql::house;
+use crate::writer::fingerprint;
+use crate::{StoreError, Writer};
+use ringback_core::ids::{ConnectionId, KeyId, TenantId, UserId};
+use ringback_core::time::{Timestamp, micros};
+use ringback_core::turn::StaffMember;
+use rusqlite::{OptionalExtension, params};
+
+/// Changes to the house; inside or outside of a turn's transaction.
+impl Writer {
+    /// A business moves in.
+    pub fn insert_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
+        let values = params![
+            row.id.raw(),
+            row.slug,
+            row.name,
+            row.secret,
+            row.requests_per_minute,
+            row.sandbox,
+            json(&row.kill),
+            micros(row.created_at)
+        ];
+        self.run(&house::INSERT_TENANT, values).map(|_| ())
+    }
+
+    /// Its switches change.
+    pub fn update_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
+        self.run(
+            &house::UPDATE_TENANT,
+            params![
+                row.id.raw(),
+                row.name,
+                row.requests_per_minute,
+                row.sandbox,
+                json(&row.kill)
+            ],
+        )
+        .map(|_| ())
+    }
+
+    /// A new version of a file; answers its number.
+    pub fn put_document(
+        &self,
+        tenant: TenantId,
+        path: &str,
+        text: Option<&str>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let at = StoreError::at(house::INSERT_DOCUMENT.name);
+        self.get(&house::INSERT_DOCUMENT)?
+            .query_row(
+                params![tenant.raw(), path, text, micros(now), actor],
+                |row| row.get(0),
+            )
+            .map_err(at)
+    }
+
+    /// A staff member is added or changed.
+    pub fn put_staff(&self, tenant: TenantId, staff: &StaffMember) -> Result<(), StoreError> {
+        let values = params![
+            tenant.raw(),
+            staff.name,
+            staff.phone,
+            staff.email,
+            json(&staff.roles),
+            json(&staff.lists),
+            staff.on_call
+        ];
+        self.run(&house::PUT_STAFF, values).map(|_| ())
+    }
+
+    /// A staff member leaves. Answers false when there was none.
+    pub fn delete_staff(&self, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
+        Ok(self.run(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
+    }
+
+    /// A new account.
+    pub fn insert_connection(
+        &self,
+        tenant: TenantId,
+        row: &ConnectionRow,
+    ) -> Result<(), StoreError> {
+        let values = params![
+            row.id.raw(),
+            tenant.raw(),
+            row.channel.code(),
+            row.provider,
+            row.name,
+            row.settings,
+            row.path_secret,
+            row.position,
+            row.enabled,
+            micros(row.created_at)
+        ];
+        self.run(&house::INSERT_CONNECTION, values).map(|_| ())
+    }
+
+    /// An account changes.
+    pub fn update_connection(
+        &self,
+        tenant: TenantId,
+        row: &ConnectionRow,
+    ) -> Result<(), StoreError> {
+        self.run(
+            &house::UPDATE_CONNECTION,
+            params![
+                tenant.raw(),
+                row.id.raw(),
+                row.settings,
+                row.position,
+                row.enabled,
+                row.trouble
+            ],
+        )
+        .map(|_| ())
+    }
+
+    /// An account goes. Answers false when there was none.
+    pub fn delete_connection(
+        &self,
+        tenant: TenantId,
+        id: ConnectionId,
+    ) -> Result<bool, StoreError> {
+        Ok(self.run(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
+    }
+
+    /// A new key.
+    pub fn insert_key(&self, row: &KeyRow) -> Result<(), StoreError> {
+        let values = params![
+            row.id.raw(),
+            row.tenant.raw(),
+            row.kind.as_str(),
+            row.name,
+            row.shown,
+            row.hash,
+            json(&row.scopes),
+            row.expires_at.map(micros),
+            micros(row.created_at)
+        ];
+        self.run(&house::INSERT_KEY, values).map(|_| ())
+    }
+
+    /// A key opens nothing any more. Answers false when it did not.
+    pub fn revoke_key(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.run(
+            &house::REVOKE_KEY,
+            params![tenant.raw(), id.raw(), micros(now)],
+        )? > 0)
+    }
+
+    /// When keys were last used.
+    pub fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        for (id, at) in used {
+            self.run(&house::KEY_USED, params![id.raw(), micros(*at)])?;
+        }
+        Ok(())
+    }
+
+    /// A person may sign in.
+    pub fn insert_user(&self, row: &UserRow) -> Result<(), StoreError> {
+        let values = params![
+            row.id.raw(),
+            row.tenant.raw(),
+            row.email,
+            row.name,
+            row.role,
+            row.password,
+            micros(row.created_at)
+        ];
+        self.run(&house::INSERT_USER, values).map(|_| ())
+    }
+
+    /// Name, role, password, on or off.
+    pub fn update_user(&self, row: &UserRow) -> Result<(), StoreError> {
+        self.run(
+            &house::UPDATE_USER,
+            params![
+                row.tenant.raw(),
+                row.id.raw(),
+                row.name,
+                row.role,
+                row.password,
+                row.disabled_at.map(micros)
+            ],
+        )
+        .map(|_| ())
+    }
+
+    /// A link to sign in with.
+    pub fn insert_link(
+        &self,
+        hash: &[u8],
+        user: UserId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(
+            &house::INSERT_LINK,
+            params![hash, user.raw(), micros(expires_at)],
+        )
+        .map(|_| ())
+    }
+
+    /// Opens a link once. Answers whose it was.
+    pub fn use_link(&self, hash: &[u8], now: Timestamp) -> Result<Option<UserId>, StoreError> {
+        let at = StoreError::at(house::USE_LINK.name);
+        let user = self
+            .get(&house::USE_LINK)?
+            .query_row(params![hash, micros(now)], |row| row.get(0))
+            .optional()
+            .map_err(at)?;
+        Ok(user.map(UserId::from_raw))
+    }
+
+    /// A browser is signed in.
+    pub fn insert_browser(
+        &self,
+        hash: &[u8],
+        user: UserId,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(
+            &house::INSERT_BROWSER,
+            params![hash, user.raw(), micros(now), micros(expires_at)],
+        )
+        .map(|_| ())
+    }
+
+    /// It was used.
+    pub fn browser_seen(&self, hash: &[u8], now: Timestamp) -> Result<(), StoreError> {
+        self.run(&house::BROWSER_SEEN, params![hash, micros(now)])
+            .map(|_| ())
+    }
+
+    /// It is signed out.
+    pub fn delete_browser(&self, hash: &[u8]) -> Result<(), StoreError> {
+        self.run(&house::DELETE_BROWSER, [hash]).map(|_| ())
+    }
+
+    /// A person is signed out everywhere.
+    pub fn delete_browsers(&self, user: UserId) -> Result<(), StoreError> {
+        self.run(&house::DELETE_BROWSERS, [user.raw()]).map(|_| ())
+    }
+
+    /// Counts an error of this tenant.
+    pub fn count_error(
+        &self,
+        tenant: TenantId,
+        severity: &str,
+        message: &str,
+        context: &serde_json::Value,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(
+            &house::COUNT_ERROR,
+            params![
+                tenant.raw(),
+                fingerprint(message),
+                severity,
+                message,
+                json(context),
+                micros(now)
+            ],
+        )
+        .map(|_| ())
+    }
+
+    /// Writes down an administrative action.
+    pub fn write_audit(
+        &self,
+        tenant: TenantId,
+        actor: &str,
+        address: Option<&str>,
+        action: &str,
+        details: &serde_json::Value,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = self.last_audit_id()?.max(micros(now)) + 1;
+        self.run(
+            &house::INSERT_AUDIT,
+            params![
+                id,
+                tenant.raw(),
+                micros(now),
+                actor,
+                address,
+                action,
+                json(details)
+            ],
+        )
+        .map(|_| ())
+    }
+}

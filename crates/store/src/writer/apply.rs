@@ -1,0 +1,633 @@
+//! What a turn changed, written table by table.
+
+use super::{DAY, Writer, fingerprint};
+use crate::StoreError;
+use crate::rows::{self, json, recent_blob, state_of};
+use crate::sql::{house, leads, messages, scoring, workflows};
+use ringback_core::ids::LeadId;
+use ringback_core::messages::{Message, Status};
+use ringback_core::time::{Timestamp, micros};
+use ringback_core::turn::world::{
+    Cancel, ConsentRow, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState,
+    World,
+};
+use rusqlite::params;
+use std::collections::HashSet;
+
+impl Writer {
+    /// Writes what a turn changed. Call between [`Writer::begin`] and [`Writer::commit`].
+    pub fn apply(&mut self, world: &mut World, now: Timestamp) -> Result<(), StoreError> {
+        for (from, into) in std::mem::take(&mut world.out.merges) {
+            self.merge(world, from, into)?;
+        }
+        self.write_leads(world)?;
+        self.write_points(world)?;
+        for event in &world.out.events {
+            self.write_event(event)?;
+        }
+        for (tenant, lead, key, event) in &world.out.event_keys {
+            self.run(
+                &leads::INSERT_EVENT_KEY,
+                params![tenant.raw(), lead.raw(), key, event.raw()],
+            )?;
+        }
+        for row in &world.out.ledger {
+            self.write_award(row)?;
+        }
+        for message in &world.out.messages {
+            self.write_message(message)?;
+        }
+        let late = self.write_changes(&world.out.changes)?;
+        for attempt in &world.out.attempts {
+            let late = attempt.late || late.contains(&attempt.id.raw());
+            let why = attempt.why.as_ref().map(json);
+            self.run(
+                &messages::INSERT_ATTEMPT,
+                params![
+                    attempt.id.raw(),
+                    attempt.tenant.raw(),
+                    attempt.message.raw(),
+                    attempt.number,
+                    attempt.connection.map(|id| id.raw()),
+                    micros(attempt.started_at),
+                    micros(attempt.finished_at),
+                    attempt.outcome,
+                    attempt.reference,
+                    why,
+                    late
+                ],
+            )?;
+        }
+        for consent in &world.out.consents {
+            self.write_consent(consent)?;
+        }
+        let day = micros(now) / DAY;
+        for (tenant, key) in &world.out.seen {
+            self.run(&messages::INSERT_SEEN, params![tenant.raw(), day, key])?;
+        }
+        for cancel in &world.out.cancels {
+            self.cancel_waiting(cancel, now)?;
+        }
+        for (key, (n, dirty)) in &world.counters {
+            if *dirty {
+                self.run(
+                    &messages::SET_COUNTER,
+                    params![key.0.raw(), key.1, key.2, n],
+                )?;
+            }
+        }
+        self.write_rest(world, now)?;
+        self.numbers.extend(
+            world
+                .numbers
+                .iter()
+                .map(|(tenant, number)| (*tenant, *number)),
+        );
+        Ok(())
+    }
+
+    pub(super) fn write_rest(&self, world: &World, now: Timestamp) -> Result<(), StoreError> {
+        for row in &world.out.set_aside {
+            let fingerprint = fingerprint(&row.error);
+            self.run(
+                &house::INSERT_SET_ASIDE,
+                params![
+                    row.id.raw(),
+                    row.tenant.raw(),
+                    row.lead.map(|lead| lead.raw()),
+                    fingerprint,
+                    row.error,
+                    row.raw,
+                    micros(row.at)
+                ],
+            )?;
+            let context = json(
+                &serde_json::json!({"component": "turn", "set_aside": row.id, "lead": row.lead}),
+            );
+            self.run(
+                &house::COUNT_ERROR,
+                params![
+                    row.tenant.raw(),
+                    fingerprint,
+                    "error",
+                    row.error,
+                    context,
+                    micros(row.at)
+                ],
+            )?;
+        }
+        for (tenant, lead) in &world.out.deleted {
+            self.run(
+                &leads::DELETE,
+                params![tenant.raw(), lead.raw(), micros(now)],
+            )?;
+            self.run(&leads::FORGET_POINTS, params![tenant.raw(), lead.raw()])?;
+            self.run(&leads::DETACH_POINTS, params![tenant.raw(), lead.raw()])?;
+            self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
+        }
+        for (n, row) in world.out.audit.iter().enumerate() {
+            // Audit rows are rare; their ids follow the instant and their place in the turn.
+            let id = self.last_audit_id()?.max(micros(row.at)) + 1 + n as i64;
+            self.run(
+                &house::INSERT_AUDIT,
+                params![
+                    id,
+                    row.tenant.raw(),
+                    micros(row.at),
+                    row.actor,
+                    row.address,
+                    row.action,
+                    json(&row.details)
+                ],
+            )?;
+        }
+        for (connection, trouble) in &world.out.trouble {
+            self.run(
+                &house::CONNECTION_TROUBLE,
+                params![connection.raw(), trouble],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn last_audit_id(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row("SELECT coalesce(max(id), 0) FROM audit", [], |row| {
+                row.get(0)
+            })
+            .map_err(StoreError::at("audit id"))
+    }
+
+    pub(super) fn merge(
+        &self,
+        world: &World,
+        from: LeadId,
+        into: LeadId,
+    ) -> Result<(), StoreError> {
+        let Some(tenant) = world.leads.get(&from).map(|state| state.lead.tenant) else {
+            return Ok(());
+        };
+        if world.leads.get(&from).is_some_and(|state| state.new) {
+            return Ok(()); // nothing of it is in the store yet
+        }
+        for statement in [
+            &leads::MERGE_EVENTS,
+            &leads::MERGE_EVENT_KEYS,
+            &leads::MERGE_SESSIONS,
+            &leads::MERGE_LEDGER,
+            &leads::MERGE_RUNS,
+            &leads::MERGE_MESSAGES,
+            &leads::MERGE_CONSENTS,
+            &leads::MERGED_LEADS,
+        ] {
+            self.run(statement, params![tenant.raw(), from.raw(), into.raw()])?;
+        }
+        self.run(&leads::MERGE_STATES, params![tenant.raw(), from.raw()])?;
+        Ok(())
+    }
+
+    pub(super) fn write_leads(&self, world: &World) -> Result<(), StoreError> {
+        let mut order: Vec<&LeadState> = world
+            .leads
+            .values()
+            .filter(|state| state.new || state.dirty)
+            .collect();
+        order.sort_unstable_by_key(|state| state.lead.id);
+        for state in order {
+            self.write_lead(state)?;
+            let lead = &state.lead;
+            if let Some(session) = state.session.as_ref().filter(|session| session.dirty) {
+                let data = json(&session.data);
+                if session.new {
+                    let values = params![
+                        session.id.raw(),
+                        lead.tenant.raw(),
+                        lead.id.raw(),
+                        session.number,
+                        micros(session.started_at),
+                        micros(session.last_at),
+                        data
+                    ];
+                    self.run(&leads::INSERT_SESSION, values)?;
+                } else {
+                    self.run(
+                        &leads::UPDATE_SESSION,
+                        params![
+                            session.id.raw(),
+                            lead.tenant.raw(),
+                            micros(session.last_at),
+                            data
+                        ],
+                    )?;
+                }
+            }
+            for row in state.scores.iter().filter(|row| row.dirty) {
+                let statement = if row.new {
+                    &scoring::INSERT_STATE
+                } else {
+                    &scoring::UPDATE_STATE
+                };
+                let session = row.session.map_or(0, |session| session.raw());
+                if row.new {
+                    self.run(
+                        statement,
+                        params![
+                            lead.tenant.raw(),
+                            lead.id.raw(),
+                            row.model,
+                            session,
+                            row.state.points,
+                            row.state.tier,
+                            json(&row.state)
+                        ],
+                    )?;
+                } else {
+                    self.run(
+                        statement,
+                        params![
+                            lead.tenant.raw(),
+                            lead.id.raw(),
+                            row.model,
+                            session,
+                            row.state.points,
+                            row.state.tier,
+                            json(&row.state)
+                        ],
+                    )?;
+                }
+            }
+            for run in state.runs.iter().filter(|run| run.dirty) {
+                self.write_run(run)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_lead(&self, state: &LeadState) -> Result<(), StoreError> {
+        let lead = &state.lead;
+        if state.new {
+            let values = params![
+                lead.id.raw(),
+                lead.tenant.raw(),
+                lead.number,
+                lead.first_name,
+                lead.last_name,
+                lead.phone,
+                lead.email,
+                lead.source,
+                lead.city,
+                lead.state,
+                lead.zip,
+                lead.country,
+                lead.time_zone,
+                json(&lead.attributes),
+                json(&lead.tags),
+                json(&lead.products),
+                lead.product(),
+                lead.stage(),
+                lead.points,
+                lead.tier,
+                lead.anonymous,
+                lead.test,
+                micros(lead.created_at),
+                micros(lead.updated_at),
+                micros(lead.last_event_at),
+                lead.ringing_since.map(micros),
+                lead.answered_at.map(micros),
+                lead.answered_by,
+                lead.merged_into.map(|id| id.raw())
+            ];
+            self.run(&leads::INSERT, values)?;
+        } else {
+            let values = params![
+                lead.id.raw(),
+                lead.tenant.raw(),
+                lead.first_name,
+                lead.last_name,
+                lead.phone,
+                lead.email,
+                lead.source,
+                lead.city,
+                lead.state,
+                lead.zip,
+                lead.country,
+                lead.time_zone,
+                json(&lead.attributes),
+                json(&lead.tags),
+                json(&lead.products),
+                lead.product(),
+                lead.stage(),
+                lead.points,
+                lead.tier,
+                lead.anonymous,
+                lead.test,
+                micros(lead.created_at),
+                micros(lead.updated_at),
+                micros(lead.last_event_at),
+                lead.ringing_since.map(micros),
+                lead.answered_at.map(micros),
+                lead.answered_by,
+                lead.merged_into.map(|id| id.raw())
+            ];
+            self.run(&leads::UPDATE, values)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_run(&self, run: &Run) -> Result<(), StoreError> {
+        let (step, waits_for, wake_at, ended_at) = (
+            &run.step,
+            &run.waits_for,
+            run.wake_at.map(micros),
+            run.ended_at.map(micros),
+        );
+        if run.new {
+            // A run that ended within its turn carries nothing on: its messages and events tell what it did.
+            let data = if run.state == RunState::Open {
+                json(&run.data)
+            } else {
+                "null".to_owned()
+            };
+            let values = params![
+                run.id.raw(),
+                run.tenant.raw(),
+                run.lead.raw(),
+                run.workflow,
+                run.version,
+                run.event.raw(),
+                run.session.map(|session| session.raw()),
+                run.state as i64,
+                step,
+                waits_for,
+                wake_at,
+                data,
+                micros(run.created_at),
+                ended_at
+            ];
+            self.run(&workflows::INSERT_RUN, values)?;
+        } else {
+            let data = json(&run.data);
+            self.run(
+                &workflows::UPDATE_RUN,
+                params![
+                    run.id.raw(),
+                    run.tenant.raw(),
+                    run.lead.raw(),
+                    run.state as i64,
+                    step,
+                    waits_for,
+                    wake_at,
+                    data,
+                    ended_at
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_points(&self, world: &World) -> Result<(), StoreError> {
+        let mut order: Vec<_> = world
+            .points
+            .iter()
+            .filter_map(|(key, point)| Some((key, point.as_ref().filter(|point| point.dirty)?)))
+            .collect();
+        order.sort_unstable_by_key(|(key, _)| *key);
+        for (key, point) in order {
+            let (lead, suppressed) = (
+                point.lead.map(|lead| lead.raw()),
+                point.suppressed.map_or(0, |reason| reason as i64),
+            );
+            let (suppressed_at, recent) =
+                (point.suppressed_at.map(micros), recent_blob(&point.recent));
+            if point.new {
+                let values = params![
+                    key.tenant.raw(),
+                    key.kind as i64,
+                    key.value,
+                    lead,
+                    micros(point.added_at),
+                    suppressed,
+                    suppressed_at,
+                    point.suppressed_how,
+                    point.consent.0,
+                    recent
+                ];
+                self.run(&leads::INSERT_POINT, values)?;
+            } else {
+                let values = params![
+                    key.tenant.raw(),
+                    key.kind as i64,
+                    key.value,
+                    lead,
+                    suppressed,
+                    suppressed_at,
+                    point.suppressed_how,
+                    point.consent.0,
+                    recent
+                ];
+                self.run(&leads::UPDATE_POINT, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_event(&self, event: &EventRow) -> Result<(), StoreError> {
+        let values = params![
+            event.id.raw(),
+            event.tenant.raw(),
+            event.lead.raw(),
+            event.kind,
+            micros(event.at),
+            micros(event.received_at),
+            event.source,
+            event.actor,
+            event.session.map(|session| session.raw()),
+            json(&event.properties)
+        ];
+        self.run(&leads::INSERT_EVENT, values).map(|_| ())
+    }
+
+    pub(super) fn write_award(&self, row: &LedgerRow) -> Result<(), StoreError> {
+        let values = params![
+            row.tenant.raw(),
+            row.lead.raw(),
+            row.model,
+            row.session.map_or(0, |session| session.raw()),
+            row.event.raw(),
+            row.rule,
+            row.version,
+            row.points,
+            micros(row.at),
+            json(&row.why)
+        ];
+        self.run(&scoring::INSERT_LEDGER, values).map(|_| ())
+    }
+
+    pub(super) fn write_message(&self, message: &Message) -> Result<(), StoreError> {
+        let plan = if message.plan == ringback_core::messages::Plan::default() {
+            None
+        } else {
+            Some(json(&message.plan))
+        };
+        let (template, version) = message
+            .template
+            .as_ref()
+            .map_or((None, None), |(name, version)| (Some(name), Some(*version)));
+        let values = params![
+            message.id.raw(),
+            message.tenant.raw(),
+            message.lead.map(|lead| lead.raw()),
+            message.staff,
+            message.run.map(|run| run.raw()),
+            message.step,
+            message.notification.raw(),
+            message.event.map(|event| event.raw()),
+            message.channel.code(),
+            message.connection.map(|connection| connection.raw()),
+            message.recipient,
+            message.category.code(),
+            message.priority.code(),
+            message.status.code(),
+            state_of(message.status),
+            micros(message.due_at),
+            micros(message.created_at),
+            message.expires_at.map(micros),
+            template,
+            version,
+            message.locale,
+            message.body,
+            message.data,
+            plan,
+            message.verdict,
+            message.epoch,
+            message.attempt.map(|attempt| attempt.raw()),
+            message.deadline.map(micros),
+            message.hash.as_ref().map(<[u8; 16]>::as_slice),
+            message.attempts,
+            message.sandbox,
+            message.repeated,
+            message.settled_at.map(micros),
+            message.why.as_ref().map(json)
+        ];
+        self.run(&messages::INSERT, values).map(|_| ())
+    }
+
+    /// Answers the attempts whose message had moved on already.
+    pub(super) fn write_changes(
+        &self,
+        changes: &[MessageChange],
+    ) -> Result<HashSet<i64>, StoreError> {
+        let mut late = HashSet::new();
+        for change in changes {
+            let message = &change.message;
+            match change.expects {
+                Expects::InFlight(epoch) => {
+                    let (micros_of_cost, currency) =
+                        message.cost.as_ref().map_or((None, None), |cost| {
+                            (Some(cost.micros), Some(&cost.currency))
+                        });
+                    let accepted_at = message.accepted_at.map(micros);
+                    let values = params![
+                        message.id.raw(),
+                        epoch,
+                        message.status.code(),
+                        message.reference,
+                        accepted_at,
+                        message.settled_at.map(micros),
+                        micros_of_cost,
+                        currency
+                    ];
+                    if self.run(&messages::ACCEPT, values)? == 0 {
+                        late.extend(message.attempt.map(|attempt| attempt.raw()));
+                        self.run(
+                            &messages::LATE_REFERENCE,
+                            params![message.id.raw(), message.reference, accepted_at],
+                        )?;
+                    }
+                }
+                Expects::Read => self.change(message)?,
+            }
+        }
+        Ok(late)
+    }
+
+    pub(super) fn change(&self, message: &Message) -> Result<(), StoreError> {
+        let (micros_of_cost, currency) = message.cost.as_ref().map_or((None, None), |cost| {
+            (Some(cost.micros), Some(&cost.currency))
+        });
+        let plan = if message.plan == ringback_core::messages::Plan::default() {
+            None
+        } else {
+            Some(json(&message.plan))
+        };
+        let values = params![
+            message.id.raw(),
+            message.tenant.raw(),
+            message.connection.map(|connection| connection.raw()),
+            message.status.code(),
+            state_of(message.status),
+            micros(message.due_at),
+            message.data,
+            plan,
+            message.verdict,
+            message.epoch,
+            message.attempt.map(|attempt| attempt.raw()),
+            message
+                .deadline
+                .filter(|_| message.status == Status::Sending)
+                .map(micros),
+            message.hash.as_ref().map(<[u8; 16]>::as_slice),
+            message.attempts,
+            message.sandbox,
+            message.repeated,
+            message.reference,
+            message.accepted_at.map(micros),
+            message.settled_at.map(micros),
+            rows::facts_json(&message.facts),
+            message.why.as_ref().map(json),
+            micros_of_cost,
+            currency,
+            message.expires_at.map(micros)
+        ];
+        self.run(&messages::CHANGE, values).map(|_| ())
+    }
+
+    pub(super) fn write_consent(&self, row: &ConsentRow) -> Result<(), StoreError> {
+        let values = params![
+            row.id.raw(),
+            row.key.tenant.raw(),
+            row.lead.map(|lead| lead.raw()),
+            row.key.kind as i64,
+            row.key.value,
+            row.channel.as_str(),
+            row.purpose.as_str(),
+            row.granted,
+            row.basis,
+            row.wording,
+            row.method,
+            row.page,
+            row.ip,
+            row.actor,
+            micros(row.at)
+        ];
+        self.run(&messages::INSERT_CONSENT, values).map(|_| ())
+    }
+
+    /// What waits for a recipient ends, in the commit of what ended it (C3).
+    pub(super) fn cancel_waiting(&self, cancel: &Cancel, now: Timestamp) -> Result<(), StoreError> {
+        let waiting = self.messages(
+            &messages::WAITING_FOR,
+            params![cancel.tenant.raw(), cancel.recipient],
+        )?;
+        for mut message in waiting {
+            if cancel.except == Some(message.id) || !cancel.categories.contains(&message.category) {
+                continue;
+            }
+            message.status = cancel.status;
+            message.settled_at = Some(now);
+            message.why = Some(cancel.why.clone());
+            self.change(&message)?;
+        }
+        Ok(())
+    }
+}
