@@ -59,7 +59,7 @@ fn message(status: Status, why: Option<(&str, &str)>) -> Message {
         template: Some(("feedback".into(), 5)),
         locale: None,
         body: None,
-        data: "{}".into(),
+        data: "{}".to_owned().into(),
         plan: Plan::default(),
         verdict: "{}".into(),
         epoch: 1,
