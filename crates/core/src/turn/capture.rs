@@ -81,6 +81,7 @@ impl Turn<'_> {
             form: capture.form.as_deref(),
             properties: &properties,
             public: false,
+            late: false,
         };
         self.guarded(
             tenant,
