@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+mod faults;
 mod forms;
 mod hooks;
 mod house;
 mod lead_pages;
 mod message_pages;
+mod scoring;
 mod tracking;
 mod unsubscribe;

@@ -175,6 +175,7 @@ impl Writer {
             &leads::MERGE_EVENT_KEYS,
             &leads::MERGE_SESSIONS,
             &leads::MERGE_LEDGER,
+            &leads::MERGE_STATES,
             &leads::MERGE_RUNS,
             &leads::MERGE_MESSAGES,
             &leads::MERGE_CONSENTS,
@@ -182,7 +183,7 @@ impl Writer {
         ] {
             self.run(statement, params![tenant.raw(), from.raw(), into.raw()])?;
         }
-        self.run(&leads::MERGE_STATES, params![tenant.raw(), from.raw()])?;
+        self.run(&leads::DROP_STATES, params![tenant.raw(), from.raw()])?;
         Ok(())
     }
 

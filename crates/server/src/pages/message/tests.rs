@@ -124,7 +124,7 @@ fn every_status_is_told_in_a_sentence() {
             Status::Queued,
             Some(("http_503", "Twilio has trouble of its own.")),
             "",
-            "Tried again at 8:07 am: Twilio has trouble of its own",
+            "Waits to be tried again at 8:07 am: Twilio has trouble of its own",
         ),
         (
             Status::Deferred,
