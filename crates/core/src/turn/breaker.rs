@@ -132,6 +132,7 @@ fn ours(code: &str) -> bool {
             | "wrong_kind"
             | "request"
             | "lease"
+            | "frozen"
     )
 }
 

@@ -152,11 +152,7 @@ impl Turn<'_> {
             .plan
             .doubt
             .as_ref()
-            .and_then(|doubt| {
-                let after = self.looks.after.get(doubt.looks as usize)?;
-                Some(from_micros(doubt.since) + super::say::signed(*after))
-            })
-            .map(|at| at.max(self.now));
+            .and_then(|doubt| self.next_look(doubt));
         let Some(at) = next else {
             self.by_category(tenant, message, why);
             return;
@@ -166,6 +162,20 @@ impl Turn<'_> {
         message.deadline = Some(at);
         message.why = Some(why.clone());
         self.change(message);
+    }
+
+    /// When a message is looked up next; `None` after the last time. Looks that a standstill of the server held up come one after the
+    /// other and not all at once, and what was not there once is looked for a second time in any case.
+    fn next_look(&self, doubt: &Doubt) -> Option<Timestamp> {
+        let signed = super::say::signed;
+        if let Some(after) = self.looks.after.get(doubt.looks as usize) {
+            let at = from_micros(doubt.since) + signed(*after);
+            return Some(at.max(self.now + signed(self.looks.after[0])));
+        }
+        doubt
+            .absent_at
+            .map(|first| from_micros(first) + signed(self.looks.apart))
+            .filter(|at| *at > self.now)
     }
 
     /// A look into the provider's log ended.

@@ -53,6 +53,18 @@ const LOOK_LIMIT: Duration = Duration::from_secs(60);
 /// Nothing is written so long before the lease of a message ends, when somebody else may take it over (reliability 3.1).
 const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(20);
 
+/// No call takes so long, unless the server itself stood still.
+const FROZEN: Duration = Duration::from_secs(30);
+
+/// A call that a standstill of the server ended says nothing against the provider.
+fn frozen(outcome: &mut Outcome) {
+    if let Outcome::Retryable { why, .. } | Outcome::Unknown { why } = outcome {
+        why.code = "frozen".into();
+        why.detail
+            .push_str(" The server itself stood still meanwhile.");
+    }
+}
+
 impl Sender {
     pub(crate) fn new(
         registry: Arc<Registry>,
@@ -83,7 +95,12 @@ impl Sender {
         let ends = self.0.registry.http().boot().now() + LEASE - BEFORE_LEASE_ENDS;
         self.0.runtime.spawn(async move {
             let started_at = sender.0.clock.now();
-            let outcome = sender.attempt(&message, ends).await;
+            let boot = sender.0.registry.http().boot();
+            let began = boot.now();
+            let mut outcome = sender.attempt(&message, ends).await;
+            if boot.now().saturating_sub(began) > FROZEN {
+                frozen(&mut outcome);
+            }
             let finished_at = sender.0.clock.now();
             let taken = finished_at.duration_since(started_at).as_secs_f64();
             histogram!("ringback_provider_seconds", "channel" => message.channel.as_str()).record(taken);

@@ -481,8 +481,8 @@ impl Turns {
         match self.writer.overdue(now, 500) {
             Ok(overdue) => {
                 let why = Reason::new(
-                    "deadline",
-                    "The provider did not answer before the deadline.",
+                    "lease",
+                    "The server heard no end of the call before its lease ended.",
                 );
                 for message in overdue {
                     let lane = &mut self.in_flight[message.channel.code() as usize];
