@@ -61,9 +61,11 @@ isolation: build ## every route with another tenant's key
 
 # A server that answers before it commits: the campaign that finds nothing in the real one must find this.
 seeded: ## show that the crash campaign can fail
-	$(CARGO) build --locked --package ringback --features seeded-bugs
+	$(CARGO) build --locked --workspace --features ringback/seeded-bugs
 	cp target/debug/ringback target/debug/ringback-seeded
-	$(CARGO) build --locked --package ringback --package ringback-bench
+	$(CARGO) build --locked --workspace
+	grep -q RINGBACK_TEST_ANSWER_BEFORE_COMMIT target/debug/ringback-seeded
+	! grep -q RINGBACK_TEST_ANSWER_BEFORE_COMMIT target/debug/ringback
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 
 campaigns: crash hostile isolation seeded ## the four above

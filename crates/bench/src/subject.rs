@@ -255,12 +255,15 @@ impl Drop for Subject {
     }
 }
 
-/// Loopback may be called, since the sink is there, and no limit of requests stands between load and server.
+/// Loopback may be called, since the sink is there, no limit of requests stands between load and server, and messages whose end is unknown
+/// are looked up in seconds instead of minutes, so that a campaign comes to rest.
 const CONFIG: &str = r#"[egress]
 allow = ["127.0.0.0/8", "::1/128"]
 
 [limits]
 public_per_minute = 10000000
+look_up_seconds = [1, 2, 4, 6, 8]
+absent_after_seconds = 2
 "#;
 
 /// A folder under the system's temporary folder that is removed at the end, unless it is to be kept.

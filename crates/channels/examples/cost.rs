@@ -60,6 +60,7 @@ fn message(number: usize, to: &str, content: Content) -> Outgoing {
         report_url: Some("https://leads.example.test/hooks/con_1/secret".to_owned()),
         at: "2026-01-01T00:00:00Z".parse().unwrap(),
         remaining: Some(Duration::from_secs(900)),
+        ends: None,
     }
 }
 

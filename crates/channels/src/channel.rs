@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use ringback_core::{
-    messages::{ChannelKind, HookEvent, Outcome, Outgoing, Reason},
+    messages::{ChannelKind, Finding, HookEvent, Outcome, Outgoing, Reason},
     time::Timestamp,
 };
 use std::time::Duration;
+
+pub use ringback_core::messages::Repeat;
 
 /// A tenant's way to reach people through one provider. It translates: consent, hours, limits and retries were settled before.
 #[async_trait]
@@ -17,6 +19,13 @@ pub trait Channel: Send + Sync {
 
     /// Makes exactly one attempt. Never retries, never sleeps, always ends (10 s for texts, 15 s else).
     async fn send(&self, message: &Outgoing) -> Outcome;
+
+    /// Looks into the provider's own log for what became of a call that began at `since` and whose end is unknown. Changes nothing.
+    async fn look_up(&self, _message: &Outgoing, _since: Timestamp) -> Finding {
+        Finding::Unclear {
+            why: Reason::new("no_log", "This provider has no log that can be asked."),
+        }
+    }
 
     /// Fetches what [`read`](Self::read) needs to prove this webhook and does not have yet. Most need nothing.
     async fn prepare(&self, _hook: &RawHook) -> Result<(), HookError> {
@@ -64,19 +73,6 @@ pub struct Rate {
     pub count: u32,
     /// In this time.
     pub per: Duration,
-}
-
-/// How to go on when it is unknown whether a message went out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// The provider drops twins by our key: simply make the same attempt again.
-    ByKey,
-    /// The provider's own log can be asked.
-    ByLog,
-    /// Only a report or an answer of the person tells.
-    ByReport,
-    /// Nothing tells.
-    Blind,
 }
 
 /// Which news a connection sends back once its webhook is set up.

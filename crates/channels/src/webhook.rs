@@ -95,7 +95,13 @@ impl Webhook {
         })
     }
 
-    async fn post(&self, id: &str, at: Timestamp, body: Bytes) -> Result<Answer, Broke> {
+    async fn post(
+        &self,
+        id: &str,
+        at: Timestamp,
+        body: Bytes,
+        ends: Option<Duration>,
+    ) -> Result<Answer, Broke> {
         let bad_id = || Broke::BeforeRequest(Reason::new("url", "The event's id cannot be sent."));
         let mut headers = self.headers.clone();
         headers.insert(
@@ -119,6 +125,7 @@ impl Webhook {
                 headers,
                 body,
                 deadline: DEADLINE,
+                ends,
             })
             .await
     }
@@ -173,7 +180,10 @@ impl Channel for Webhook {
             return wrong_kind(NAME);
         };
         let body = Bytes::copy_from_slice(body.as_bytes());
-        match self.post(&message.key, message.at, body).await {
+        match self
+            .post(&message.key, message.at, body, message.ends)
+            .await
+        {
             Ok(answer) => outcome(&answer, &message.key, message.at),
             Err(broke) => broke.outcome(),
         }
@@ -190,7 +200,7 @@ impl Channel for Webhook {
         let body = format!("{{\"type\":\"ringback.test\",\"timestamp\":\"{now}\",\"data\":{{}}}}");
         let id = format!("probe_{}", now.as_millisecond());
         let answer = self
-            .post(&id, now, Bytes::from(body))
+            .post(&id, now, Bytes::from(body), None)
             .await
             .map_err(Broke::reason)?;
         if answer.status.is_success() {

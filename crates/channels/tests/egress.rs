@@ -173,6 +173,7 @@ fn get(uri: Uri) -> Call {
         headers: HeaderMap::new(),
         body: Bytes::new(),
         deadline: Duration::from_secs(5),
+        ends: None,
     }
 }
 

@@ -3,10 +3,12 @@
 //! Every setting is documented here, where it is defined. A mistake is answered with file, line and the mend.
 
 use ringback_channels::Egress;
+use ringback_core::turn::LookUps;
 use ringback_server::Settings;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -64,6 +66,11 @@ pub(crate) struct Limits {
     pub(crate) waiting: usize,
     /// Requests a minute from one address on public routes (forms, tracking, pages). Default 300.
     pub(crate) public_per_minute: u32,
+    /// When it is looked up what became of a message whose call to the provider has no known end: five numbers of seconds, rising,
+    /// counted from when that was so. After the last one the message's category decides. Default `[5, 15, 60, 300, 900]`.
+    pub(crate) look_up_seconds: [u32; 5],
+    /// Two look-ups that do not find a message prove that it did not go out when they are so many seconds apart. Default 60.
+    pub(crate) absent_after_seconds: u32,
 }
 
 impl Default for Limits {
@@ -71,7 +78,28 @@ impl Default for Limits {
         Self {
             waiting: 4_096,
             public_per_minute: 300,
+            look_up_seconds: [5, 15, 60, 300, 900],
+            absent_after_seconds: 60,
         }
+    }
+}
+
+impl Limits {
+    fn looks(&self) -> Result<LookUps, String> {
+        let after = self.look_up_seconds;
+        if !after.is_sorted_by(|a, b| a < b) || after[0] == 0 || after[4] > 86_400 {
+            return Err(
+                "limits.look_up_seconds: write five numbers of seconds, each larger than the one before, from 1 to 86400."
+                    .into(),
+            );
+        }
+        if self.absent_after_seconds == 0 {
+            return Err("limits.absent_after_seconds: write at least 1.".into());
+        }
+        Ok(LookUps {
+            after: after.map(|seconds| Duration::from_secs(seconds.into())),
+            apart: Duration::from_secs(self.absent_after_seconds.into()),
+        })
     }
 }
 
@@ -82,7 +110,15 @@ const KNOWN: &[(&str, &[&str])] = &[
         &["listen", "public_url", "data", "trusted_proxies"],
     ),
     ("egress", &["allow", "allow_http"]),
-    ("limits", &["waiting", "public_per_minute"]),
+    (
+        "limits",
+        &[
+            "waiting",
+            "public_per_minute",
+            "look_up_seconds",
+            "absent_after_seconds",
+        ],
+    ),
 ];
 
 /// Reads the file, if one is given, and lays the environment over it.
@@ -235,6 +271,7 @@ impl Config {
             networks(&self.server.trusted_proxies, "server.trusted_proxies")?;
         settings.most_waiting = self.limits.waiting.max(16);
         settings.public_per_minute = self.limits.public_per_minute.max(1);
+        settings.looks = self.limits.looks()?;
         Ok(settings)
     }
 }
@@ -291,6 +328,21 @@ mod tests {
                 .to_string(),
             "0.0.0.0:9000"
         );
+    }
+
+    /// Look-ups rise, or the mistake is named.
+    #[test]
+    fn look_ups_are_five_rising_numbers() {
+        let looks = |text: &str| from(text, &[]).unwrap().limits.looks();
+        assert_eq!(looks(""), Ok(LookUps::default()));
+        let quick =
+            looks("[limits]\nlook_up_seconds = [1, 2, 3, 4, 5]\nabsent_after_seconds = 2\n");
+        assert_eq!(quick.unwrap().apart, Duration::from_secs(2));
+        for wrong in ["[1, 2, 2, 4, 5]", "[0, 2, 3, 4, 5]", "[1, 2, 3, 4, 90000]"] {
+            let told = looks(&format!("[limits]\nlook_up_seconds = {wrong}\n")).unwrap_err();
+            assert!(told.starts_with("limits.look_up_seconds:"), "{told}");
+        }
+        assert!(from("[limits]\nlook_up_seconds = [1, 2]\n", &[]).is_err());
     }
 
     /// A mistake is answered with file, line and the mend.

@@ -6,7 +6,7 @@ use crate::secrets::{MasterKey, SealError, Tokens};
 use ringback_channels::{Egress, Http};
 use ringback_core::ids::{IdMaker, TenantId};
 use ringback_core::time::{Clock, Timestamp};
-use ringback_core::turn::{Answer, Intake, Once, Order};
+use ringback_core::turn::{Answer, Intake, LookUps, Once, Order};
 use ringback_store::{House as _, OpenError, Readers, StoreError, Writer};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub public_per_minute: u32,
     /// True when browsers reach it over https: cookies are marked secure.
     pub https: bool,
+    /// When it is looked up what became of messages whose call has no known end.
+    pub looks: LookUps,
 }
 
 impl Settings {
@@ -43,6 +45,7 @@ impl Settings {
             trusted_proxies: Vec::new(),
             most_waiting: 4_096,
             public_per_minute: 300,
+            looks: LookUps::default(),
         }
     }
 }
@@ -141,7 +144,12 @@ impl App {
             Arc::clone(&registry),
             Arc::clone(&clock),
             Arc::clone(&live),
-            Box::new(move |message| sender.send_off(message)),
+            {
+                let sender = sender.clone();
+                Box::new(move |message| sender.send_off(message))
+            },
+            Box::new(move |message| sender.look_up(message)),
+            settings.looks,
             crate::http::written,
         );
         let loops = Loops::start(turns, checkpointer)?;

@@ -229,7 +229,7 @@ impl Registry {
                         provider: one.provider.clone(),
                         name: one.name.clone(),
                         enabled: one.enabled,
-                        drops_twins: able.repeat == Repeat::ByKey,
+                        repeat: able.repeat,
                         answers_opt_out: able.answers_opt_out,
                     });
                     channels.insert(one.id, channel);
@@ -243,7 +243,7 @@ impl Registry {
                         provider: one.provider.clone(),
                         name: one.name.clone(),
                         enabled: false,
-                        drops_twins: false,
+                        repeat: Repeat::Blind,
                         answers_opt_out: false,
                     });
                 }

@@ -85,6 +85,9 @@ fn connection_row(row: &Row<'_>) -> Result<ConnectionRow, StoreError> {
             enabled: row.get(7)?,
             trouble: row.get(8)?,
             created_at: from_micros(row.get(9)?),
+            breaker: row
+                .get::<_, Option<String>>(10)?
+                .and_then(|text| serde_json::from_str(&text).ok()),
         })
     };
     sqlite(read())

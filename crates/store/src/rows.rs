@@ -162,11 +162,12 @@ pub(crate) fn message(row: &Row<'_>) -> Result<Message, StoreError> {
     rest().map_err(sqlite)
 }
 
-/// What `state` is for a status: 0 waits, 1 in flight, 2 settled.
-pub(crate) const fn state_of(status: Status) -> i64 {
-    match status {
+/// What `state` is for a message: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline.
+pub(crate) const fn state_of(message: &Message) -> i64 {
+    match message.status {
         Status::Scheduled | Status::Queued | Status::Deferred => 0,
         Status::Sending => 1,
+        Status::Unknown if message.deadline.is_some() => 3,
         _ => 2,
     }
 }

@@ -6,11 +6,12 @@ mod load;
 use crate::StoreError;
 use crate::open::FolderLock;
 use crate::sql::{Statement, house, leads, messages, workflows};
-use ringback_core::ids::{LeadId, RunId, TenantId};
+use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
-use ringback_core::turn::Once;
+use ringback_core::turn::{Breakers, Once, Resting};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// The only connection that changes the database.
@@ -18,6 +19,8 @@ pub struct Writer {
     pub(crate) connection: Connection,
     numbers: HashMap<TenantId, i64>,
     last_id: i64,
+    /// Which connections rest. A turn borrows it, and gives it back when it is written or taken back.
+    pub breakers: RefCell<Breakers>,
     _lock: FolderLock,
 }
 
@@ -65,10 +68,12 @@ const MOST_MERGES: usize = 8;
 impl Writer {
     pub(crate) fn new(connection: Connection, lock: FolderLock) -> Result<Self, rusqlite::Error> {
         let last_id = connection.query_row(house::LAST_IDS.text, [], |row| row.get(0))?;
+        let breakers = kept_breakers(&connection)?;
         Ok(Self {
             connection,
             numbers: HashMap::new(),
             last_id,
+            breakers: RefCell::new(breakers),
             _lock: lock,
         })
     }
@@ -262,6 +267,22 @@ impl Writer {
         self.messages(&messages::IN_FLIGHT, [most])
     }
 
+    /// Unknown messages whose next look-up is due.
+    pub fn looks(&self, now: Timestamp, most: u32) -> Result<Vec<Message>, StoreError> {
+        self.messages(&messages::LOOKS, params![micros(now), most])
+    }
+
+    /// When the next unknown message is looked up after an instant.
+    pub fn next_look(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let at = StoreError::at(messages::NEXT_LOOK.name);
+        let next: Option<i64> = self
+            .get(&messages::NEXT_LOOK)?
+            .query_row([micros(after)], |row| row.get(0))
+            .optional()
+            .map_err(at)?;
+        Ok(next.map(from_micros))
+    }
+
     /// Forgets what no promise needs any more, in small pieces: keys, reports and limits of days gone by.
     /// Answers whether there is more of it.
     pub fn tidy(&self, now: Timestamp) -> Result<bool, StoreError> {
@@ -286,6 +307,22 @@ impl Writer {
 const DRAFT_DAYS: i64 = 30;
 /// Drafts removed in one go, so that no turn waits for it.
 const DRAFTS_AT_ONCE: i64 = 200;
+
+/// Connections that rested when the database was closed. One that cannot be read begins anew.
+fn kept_breakers(connection: &Connection) -> Result<Breakers, rusqlite::Error> {
+    let mut statement = connection.prepare(house::BREAKERS.text)?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let mut kept = Vec::new();
+    for row in rows {
+        let (id, text) = row?;
+        if let Ok(resting) = serde_json::from_str::<Resting>(&text) {
+            kept.push((ConnectionId::from_raw(id), resting));
+        }
+    }
+    Ok(Breakers::restore(kept))
+}
 
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;

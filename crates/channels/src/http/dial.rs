@@ -1,6 +1,7 @@
 //! The one place where the server opens connections: look up, check, connect to the checked address (X8).
 
 use super::address::Egress;
+use super::boot::BootClock;
 use ringback_core::messages::Reason;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 use std::{
@@ -63,6 +64,7 @@ pub struct Dialer {
     egress: Arc<Egress>,
     resolver: Arc<dyn Resolve>,
     tls: Arc<ClientConfig>,
+    boot: BootClock,
 }
 
 impl fmt::Debug for Dialer {
@@ -97,7 +99,20 @@ impl Dialer {
             egress: Arc::new(egress),
             resolver,
             tls: Arc::new(tls),
+            boot: BootClock::of_the_machine(),
         })
+    }
+
+    /// The same dialer by another boot clock.
+    #[must_use]
+    pub fn by_clock(mut self, boot: BootClock) -> Self {
+        self.boot = boot;
+        self
+    }
+
+    /// The clock by which what is written ends.
+    pub fn boot(&self) -> &BootClock {
+        &self.boot
     }
 
     /// The rules.
@@ -244,18 +259,51 @@ fn checked(stream: TcpStream, meant: IpAddr) -> Result<TcpStream, DialError> {
     Ok(stream)
 }
 
-/// Counts what was written to a connection, so that a broken call knows whether its request can have left.
+/// Counts what was written to a connection, so that a broken call knows whether its request can have left, and ends what comes too late.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<AtomicU64>);
+pub struct Meter(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    written: AtomicU64,
+    /// By the boot clock, nanoseconds.
+    until: AtomicU64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            written: AtomicU64::new(0),
+            until: AtomicU64::new(u64::MAX),
+        }
+    }
+}
 
 impl Meter {
     /// How many bytes were handed to the connection so far.
     pub fn written(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.0.written.load(Ordering::Acquire)
+    }
+
+    /// From now on nothing is written after this instant of the boot clock.
+    pub fn allow_until(&self, until: Duration) {
+        let nanos = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+        self.0.until.store(nanos, Ordering::Release);
+    }
+
+    fn allows(&self, boot: &BootClock) -> io::Result<()> {
+        let until = self.0.until.load(Ordering::Acquire);
+        if until < u64::MAX && boot.now() >= Duration::from_nanos(until) {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the time for writing this ran out",
+            ));
+        }
+        Ok(())
     }
 
     fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::AcqRel);
+        self.0.written.fetch_add(bytes as u64, Ordering::AcqRel);
     }
 }
 
@@ -263,6 +311,7 @@ impl Meter {
 #[derive(Debug)]
 pub struct Wire {
     stream: Stream,
+    boot: BootClock,
     /// The counter; clones count together.
     pub meter: Meter,
 }
@@ -275,17 +324,19 @@ enum Stream {
 
 impl Wire {
     /// An unencrypted connection.
-    pub fn plain(stream: TcpStream) -> Self {
+    pub fn plain(stream: TcpStream, boot: BootClock) -> Self {
         Self {
             stream: Stream::Plain(stream),
+            boot,
             meter: Meter::default(),
         }
     }
 
     /// An encrypted connection.
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub fn tls(stream: TlsStream<TcpStream>, boot: BootClock) -> Self {
         Self {
             stream: Stream::Tls(Box::new(stream)),
+            boot,
             meter: Meter::default(),
         }
     }
@@ -319,6 +370,7 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.meter.allows(&this.boot)?;
         // Counted before the call: a write that fails half way may have put bytes on the line.
         this.meter.add(buf.len());
         match &mut this.stream {
@@ -347,6 +399,7 @@ impl AsyncWrite for Wire {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.meter.allows(&this.boot)?;
         this.meter.add(bufs.iter().map(|buf| buf.len()).sum());
         match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),

@@ -1,11 +1,13 @@
 //! The one guarded HTTP client of the server: pooled, over TLS, blind to proxies and redirects, and exact about where a call broke.
 
 pub mod address;
+pub mod boot;
 pub mod dial;
 mod pool;
 pub mod retry_after;
 
 pub use address::{Egress, is_global};
+pub use boot::BootClock;
 pub use dial::{DialError, Dialer, Resolve, SystemResolver};
 
 use bytes::{Bytes, BytesMut};
@@ -37,6 +39,8 @@ pub struct Call {
     pub body: Bytes,
     /// How long the whole call may take, from now to the last byte of the answer.
     pub deadline: Duration,
+    /// Until when it may be written at all, by the boot clock; then it ends earlier than by `deadline`.
+    pub ends: Option<Duration>,
 }
 
 /// A whole answer.
@@ -126,6 +130,18 @@ impl Http {
         })
     }
 
+    /// The same client by another boot clock; tests freeze themselves with it.
+    #[must_use]
+    pub fn by_clock(mut self, boot: BootClock) -> Self {
+        self.dialer = self.dialer.by_clock(boot);
+        self
+    }
+
+    /// The clock by which calls end.
+    pub fn boot(&self) -> &BootClock {
+        self.dialer.boot()
+    }
+
     /// The dialer, for channels that speak something else than HTTP.
     pub fn dialer(&self) -> &Dialer {
         &self.dialer
@@ -134,7 +150,11 @@ impl Http {
     /// Makes one call. Redirects are answers like any other. A pooled connection that turns out to be closed before anything
     /// was written to it is replaced by another; nothing is ever written twice.
     pub async fn call(&self, call: Call) -> Result<Answer, Broke> {
-        let end = Instant::now() + call.deadline;
+        let began = self.boot().now();
+        let last = call.ends.map_or(began + call.deadline, |ends| {
+            ends.min(began + call.deadline)
+        });
+        let end = Instant::now() + last.saturating_sub(began);
         let mut url = Target::of(&call.uri).map_err(Broke::BeforeRequest)?;
         let mut request = Request::new(Full::new(call.body));
         *request.method_mut() = call.method;
@@ -164,10 +184,11 @@ impl Http {
                 }
             }
             // Frozen meanwhile (SIGSTOP, a paused machine)? The lease may have passed on: nothing is written any more.
-            if Instant::now() >= end {
+            if Instant::now() >= end || self.boot().now() >= last {
                 return Err(Broke::BeforeRequest(late("before the request was made")));
             }
             let before = connection.meter.written();
+            connection.meter.allow_until(last);
             let sent = timeout_at(end, connection.sender.try_send_request(request)).await;
             let answer = match sent {
                 Ok(Ok(answer)) => answer,
@@ -216,9 +237,10 @@ impl Http {
             .await
             .map_err(before)?;
         let wire = if plain {
-            Wire::plain(tcp)
+            Wire::plain(tcp, self.boot().clone())
         } else {
-            Wire::tls(self.dialer.tls(host, tcp).await.map_err(before)?)
+            let tls = self.dialer.tls(host, tcp).await.map_err(before)?;
+            Wire::tls(tls, self.boot().clone())
         };
         pool::open(wire)
             .await

@@ -286,6 +286,7 @@ impl Channel for Resend {
             headers,
             body,
             deadline: DEADLINE,
+            ends: message.ends,
         };
         match self.http.call(call).await {
             Ok(answer) => outcome(&answer, message.at),
@@ -306,6 +307,7 @@ impl Channel for Resend {
             headers,
             body: Bytes::new(),
             deadline: DEADLINE,
+            ends: None,
         };
         let answer = self.http.call(call).await.map_err(Broke::reason)?;
         if answer.status.is_success() {

@@ -99,6 +99,7 @@ impl Door {
                 headers: HeaderMap::new(),
                 body: Bytes::new(),
                 deadline: Duration::from_secs(5),
+                ends: None,
             })
             .await
             .map_err(|_| unreachable())?;

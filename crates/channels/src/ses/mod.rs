@@ -157,6 +157,7 @@ impl Ses {
         uri: &Uri,
         body: Bytes,
         at: Timestamp,
+        ends: Option<Duration>,
     ) -> Result<Answer, Broke> {
         let content_type = (method == Method::POST).then_some(JSON);
         let signed = self.signer.sign(
@@ -187,6 +188,7 @@ impl Ses {
                 headers,
                 body,
                 deadline: DEADLINE,
+                ends,
             })
             .await
     }
@@ -450,7 +452,10 @@ impl Channel for Ses {
                 suppress: Suppress::No,
             };
         };
-        match self.call(Method::POST, &self.send, body, message.at).await {
+        let called = self
+            .call(Method::POST, &self.send, body, message.at, message.ends)
+            .await;
+        match called {
             Ok(answer) => outcome(&answer, message.at),
             Err(broke) => broke.outcome(),
         }
@@ -471,6 +476,7 @@ impl Channel for Ses {
                 &self.account,
                 Bytes::new(),
                 crate::clock::now(),
+                None,
             )
             .await
             .map_err(Broke::reason)?;

@@ -158,8 +158,14 @@ impl Smtp {
             .push(session);
     }
 
-    async fn deliver(&self, envelope: &mime::Written) -> Result<String, Fault> {
+    async fn deliver(
+        &self,
+        envelope: &mime::Written,
+        ends: Option<Duration>,
+    ) -> Result<String, Fault> {
         let start = Instant::now();
+        let last = self.dialer.boot().now() + DEADLINE;
+        let last = ends.map_or(last, |ends| ends.min(last));
         let (soon, end) = (start + BEFORE_THE_MAIL, start + DEADLINE);
         let Ok(Ok(_room)) = timeout_at(soon, self.room.acquire()).await else {
             return Err(Fault::local(
@@ -170,6 +176,11 @@ impl Smtp {
         };
         loop {
             let (mut session, reused) = self.session(soon).await?;
+            // Frozen meanwhile? Then nothing is begun: the lease may have passed on.
+            if self.dialer.boot().now() >= last {
+                return Err(Fault::late(Stage::Connect));
+            }
+            session.allow_until(last);
             let result = session.deliver(envelope, soon, end).await;
             match result {
                 // Closed while it rested. Nothing was said yet, so a fresh connection is no second attempt.
@@ -213,7 +224,7 @@ impl Channel for Smtp {
                 suppress: Suppress::No,
             };
         };
-        match self.deliver(&written).await {
+        match self.deliver(&written, message.ends).await {
             Ok(reply) => Outcome::Accepted {
                 // What the server said often names its queue; without a word, our own Message-ID.
                 reference: ProviderRef(if reply.is_empty() {

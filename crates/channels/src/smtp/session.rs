@@ -6,7 +6,10 @@ use super::{
     wire::{Dot, Line},
 };
 use crate::{
-    http::{Dialer, dial::Wire},
+    http::{
+        Dialer,
+        dial::{Meter, Wire},
+    },
     mail::plain,
 };
 use lettre::transport::smtp::{
@@ -55,6 +58,7 @@ pub(super) struct Login {
 
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
+    meter: Meter,
     dot: Dot,
     born: Instant,
     used: Instant,
@@ -79,10 +83,12 @@ impl Session {
             preface = b"220 encrypted\r\n";
         }
         let wire = if plain {
-            Wire::plain(tcp)
+            Wire::plain(tcp, dialer.boot().clone())
         } else {
-            Wire::tls(dialer.tls(&login.host, tcp).await.map_err(dialled)?)
+            let tls = dialer.tls(&login.host, tcp).await.map_err(dialled)?;
+            Wire::tls(tls, dialer.boot().clone())
         };
+        let meter = wire.meter.clone();
         let dot = Dot::default();
         let line = Box::new(Line::new(wire, preface, dot.clone()));
         let hello = ClientId::Domain(login.hello.clone());
@@ -104,6 +110,7 @@ impl Session {
         let now = Instant::now();
         Ok(Self {
             connection,
+            meter,
             dot,
             born: now,
             used: now,
@@ -119,6 +126,8 @@ impl Session {
         if self.used.elapsed() <= RESTED {
             return true;
         }
+        // The limit of the mail before does not bind this question.
+        self.allow_until(Duration::MAX);
         let until = end.min(Instant::now() + Duration::from_secs(2));
         timeout_at(until, self.connection.test_connected())
             .await
@@ -130,6 +139,11 @@ impl Session {
         self.connection.has_broken()
             || self.born.elapsed() > OLDEST
             || self.messages >= MOST_MESSAGES
+    }
+
+    /// From now on nothing is written after this instant of the boot clock.
+    pub fn allow_until(&self, until: Duration) {
+        self.meter.allow_until(until);
     }
 
     /// Forgets a refused mail, so that the connection can carry another.

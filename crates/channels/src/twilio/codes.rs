@@ -58,7 +58,7 @@ fn class(code: u32) -> Option<(Class, &'static str)> {
             Config,
             "Sending to this country is not allowed in the account's geographic permissions.",
         ),
-        21605 | 21617 => (Permanent, "The text is too long."),
+        21605 | 21617 | 21658 | 30019 => (Permanent, "The text is too long."),
         21608 => (Config, "A trial account can only text verified numbers."),
         21609 => (
             Config,
@@ -80,7 +80,7 @@ fn class(code: u32) -> Option<(Class, &'static str)> {
         30001 => (Retry(0), "Twilio's queue overflowed."),
         30002 => (Config, "The Twilio account is suspended."),
         30003 => (
-            Permanent,
+            Retry(1800),
             "The phone could not be reached: off, without service, or a landline.",
         ),
         30004 => (
@@ -99,7 +99,7 @@ fn class(code: u32) -> Option<(Class, &'static str)> {
             Permanent,
             "Filtered as spam by Twilio or the carrier; the same text will be filtered again.",
         ),
-        30008 => (Permanent, "The carrier gave no reason."),
+        30008 => (Retry(300), "The carrier gave no reason."),
         30010 => (Permanent, "The price was above the maximum."),
         30011 => (Permanent, "Media cannot be sent to this number."),
         30017 => (Retry(0), "The carrier is congested."),
@@ -142,7 +142,24 @@ fn class(code: u32) -> Option<(Class, &'static str)> {
         ),
         63038 => (Retry(24 * 3600), "The account's daily limit is reached."),
         20001 => (Permanent, "Twilio found a field of the request invalid."),
-        21265 | 21266 => (Permanent, "Sender and recipient do not go together."),
+        21620 | 21623 | 63019 => (
+            Permanent,
+            "A picture or file could not be fetched, or there are too many.",
+        ),
+        21654 | 21655 | 21656 => (
+            Permanent,
+            "The content template is missing or does not fit its variables.",
+        ),
+        35111 | 35114..=35118 | 35126 => (Permanent, "The wish for a later time was wrong."),
+        30038 => (Permanent, "Filtered because it looks like a one-time code."),
+        30485 | 63032 => (Permanent, "The carrier or channel does not deliver it."),
+        63003 | 63024 | 63036 => (Permanent, "The person is not on this channel."),
+        63013 | 63021 => (Permanent, "The channel's rules do not allow this content."),
+        63016 => (
+            Permanent,
+            "More than 24 hours since the person wrote: only an approved template may be sent.",
+        ),
+        21265 | 21266 | 21910 => (Permanent, "Sender and recipient do not go together."),
         21602 | 21603 | 21604 | 21619 => {
             (Permanent, "Text, sender, recipient or content was missing.")
         }
@@ -186,5 +203,92 @@ pub(super) fn reported(code: Option<u32>) -> (Status, Suppress, Option<Reason>) 
         Class::Suppress(suppress) => (Status::Bounced, suppress, why),
         Class::Expired => (Status::Expired, Suppress::No, why),
         _ => (Status::Failed, Suppress::No, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Retryable { after, .. } => {
+                format!("retry {}", after.map_or(0, |after| after.as_secs()))
+            }
+            Outcome::Misconfigured { .. } => "config".into(),
+            Outcome::Permanent { suppress, .. } => format!("permanent {suppress:?}"),
+            Outcome::Unknown { .. } => "unknown".into(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// N1, M4, C5: what each code means for the message, the number and the connection; as an answer, and in a later report.
+    #[test]
+    fn codes_mean_what_the_table_says() {
+        for (code, answered, reported_as, suppress) in [
+            (20003, "config", Status::Failed, Suppress::No),
+            (20429, "retry 0", Status::Failed, Suppress::No),
+            (20500, "unknown", Status::Failed, Suppress::No),
+            (
+                21211,
+                "permanent Invalid",
+                Status::Bounced,
+                Suppress::Invalid,
+            ),
+            (21408, "config", Status::Failed, Suppress::No),
+            (
+                21610,
+                "permanent OptedOut",
+                Status::Blocked,
+                Suppress::OptedOut,
+            ),
+            (21611, "retry 120", Status::Failed, Suppress::No),
+            (21612, "permanent No", Status::Failed, Suppress::No),
+            (
+                21614,
+                "permanent Invalid",
+                Status::Bounced,
+                Suppress::Invalid,
+            ),
+            (30003, "retry 1800", Status::Failed, Suppress::No),
+            (
+                30004,
+                "permanent Blocked",
+                Status::Bounced,
+                Suppress::Blocked,
+            ),
+            (
+                30005,
+                "permanent Invalid",
+                Status::Bounced,
+                Suppress::Invalid,
+            ),
+            (
+                30006,
+                "permanent Invalid",
+                Status::Bounced,
+                Suppress::Invalid,
+            ),
+            (30007, "permanent No", Status::Failed, Suppress::No),
+            (30008, "retry 300", Status::Failed, Suppress::No),
+            (30034, "config", Status::Failed, Suppress::No),
+            (30036, "permanent No", Status::Expired, Suppress::No),
+            (30454, "retry 86400", Status::Failed, Suppress::No),
+            (63016, "permanent No", Status::Failed, Suppress::No),
+            (99999, "permanent No", Status::Failed, Suppress::No),
+        ] {
+            assert_eq!(word(&outcome(code, None)), answered, "{code}");
+            let (status, told, why) = reported(Some(code));
+            assert_eq!((status, told), (reported_as, suppress), "{code}");
+            assert_eq!(why.map(|why| why.code), Some(code.to_string()));
+        }
+        assert_eq!(reported(None), (Status::Failed, Suppress::No, None));
+    }
+
+    /// M4: what the answer asks for wins over the table.
+    #[test]
+    fn the_answers_own_wish_wins() {
+        let wish = Some(Duration::from_secs(7));
+        assert_eq!(word(&outcome(21611, wish)), "retry 7");
     }
 }

@@ -2,6 +2,7 @@
 
 mod codes;
 mod hook;
+mod log;
 
 use crate::{
     answers::{Twins, by_status, probe_failed, reference, unreadable, wrong_kind},
@@ -15,7 +16,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use ringback_core::{
-    messages::{ChannelKind, Content, Cost, HookEvent, Outcome, Outgoing, Reason},
+    messages::{ChannelKind, Content, Cost, Finding, HookEvent, Outcome, Outgoing, Reason},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -90,6 +91,8 @@ pub struct Twilio {
     headers: HeaderMap,
     /// `From=…&` or `MessagingServiceSid=…&`, encoded.
     sender: String,
+    from: Option<String>,
+    service: Option<String>,
     tokens: Vec<String>,
     shared_key: Option<String>,
     rate: Option<Rate>,
@@ -163,6 +166,8 @@ impl Twilio {
             http: http.clone(),
             headers,
             sender,
+            from: settings.get("from").map(str::to_owned),
+            service: settings.get("messaging_service_sid").map(str::to_owned),
             tokens,
             shared_key: settings.get("webhook_shared_key").map(str::to_owned),
             rate: settings.rate()?,
@@ -288,11 +293,16 @@ impl Channel for Twilio {
             headers: self.headers.clone(),
             body: self.form(message, body),
             deadline: DEADLINE,
+            ends: message.ends,
         };
         match self.http.call(call).await {
             Ok(answer) => outcome(&answer, message.at),
             Err(broke) => broke.outcome(),
         }
+    }
+
+    async fn look_up(&self, message: &Outgoing, since: Timestamp) -> Finding {
+        self.search(message, since).await
     }
 
     fn read(&self, hook: &RawHook, now: Timestamp) -> Result<Vec<HookEvent>, HookError> {
@@ -308,6 +318,7 @@ impl Channel for Twilio {
             headers,
             body: Bytes::new(),
             deadline: DEADLINE,
+            ends: None,
         };
         let answer = self
             .http

@@ -296,5 +296,6 @@ pub fn outgoing(provider: &str) -> Outgoing {
         report_url: Some("https://leads.example.test/hooks/con_1/secret".to_owned()),
         at: now(),
         remaining: Some(std::time::Duration::from_secs(900)),
+        ends: None,
     }
 }

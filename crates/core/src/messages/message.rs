@@ -63,7 +63,7 @@ pub struct Message {
     pub epoch: i64,
     /// The attempt in flight or the last one.
     pub attempt: Option<AttemptId>,
-    /// Until when the attempt in flight must have answered.
+    /// Until when the attempt in flight must have answered; of an unknown message, when it is looked up next.
     pub deadline: Option<Timestamp>,
     /// Hash of template version and data, part of the intent.
     pub hash: Option<[u8; 16]>,
@@ -150,6 +150,48 @@ pub struct Plan {
     /// The recipient's own reference to whom the text speaks, for staff: the lead's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook: Option<String>,
+    /// Calls of which nobody knows whether they went out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
+}
+
+/// What is not known about calls that were made for a message, and how far it is found out (reliability 3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// The account of the last of these calls.
+    pub connection: Option<ConnectionId>,
+    /// When that call began, microseconds UTC: the provider's log is searched from here.
+    pub called_at: i64,
+    /// Since when its end is unknown, microseconds UTC: look-ups are counted from here.
+    pub since: i64,
+    /// How often it was looked up, or asked for again by its key.
+    #[serde(default)]
+    pub looks: u32,
+    /// The first look-up whose log reached past the time and did not have it, microseconds UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_at: Option<i64>,
+    /// How many calls may have gone out, each as a copy of its own.
+    pub calls: u32,
+    /// It was decided to say it again although it may have gone out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+impl Message {
+    /// Where a message stands that is not called for any more: one that may have gone out before is never said not to have.
+    pub const fn ends(&self, status: Status) -> Status {
+        if self.plan.doubt.is_some() {
+            Status::Unknown
+        } else {
+            status
+        }
+    }
+
+    /// True when the text says that it is a repetition: staff must not take it for a second emergency.
+    pub fn marked_as_repeat(&self) -> bool {
+        matches!(self.category, Category::Staff | Category::Emergency)
+            && self.plan.doubt.as_ref().is_some_and(|doubt| doubt.again)
+    }
 }
 
 /// One call to a provider, as it is kept once it ended.
@@ -169,7 +211,7 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
-    /// `delivered`, `accepted`, `retry`, `misconfigured`, `refused` or `unknown`.
+    /// `delivered`, `accepted`, `retry`, `misconfigured`, `refused` or `unknown`; of a look-up `found`, `absent` or `unclear`.
     pub outcome: &'static str,
     /// The provider's name for the message.
     pub reference: Option<String>,

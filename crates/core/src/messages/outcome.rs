@@ -27,6 +27,8 @@ pub struct Outgoing {
     pub at: Timestamp,
     /// How long the message still matters; providers that can drop late messages get it.
     pub remaining: Option<Duration>,
+    /// Until when bytes of it may be written, counted from the start of the machine: somebody else may hold the message after that.
+    pub ends: Option<Duration>,
 }
 
 /// What is said, by channel.
@@ -147,6 +149,34 @@ pub enum Outcome {
     /// The line broke after we spoke; it may have been sent (M3).
     Unknown {
         /// Where it broke.
+        why: Reason,
+    },
+}
+
+/// How to go on when it is unknown whether a message went out (M3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Repeat {
+    /// The provider drops twins by our key: simply make the same call again.
+    ByKey,
+    /// The provider's own log can be asked.
+    ByLog,
+    /// Only a report or an answer of the person tells.
+    ByReport,
+    /// Nothing tells.
+    #[default]
+    Blind,
+}
+
+/// What a look into a provider's log came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It is there: what the call would have answered, had its answer arrived.
+    Found(Outcome),
+    /// The log reaches past the time of the call, and it is not there.
+    Absent,
+    /// The log could not be read, or does not say it clearly.
+    Unclear {
+        /// Why not.
         why: Reason,
     },
 }

@@ -5,7 +5,7 @@ use super::world::{AuditRow, LeadState, PointKey, PointKind, ScoreRow};
 use super::{Answer, Edit, StageMove, Tenant, Turn};
 use crate::ids::{LeadId, MessageId};
 use crate::leads::Overwrite;
-use crate::messages::{Plan, Reason, Status};
+use crate::messages::{Doubt, Plan, Reason, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -466,7 +466,7 @@ impl Turn<'_> {
             };
         }
         let mut known = known;
-        known.status = Status::Cancelled;
+        known.status = known.ends(Status::Cancelled);
         self.end(
             &mut known,
             Some(Reason::new("cancelled", format!("Taken back by {actor}."))),
@@ -517,7 +517,15 @@ impl Turn<'_> {
                 field: None,
             };
         }
-        known.repeated |= known.status == Status::Unknown;
+        known.plan.doubt = known
+            .plan
+            .doubt
+            .filter(|_| known.status == Status::Unknown)
+            .map(|doubt| Doubt {
+                again: true,
+                ..doubt
+            });
+        known.deadline = None;
         known.status = Status::Queued;
         known.due_at = self.now;
         known.attempts = 0;

@@ -3,7 +3,7 @@
 
 use super::say::signed;
 use super::world::{Consent, CounterKey, Point, PointKey, Purpose};
-use super::{KillSwitch, Tenant, Turn, kind_of};
+use super::{Connection, KillSwitch, Passage, Tenant, Turn, kind_of};
 use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings, QuietHours};
 use crate::contact::Phone;
 use crate::ids::TenantId;
@@ -13,6 +13,9 @@ use crate::places::{Region, Whereabouts};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// The code of a deferral because every account rests.
+pub(super) const RESTS: &str = "rests";
 
 /// What the gates decided together.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,16 +243,52 @@ impl Turn<'_> {
                 );
             }
         }
-        if !sandbox && tenant.ways(message.channel).next().is_none() {
-            let until = now + signed(Duration::from_secs(300));
+        if !sandbox && message.plan.doubt.is_some() && self.ways(tenant, message).next().is_none() {
+            let because = "The connection it may have gone out over is not there any more.".into();
+            return said.end(
+                "connection",
+                Status::Blocked,
+                "no_connection",
+                because,
+                sandbox,
+            );
+        }
+        if !sandbox && let Some((code, until, because)) = self.no_way(tenant, message) {
+            return said.defer("connection", code, until, because, sandbox);
+        }
+        said.pass("connection", "");
+        said.finish(Ruling::Pass, sandbox)
+    }
+
+    /// Why no account can carry a message now: all are off, or all rest. With the instant to ask again.
+    fn no_way(
+        &self,
+        tenant: &Tenant,
+        message: &Message,
+    ) -> Option<(&'static str, Timestamp, String)> {
+        if tenant.ways(message.channel).next().is_none() {
+            let until = self.now + signed(Duration::from_secs(300));
             let because = format!(
                 "Every {} connection is switched off; asked again in five minutes.",
                 message.channel
             );
-            return said.defer("connection", "no_connection", until, because, sandbox);
+            return Some(("no_connection", until, because));
         }
-        said.pass("connection", "");
-        said.finish(Ruling::Pass, sandbox)
+        let rests = |way: &Connection| match self.world.breakers.passage(way.id, self.now) {
+            Passage::Rests(until) => Some(until),
+            Passage::Free | Passage::Probe => None,
+        };
+        if self.ways(tenant, message).any(|way| rests(way).is_none()) {
+            return None;
+        }
+        let (until, name) = self
+            .ways(tenant, message)
+            .filter_map(|way| Some((rests(way)?, way.name.as_str())))
+            .min()?;
+        let because = format!(
+            "Connection {name} rests after failures, and there is no other; asked again when it is tried."
+        );
+        Some((RESTS, until, because))
     }
 
     /// Limits (M6): the person's own, and the tenant's for alerts. Answers until when it is held, why, and whether it joins a digest.

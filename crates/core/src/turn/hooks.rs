@@ -1,6 +1,6 @@
 //! What providers and people send back: reports that move a message forward, and words that a person writes (M9, C3, H1).
 
-use super::world::{Cancel, Consent, PointKey, Purpose, Suppression};
+use super::world::{Cancel, Consent, PointKey, Purpose, Suppression, Tally};
 use super::{Answer, ConsentTold, Tenant, Turn, kind_of};
 use crate::consent::words::{InboundWord, StopHow, classify};
 use crate::ids::{ConnectionId, LeadId};
@@ -35,6 +35,11 @@ impl Turn<'_> {
             Reported::Status(status) => {
                 let after = message.status.after(status);
                 if after != message.status {
+                    if message.plan.doubt.is_some()
+                        && (message.status == Status::Unknown || message.status.waits())
+                    {
+                        self.world.out.tallies.push(Tally::Found);
+                    }
                     message.status = after;
                     message.settled_at.get_or_insert(now);
                     message.deadline = None;

@@ -4,7 +4,7 @@ use super::world::{PointKey, PointKind, Purpose, Suppression};
 use crate::contact::{Email, Phone};
 use crate::ids::{ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId};
 use crate::leads::{Overwrite, Profile};
-use crate::messages::{Category, ChannelKind, Inbound, Message, Outcome, Report, Status};
+use crate::messages::{Category, ChannelKind, Finding, Inbound, Message, Outcome, Report, Status};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -107,6 +107,8 @@ pub enum Intake {
     Suppress(Box<SuppressOrder>),
     /// An attempt ended.
     Settled(Box<Settled>),
+    /// A look into a provider's log ended.
+    Looked(Box<Looked>),
     /// A waiting run's time has come.
     Wake {
         /// The run.
@@ -312,6 +314,19 @@ pub struct Settled {
     pub finished_at: Timestamp,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// A look into a provider's log that ended, with the message as it was when it was asked for.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The message.
+    pub message: Arc<Message>,
+    /// When the look-up began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What it came to.
+    pub finding: Finding,
 }
 
 /// What the caller hears after the commit.
@@ -539,6 +554,7 @@ impl Order {
                 needs.leads.extend(given.lead);
             }
             Intake::Suppress(order) => point(order.kind, order.value.clone()),
+            Intake::Looked(looked) => needs.messages.push(looked.message.id),
             Intake::Settled(settled) => {
                 if !matches!(
                     settled.outcome,

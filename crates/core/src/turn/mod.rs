@@ -4,7 +4,9 @@
 //! raw form; its lead and the event itself are stored all the same, and the orders after it go on (M1, M2).
 
 mod act;
+mod breaker;
 mod capture;
+mod doubt;
 mod gate;
 mod hooks;
 mod intake;
@@ -17,6 +19,8 @@ mod track;
 mod workflow;
 pub mod world;
 
+pub use breaker::{Breakers, Passage, Resting};
+pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};
 pub use intake::*;
 pub use settle::Retries;
@@ -66,6 +70,8 @@ pub struct Turn<'a> {
     pub room: Room,
     /// How long a claim holds; calls end before.
     pub lease: Duration,
+    /// When it is looked up what became of calls whose end is unknown.
+    pub looks: LookUps,
     /// Messages that this turn sends off: born claimed, with their intent in the same commit.
     pub sent_off: Vec<MessageId>,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
@@ -113,6 +119,7 @@ impl<'a> Turn<'a> {
             now,
             room,
             lease,
+            looks: LookUps::default(),
             sent_off: Vec::new(),
             fuel: FUEL,
         }
@@ -166,6 +173,7 @@ impl<'a> Turn<'a> {
             Intake::Consent(given) => self.consent(tenant, given),
             Intake::Suppress(order) => self.suppress(tenant, order),
             Intake::Settled(settled) => self.settle(tenant, settled),
+            Intake::Looked(looked) => self.looked(tenant, looked),
             Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
         }
     }

@@ -1,9 +1,9 @@
 //! Deciding what is said: recipients, channels, templates, and the message rows that come of it (M2, M5, W2).
 
-use super::gate::Ruling;
+use super::gate::{RESTS, Ruling};
 use super::world::PointKey;
-use super::{Answer, Compose, Fault, Tenant, Turn, kind_of};
-use crate::ids::{LeadId, RunId};
+use super::{Answer, Compose, Connection, Fault, Passage, Tenant, Turn, kind_of};
+use crate::ids::{ConnectionId, LeadId, RunId};
 use crate::leads::Lead;
 use crate::messages::{Category, ChannelKind, Filling, Message, Plan, Priority, Reason, Status};
 use crate::workflows::definition::{Channels, Recipient, Send, Workflow};
@@ -242,6 +242,15 @@ impl Turn<'_> {
                     self.claim_now(tenant, message);
                 }
             }
+            Ruling::Defer { why, .. }
+                if why.code == RESTS
+                    && !message.plan.then.is_empty()
+                    && let Some(instead) = self.next_channel(tenant, message, &why) =>
+            {
+                message.status = message.ends(Status::Failed);
+                message.settled_at = Some(self.now);
+                message.why = Some(instead);
+            }
             Ruling::Defer { until, why, digest } => {
                 message.status = Status::Deferred;
                 message.due_at = until;
@@ -249,7 +258,7 @@ impl Turn<'_> {
                 message.why = Some(why);
             }
             Ruling::End { status, why } => {
-                message.status = status;
+                message.status = message.ends(status);
                 message.settled_at = Some(self.now);
                 message.why = Some(why);
             }
@@ -258,11 +267,20 @@ impl Turn<'_> {
 
     /// Writes the intent: attempt, epoch, deadline, hash. Without a committed intent there is no call (reliability 3.1).
     fn claim_now(&mut self, tenant: &Arc<Tenant>, message: &mut Message) {
-        message.connection = self.way(tenant, message);
+        let attempt = self.attempt_id();
+        message.connection = self.way(tenant, message).map(|(id, passage)| {
+            if passage == Passage::Probe {
+                self.world.breakers.begin_probe(id, attempt, self.now);
+            }
+            id
+        });
         message.status = Status::Sending;
         message.epoch += 1;
         message.attempts += 1;
-        message.attempt = Some(self.attempt_id());
+        message.attempt = Some(attempt);
+        if let Some(doubt) = &message.plan.doubt {
+            message.repeated = doubt.calls > 1 || !self.drops_twin(tenant, message, doubt);
+        }
         message.deadline = Some(self.now + signed(self.lease));
         message.why = None;
         if message.hash.is_none() {
@@ -272,23 +290,44 @@ impl Turn<'_> {
         self.count_contact(tenant, message);
     }
 
-    /// The account a message goes through: the first that is on and did not fail it already. `None` is the sandbox.
-    fn way(&self, tenant: &Tenant, message: &Message) -> Option<crate::ids::ConnectionId> {
+    /// The accounts that may carry a message now. After a call whose end is unknown only the same account may be asked again by its
+    /// key, until it is decided that the message may go twice.
+    pub(super) fn ways<'t>(
+        &self,
+        tenant: &'t Tenant,
+        message: &'t Message,
+    ) -> impl Iterator<Item = &'t Connection> + use<'t> {
+        let doubt = message.plan.doubt.as_ref().filter(|doubt| !doubt.again);
+        all_ways(tenant, message)
+            .filter(move |way| doubt.is_none_or(|doubt| Some(way.id) == doubt.connection))
+    }
+
+    /// The account a message goes through: the first that is on, does not rest and did not fail it already. `None` is the sandbox, or
+    /// that all of them rest.
+    pub(super) fn way(
+        &self,
+        tenant: &Tenant,
+        message: &Message,
+    ) -> Option<(ConnectionId, Passage)> {
         if message.sandbox {
             return None;
         }
-        let ways = tenant.ways(message.channel).filter(|way| {
-            message
-                .plan
-                .hook
-                .as_ref()
-                .is_none_or(|hook| way.name == *hook)
-        });
-        let first = ways.clone().next();
-        ways.clone()
-            .find(|way| !message.plan.tried.contains(&way.id))
-            .or(first)
-            .map(|way| way.id)
+        let urgent = matches!(message.category, Category::Staff | Category::Emergency);
+        // An alert tries out a resting account only when there is no other.
+        let rank = |way: &&Connection| {
+            let tried = u8::from(message.plan.tried.contains(&way.id));
+            match self.world.breakers.passage(way.id, self.now) {
+                Passage::Free => Some(tried),
+                Passage::Probe => Some(tried + if urgent { 2 } else { 0 }),
+                Passage::Rests(_) => None,
+            }
+        };
+        let way = self
+            .ways(tenant, message)
+            .filter_map(|way| Some((rank(&way)?, way)))
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, way)| way)?;
+        Some((way.id, self.world.breakers.passage(way.id, self.now)))
     }
 
     /// What contact limits count, at the moment of the intent (M6).
@@ -546,6 +585,17 @@ fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value>
         "label": row.state.tier.as_deref().and_then(|tier| model.tier(tier).map(crate::scoring::Tier::title)),
         "reasons": reasons,
     }))
+}
+
+/// The accounts that could carry a message.
+pub(super) fn all_ways<'t>(
+    tenant: &'t Tenant,
+    message: &'t Message,
+) -> impl Iterator<Item = &'t Connection> + use<'t> {
+    let hook = message.plan.hook.as_ref();
+    tenant
+        .ways(message.channel)
+        .filter(move |way| hook.is_none_or(|hook| way.name == *hook))
 }
 
 /// The same data with the staff member who is spoken to.

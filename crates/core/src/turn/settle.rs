@@ -1,7 +1,8 @@
 //! An attempt ended: the message moves on, is tried again, goes another way, or ends (M4, M5, reliability 3.1).
 
+use super::breaker::Swing;
 use super::say::signed;
-use super::world::{Expects, MessageChange, PointKey, Suppression};
+use super::world::{Expects, MessageChange, PointKey, Raised, Suppression, Tally};
 use super::{Answer, Settled, Tenant, Turn, kind_of};
 use crate::messages::{
     Attempt, Category, ChannelKind, Message, Outcome, Plan, Reason, Status, Suppress,
@@ -30,12 +31,24 @@ impl Retries {
     }
 }
 
-/// A provider's wish to come back later is believed up to this long; above it the message takes another way first.
+/// A provider that asks for more patience than this has no room for us: the message takes another way first.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Nobody is waited for longer.
+const LONGEST_WISH: Duration = Duration::from_secs(24 * 3600);
+
+/// How a message may be called for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Over the same account, after this wish of the provider.
+    Here(Option<Duration>),
+    /// Over another account first: this one is at fault, or asked for this much patience.
+    Elsewhere(Option<Duration>),
+}
 
 impl Turn<'_> {
     pub(super) fn settle(&mut self, tenant: &Arc<Tenant>, settled: &Settled) -> Answer {
         let sent = &settled.message;
+        let probe = self.swing(tenant, settled);
         let (outcome, reference, why) = told(&settled.outcome);
         let mut attempt = Attempt {
             id: sent.attempt.unwrap_or(crate::ids::AttemptId::from_raw(0)),
@@ -62,6 +75,9 @@ impl Turn<'_> {
                 message.cost.clone_from(cost);
                 message.accepted_at = Some(settled.finished_at);
                 self.end(&mut message, None);
+                if message.repeated {
+                    self.world.out.tallies.push(Tally::PossibleDuplicate);
+                }
                 // Whether it is still in flight is decided by the row itself when it is written.
                 self.world.out.changes.push(MessageChange {
                     message,
@@ -75,24 +91,78 @@ impl Turn<'_> {
                 });
                 attempt.late = !in_flight;
                 self.world.out.attempts.push(attempt);
-                if in_flight && let Some(message) = self.world.message_mut(sent.id).cloned() {
-                    self.after_failure(tenant, message, failed);
+                if in_flight && let Some(mut message) = self.world.message_mut(sent.id).cloned() {
+                    if probe {
+                        // Finding out about the account is not the message's own try.
+                        message.attempts = message.attempts.saturating_sub(1).max(1);
+                    }
+                    self.after_failure(tenant, message, failed, settled.started_at);
                 }
             }
         }
         Answer::Done
     }
 
-    fn after_failure(&mut self, tenant: &Arc<Tenant>, mut message: Message, outcome: &Outcome) {
+    /// The breaker of the account takes in what a call came to. Answers whether the call was its probe.
+    fn swing(&mut self, tenant: &Tenant, settled: &Settled) -> bool {
+        let sent = &settled.message;
+        let breakers = &mut self.world.breakers;
+        let fine = matches!(
+            settled.outcome,
+            Outcome::Accepted { .. } | Outcome::Delivered { .. }
+        );
+        let Some(id) = sent.connection.filter(|_| !(fine && breakers.is_empty())) else {
+            return false;
+        };
+        let probe = breakers.is_probe(id, sent.attempt);
+        let swing = breakers.settled(id, sent.attempt, &settled.outcome, self.now);
+        if swing == Swing::Closed {
+            self.world.out.trouble.push((id, None));
+        }
+        if let Swing::Opened(because) = swing {
+            let way = tenant.connections.iter().find(|way| way.id == id);
+            let name = way.map_or("(removed)", |way| way.name.as_str());
+            self.world.out.errors.push(Raised {
+                tenant: tenant.id,
+                severity: "error",
+                message: format!(
+                    "Connection {name} rests: {because} Its messages take another way or wait until one of them finds that it works again."
+                ),
+                context: serde_json::json!({
+                    "component": "sending", "connection": id, "provider": way.map(|way| way.provider.as_str()),
+                }),
+                at: self.now,
+            });
+        }
+        probe
+    }
+
+    pub(super) fn after_failure(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        mut message: Message,
+        outcome: &Outcome,
+        called_at: Timestamp,
+    ) {
+        // This call itself did not go out; only those before it may have.
+        message.repeated = message
+            .plan
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| doubt.calls > 1);
         match outcome {
             Outcome::Retryable { why, after } => {
-                let long = after.is_some_and(|after| after > LONGEST_WAIT);
-                self.again_or_elsewhere(
-                    tenant,
-                    message,
-                    why,
-                    if long { None } else { Some(*after) },
-                );
+                if self.asks_by_key(tenant, &message) {
+                    let wish = after.map(|wish| wish.min(LONGEST_WAIT));
+                    self.call_again(tenant, message, why, wish);
+                    return;
+                }
+                let again = match after {
+                    Some(after) if *after > LONGEST_WAIT => Again::Elsewhere(Some(*after)),
+                    _ if self.rests(&message) => Again::Elsewhere(*after),
+                    after => Again::Here(*after),
+                };
+                self.again_or_elsewhere(tenant, message, why, again);
             }
             Outcome::Misconfigured { why } => {
                 if let Some(connection) = message.connection {
@@ -101,97 +171,83 @@ impl Turn<'_> {
                         .trouble
                         .push((connection, Some(why.detail.clone())));
                 }
-                self.again_or_elsewhere(tenant, message, why, None);
+                if self.asks_by_key(tenant, &message) {
+                    self.call_again(tenant, message, why, None);
+                } else {
+                    self.again_or_elsewhere(tenant, message, why, Again::Elsewhere(None));
+                }
             }
             Outcome::Permanent { why, suppress } => {
-                message.status = status_of(*suppress);
                 self.learn(tenant, &message, *suppress, why);
+                message.status = match suppress {
+                    Suppress::No => message.ends(Status::Failed),
+                    certain => status_of(*certain),
+                };
                 let elsewhere = self.next_channel(tenant, &message, why);
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
                 self.change(message);
             }
-            Outcome::Unknown { why } => {
-                let drops_twins = message.sandbox
-                    || tenant
-                        .connections
-                        .iter()
-                        .any(|way| Some(way.id) == message.connection && way.drops_twins);
-                if drops_twins {
-                    // The provider drops a twin by its key: to ask again is safe (M3).
-                    self.again_or_elsewhere(tenant, message, why, Some(None));
-                } else {
-                    self.leave_unknown(tenant, message, why);
-                }
-            }
+            Outcome::Unknown { why } => self.doubted(tenant, message, called_at, why),
             Outcome::Accepted { .. } | Outcome::Delivered { .. } => {}
         }
     }
 
-    /// It may or may not have arrived. A lost alert costs a customer, so staff hear it again, marked; nobody else does (reliability 3.2).
-    fn leave_unknown(&mut self, tenant: &Arc<Tenant>, mut message: Message, why: &Reason) {
-        if matches!(message.category, Category::Staff | Category::Emergency)
-            && !message.repeated
-            && message.attempts < 4
-        {
-            message.repeated = true;
-            let why = Reason::new(
-                why.code.clone(),
-                format!(
-                    "{} It is said again, because an alert must not be lost; it may arrive twice.",
-                    why.detail
-                ),
-            );
-            self.again_or_elsewhere(tenant, message, &why, Some(None));
-            return;
-        }
-        message.status = Status::Unknown;
-        self.end(&mut message, Some(why.clone()));
-        self.change(message);
+    /// True when a call before ended unknown at an account that drops twins, so that only this account may be called again.
+    fn asks_by_key(&self, tenant: &Tenant, message: &Message) -> bool {
+        message
+            .plan
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| !doubt.again && self.drops_twin(tenant, message, doubt))
     }
 
-    /// Tries once more later, or on the next account, or on the next channel, or ends as failed. `after` is the provider's wish when
-    /// the same account may be asked again at all.
-    fn again_or_elsewhere(
+    /// True when the account that was called rests by now.
+    fn rests(&self, message: &Message) -> bool {
+        message.connection.is_some_and(|id| {
+            matches!(
+                self.world.breakers.passage(id, self.now),
+                super::Passage::Rests(_)
+            )
+        })
+    }
+
+    /// Tries once more later, or on the next account, or on the next channel, or ends as failed.
+    pub(super) fn again_or_elsewhere(
         &mut self,
         tenant: &Arc<Tenant>,
         mut message: Message,
         why: &Reason,
-        after: Option<Option<Duration>>,
+        again: Again,
     ) {
-        let other_way = |message: &Message| {
-            tenant.ways(message.channel).any(|way| {
-                Some(way.id) != message.connection
-                    && !message.plan.tried.contains(&way.id)
-                    && message
-                        .plan
-                        .hook
-                        .as_ref()
-                        .is_none_or(|hook| way.name == *hook)
-            })
-        };
-        let next = message.attempts + 1;
-        let wait = Retries::wait(message.category, next);
-        if let (Some(wait), Some(wish)) = (wait, after) {
-            let jitter = 0.8 + 0.4 * self.dice.roll();
-            let own = Duration::from_secs_f64(wait as f64 * jitter);
-            let wait = wish.map_or(own, |wish| wish.max(own));
-            self.wait(&mut message, wait, why);
-        } else if other_way(&message) {
-            message.plan.tried.extend(message.connection);
-            message.attempts = 0;
-            self.wait(&mut message, Duration::ZERO, why);
-        } else if let (None, Some(wait)) = (after, wait) {
-            // The account itself is at fault and there is no other: somebody may be mending it.
-            self.wait(&mut message, Duration::from_secs(wait * 30), why);
-        } else {
-            message.status = Status::Failed;
-            let elsewhere = self.next_channel(tenant, &message, why);
-            self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
+        let wait = Retries::wait(message.category, message.attempts + 1);
+        match (again, wait) {
+            (Again::Here(wish), Some(wait)) => {
+                let jitter = 0.8 + 0.4 * self.dice.roll();
+                let own = Duration::from_secs_f64(wait as f64 * jitter);
+                let wait = wish.map_or(own, |wish| wish.max(own));
+                self.wait(&mut message, wait, why);
+            }
+            _ if self.another(tenant, &message) => {
+                message.plan.tried.extend(message.connection);
+                message.attempts = 0;
+                self.wait(&mut message, Duration::ZERO, why);
+            }
+            (Again::Elsewhere(wish), Some(wait)) if message.plan.then.is_empty() => {
+                // There is no other way: who named a time is called then; else somebody may be mending the account.
+                let own = Duration::from_secs(wait * 30);
+                let wait = wish.map_or(own, |wish| wish.min(LONGEST_WISH));
+                self.wait(&mut message, wait, why);
+            }
+            _ => {
+                message.status = message.ends(Status::Failed);
+                let elsewhere = self.next_channel(tenant, &message, why);
+                self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
+            }
         }
         self.change(message);
     }
 
-    fn wait(&mut self, message: &mut Message, length: Duration, why: &Reason) {
+    pub(super) fn wait(&mut self, message: &mut Message, length: Duration, why: &Reason) {
         message.status = Status::Queued;
         message.due_at = self.now + signed(length);
         message.deadline = None;
@@ -199,7 +255,7 @@ impl Turn<'_> {
         if let Some(expires) = message.expires_at
             && message.due_at >= expires
         {
-            message.status = Status::Expired;
+            message.status = message.ends(Status::Expired);
             message.settled_at = Some(self.now);
             message.why = Some(Reason::new(
                 "expired",
@@ -228,7 +284,7 @@ impl Turn<'_> {
     }
 
     /// The next channel of the step says it instead (M5). Answers the reason with what happens now.
-    fn next_channel(
+    pub(super) fn next_channel(
         &mut self,
         tenant: &Arc<Tenant>,
         message: &Message,

@@ -3,7 +3,7 @@
 use crate::config::TenantConfig;
 use crate::ids::{ConnectionId, TenantId};
 use crate::leads::ReferenceKey;
-use crate::messages::ChannelKind;
+use crate::messages::{ChannelKind, Repeat};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -61,8 +61,8 @@ pub struct Connection {
     pub name: String,
     /// False when it was switched off.
     pub enabled: bool,
-    /// True when the provider drops twins by key (M3).
-    pub drops_twins: bool,
+    /// What can be done when the end of a call is unknown (M3).
+    pub repeat: Repeat,
     /// True when the provider answers STOP itself.
     pub answers_opt_out: bool,
 }

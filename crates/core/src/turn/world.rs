@@ -293,6 +293,8 @@ pub struct World {
     pub event_keys: HashMap<(LeadId, String), EventId>,
     /// Reports that were taken already.
     pub seen: HashMap<(TenantId, String), bool>,
+    /// Which connections rest. Lent by the writer for a turn; a turn that is taken back keeps what it heard.
+    pub breakers: super::Breakers,
     /// What is to be written.
     pub out: Output,
     undo: Vec<Undo>,
@@ -331,6 +333,38 @@ pub struct Output {
     pub audit: Vec<AuditRow>,
     /// Connections whose trouble changed: `None` clears it.
     pub trouble: Vec<(crate::ids::ConnectionId, Option<String>)>,
+    /// What is counted as a metric.
+    pub tallies: Vec<Tally>,
+    /// Errors for the page of errors.
+    pub errors: Vec<Raised>,
+}
+
+/// Something that people of the business should know went wrong (O4).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raised {
+    /// Whose.
+    pub tenant: TenantId,
+    /// `warning`, `error` or `critical`.
+    pub severity: &'static str,
+    /// A sentence; errors that read alike are counted together.
+    pub message: String,
+    /// Where it came up.
+    pub context: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Something about unknown messages that is counted as a metric (P4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tally {
+    /// A call ended without anybody knowing whether the message went out.
+    Unknown,
+    /// A call was made that may have been a second copy.
+    PossibleDuplicate,
+    /// An unknown message turned out to have gone out.
+    Found,
+    /// An unknown message turned out not to have gone out.
+    Absent,
 }
 
 /// An administrative action (X6).
@@ -382,7 +416,7 @@ enum Undo {
 #[derive(Debug, Clone, Copy)]
 pub struct Savepoint {
     undo: usize,
-    lengths: [usize; 13],
+    lengths: [usize; 16],
 }
 
 impl World {
@@ -563,7 +597,7 @@ fn put_back<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, before:
 }
 
 impl Output {
-    fn lengths(&self) -> [usize; 13] {
+    fn lengths(&self) -> [usize; 16] {
         [
             self.merges.len(),
             self.events.len(),
@@ -578,10 +612,13 @@ impl Output {
             self.set_aside.len(),
             self.deleted.len(),
             self.audit.len(),
+            self.trouble.len(),
+            self.tallies.len(),
+            self.errors.len(),
         ]
     }
 
-    fn truncate(&mut self, to: [usize; 13]) {
+    fn truncate(&mut self, to: [usize; 16]) {
         self.merges.truncate(to[0]);
         self.events.truncate(to[1]);
         self.event_keys.truncate(to[2]);
@@ -595,5 +632,8 @@ impl Output {
         self.set_aside.truncate(to[10]);
         self.deleted.truncate(to[11]);
         self.audit.truncate(to[12]);
+        self.trouble.truncate(to[13]);
+        self.tallies.truncate(to[14]);
+        self.errors.truncate(to[15]);
     }
 }

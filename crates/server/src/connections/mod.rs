@@ -25,6 +25,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use views::ConnectionBody;
 
+pub use views::RestBody;
+
 /// Every route about connections.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -140,6 +142,7 @@ async fn create(
         position: order(told.order)?.unwrap_or(0),
         enabled: true,
         trouble: None,
+        breaker: None,
         created_at: app.now(),
     };
     let act = Act::new(
@@ -209,12 +212,14 @@ async fn change(
         open(&app, &row.provider, row.channel, &settings)?;
         row.settings = app.registry.master().seal(tenant, id, &settings);
         row.trouble = None;
+        row.breaker = None;
     }
     if let Some(position) = order(told.order)? {
         row.position = position;
     }
     if let Some(enabled) = told.enabled {
         row.enabled = enabled;
+        row.breaker = None;
     }
     let answer = ConnectionBody::new(&app, &caller.home, &row);
     let deed = move |writer: &ringback_store::Writer| {

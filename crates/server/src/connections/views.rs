@@ -5,7 +5,8 @@ use crate::registry::Home;
 use ringback_channels::catalogue;
 use ringback_core::ids::ConnectionId;
 use ringback_core::messages::ChannelKind;
-use ringback_core::time::Timestamp;
+use ringback_core::time::{Timestamp, from_micros};
+use ringback_core::turn::Resting;
 use ringback_store::ConnectionRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,10 +36,42 @@ pub struct ConnectionBody {
     enabled: bool,
     /// What is wrong with it, as far as we know.
     trouble: Option<String>,
+    /// Since when it rests after repeated failures, why, and when one message tries it again; null while it is called as ever.
+    rests: Option<RestBody>,
     /// Where the provider's reports and replies go.
     webhook_url: String,
     /// Since when.
     created_at: Timestamp,
+}
+
+/// An account that is not called for a while because its calls failed (M5).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RestBody {
+    /// Since when.
+    since: Timestamp,
+    /// When one message tries it again.
+    try_at: Timestamp,
+    /// How many such tries failed.
+    failed_tries: u32,
+    /// What was seen, a sentence.
+    because: String,
+}
+
+impl RestBody {
+    /// What was seen.
+    pub fn because(&self) -> &str {
+        &self.because
+    }
+
+    /// As it is kept.
+    pub fn new(resting: &Resting) -> Self {
+        Self {
+            since: from_micros(resting.since),
+            try_at: from_micros(resting.probe_at),
+            failed_tries: resting.failed_probes,
+            because: resting.because.clone(),
+        }
+    }
 }
 
 impl ConnectionBody {
@@ -73,6 +106,7 @@ impl ConnectionBody {
             order: row.position,
             enabled: row.enabled,
             trouble: row.trouble.clone().or(sealed),
+            rests: row.breaker.as_ref().map(RestBody::new),
             webhook_url: crate::loops::webhook_url(&app.settings.public_url, row),
             created_at: row.created_at,
         }

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use crate::app::App;
+use crate::connections::RestBody;
 use crate::http::{ApiError, Caller};
 use axum::Json;
 use axum::extract::{FromRequestParts as _, Request, State};
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use ringback_core::ids::ConnectionId;
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::Timestamp;
-use ringback_store::WaitingCount;
+use ringback_store::{ConnectionRow, House as _, WaitingCount};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -113,6 +114,8 @@ pub struct ConnectionHealth {
     available: bool,
     /// What is wrong.
     trouble: Option<String>,
+    /// Since when it rests after repeated failures, why, and when it is tried again.
+    rests: Option<RestBody>,
 }
 
 /// Messages this late mean that something is stuck (O3).
@@ -130,10 +133,18 @@ async fn detail(State(app): State<App>, request: Request) -> Result<Response, Ap
     } else {
         None
     };
+    let tenant = caller.as_ref().map(|caller| caller.home.row.id);
     let began = crate::loops::instant();
     let asked = tokio::time::timeout(
         PATIENCE,
-        app.ask(|store| Ok((store.waiting()?, store.flying()?))),
+        app.ask(move |store| {
+            let rows = tenant.map_or(Ok(Vec::new()), |tenant| store.connections(tenant))?;
+            Ok(Asked {
+                waiting: store.waiting()?,
+                flying: store.flying()?,
+                rows,
+            })
+        }),
     )
     .await;
     let took = began.elapsed();
@@ -146,16 +157,19 @@ async fn detail(State(app): State<App>, request: Request) -> Result<Response, Ap
     Ok((status, Json(health)).into_response())
 }
 
-fn assess(
-    app: &App,
-    caller: Option<&Caller>,
-    asked: Option<(Vec<WaitingCount>, i64)>,
-    took: Duration,
-) -> Health {
+/// What the database was asked.
+struct Asked {
+    waiting: Vec<WaitingCount>,
+    flying: i64,
+    rows: Vec<ConnectionRow>,
+}
+
+fn assess(app: &App, caller: Option<&Caller>, asked: Option<Asked>, took: Duration) -> Health {
     let now = app.now();
     let answers = asked.is_some();
     let queue = asked
-        .map(|(waiting, flying)| queue(&waiting, flying, now))
+        .as_ref()
+        .map(|asked| queue(&asked.waiting, asked.flying, now))
         .unwrap_or_default();
     let orders_waiting = app.inbox.waiting();
     let mut reasons = Vec::new();
@@ -182,17 +196,19 @@ fn assess(
             disk.free_bytes >> 20
         ));
     }
-    let connections = caller.map(connections);
-    for one in connections
-        .iter()
-        .flatten()
-        .filter(|one| one.trouble.is_some())
-    {
-        reasons.push(format!(
-            "Connection {} has trouble: {}",
-            one.name,
-            one.trouble.as_deref().unwrap_or_default()
-        ));
+    let rows = asked.map(|asked| asked.rows).unwrap_or_default();
+    let connections = caller.map(|caller| connections(caller, &rows));
+    for one in connections.iter().flatten() {
+        if let Some(rests) = &one.rests {
+            reasons.push(format!(
+                "Connection {} rests: {}",
+                one.name,
+                rests.because()
+            ));
+        }
+        if let Some(trouble) = &one.trouble {
+            reasons.push(format!("Connection {} has trouble: {trouble}", one.name));
+        }
     }
     Health {
         status: if down {
@@ -237,9 +253,9 @@ fn queue(waiting: &[WaitingCount], in_flight: i64, now: Timestamp) -> Queue {
     }
 }
 
-fn connections(caller: &Caller) -> Vec<ConnectionHealth> {
+fn connections(caller: &Caller, rows: &[ConnectionRow]) -> Vec<ConnectionHealth> {
     let home = &caller.home;
-    let view = |row: &ringback_store::ConnectionRow| {
+    let view = |row: &ConnectionRow| {
         let broken = home.broken.get(&row.id).cloned();
         let trouble = broken.clone().or_else(|| row.trouble.clone());
         ConnectionHealth {
@@ -247,11 +263,12 @@ fn connections(caller: &Caller) -> Vec<ConnectionHealth> {
             name: row.name.clone(),
             channel: row.channel,
             configured: broken.is_none(),
-            available: row.enabled && trouble.is_none(),
+            available: row.enabled && trouble.is_none() && row.breaker.is_none(),
             trouble,
+            rests: row.breaker.as_ref().map(RestBody::new),
         }
     };
-    home.connections.iter().map(view).collect()
+    rows.iter().map(view).collect()
 }
 
 /// Resident memory, from the kernel. Unit: bytes.

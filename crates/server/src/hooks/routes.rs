@@ -211,6 +211,7 @@ fn confirm(app: &App, url: String) {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             deadline: Duration::from_secs(10),
+            ends: None,
         };
         match http.call(call).await {
             Ok(answer) if answer.status.is_success() => {

@@ -1,7 +1,7 @@
 //! What waits for the writer: orders with a bound, outcomes of attempts, and jobs of the house. Never an unbounded heap: over the
 //! bound callers are asked to come back (M1).
 
-use ringback_core::turn::{Answer, Order, Settled};
+use ringback_core::turn::{Answer, Looked, Order, Settled};
 use ringback_store::Writer;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,6 +36,7 @@ pub(crate) type Job = Box<dyn FnOnce(&mut Writer) + Send>;
 pub(crate) struct Queue {
     pub(crate) orders: VecDeque<(Order, Option<Reply>)>,
     pub(crate) outcomes: Vec<Settled>,
+    pub(crate) looked: Vec<Looked>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) closed: bool,
     pub(crate) stop: bool,
@@ -118,6 +119,12 @@ impl Inbox {
         self.wake.notify_one();
     }
 
+    /// Reports what a look-up found. Bounded by how many are under way.
+    pub fn looked(&self, looked: Looked) {
+        self.queue().looked.push(looked);
+        self.wake.notify_one();
+    }
+
     /// Has the writer do something of the house and waits for it.
     pub async fn job<T: Send + 'static>(
         &self,
@@ -173,7 +180,11 @@ impl Inbox {
                     .0;
                 continue;
             }
-            if !queue.orders.is_empty() || !queue.jobs.is_empty() || !queue.outcomes.is_empty() {
+            if !queue.orders.is_empty()
+                || !queue.jobs.is_empty()
+                || !queue.outcomes.is_empty()
+                || !queue.looked.is_empty()
+            {
                 break;
             }
             if queue.stop {
@@ -201,18 +212,22 @@ impl Inbox {
         let orders = queue.orders.drain(..n).collect();
         let outcomes = std::mem::take(&mut queue.outcomes);
         let jobs = std::mem::take(&mut queue.jobs);
+        let looked = std::mem::take(&mut queue.looked);
         Some(Queue {
             orders,
             outcomes,
+            looked,
             jobs,
             closed: queue.closed,
             stop: queue.stop,
         })
     }
 
-    /// Puts outcomes back that could not be written.
-    pub(crate) fn put_back(&self, mut outcomes: Vec<Settled>) {
+    /// Puts outcomes and findings back that could not be written.
+    pub(crate) fn put_back(&self, mut outcomes: Vec<Settled>, mut looked: Vec<Looked>) {
         let mut queue = self.queue();
+        looked.append(&mut queue.looked);
+        queue.looked = looked;
         outcomes.append(&mut queue.outcomes);
         queue.outcomes = outcomes;
     }

@@ -2,6 +2,8 @@
 
 mod inbox;
 mod live;
+#[cfg(feature = "seeded-bugs")]
+mod seeded;
 mod sending;
 mod turns;
 

@@ -5,17 +5,18 @@ use crate::secrets::{TokenFor, Tokens};
 use metrics::{counter, histogram};
 use ringback_channels::Channel;
 use ringback_core::messages::{
-    Category, ChannelKind, Content, Message, Outcome, Outgoing, Reason, Suppress,
+    Category, ChannelKind, Content, Finding, Message, Outcome, Outgoing, Reason, Suppress,
 };
 use ringback_core::templates::{Data, FeedbackId, Own, RenderContext, headers_for};
-use ringback_core::time::Clock;
-use ringback_core::turn::Settled;
+use ringback_core::time::{Clock, Timestamp, from_micros};
+use ringback_core::turn::{Looked, Settled};
 use ringback_store::{House as _, Readers};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox::Inbox;
+use super::turns::LEASE;
 
 /// What a message says, as the provider gets it or the sandbox shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,23 @@ const fn call_limit(channel: ChannelKind) -> Duration {
     }
 }
 
+/// Look-ups have no person waiting for them; each ends after this at the latest.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
+/// Nothing is written so long before the lease of a message ends, when somebody else may take it over (reliability 3.1).
+const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(20);
+
+/// No call takes so long, unless the server itself stood still.
+const FROZEN: Duration = Duration::from_secs(30);
+
+/// A call that a standstill of the server ended says nothing against the provider.
+fn frozen(outcome: &mut Outcome) {
+    if let Outcome::Retryable { why, .. } | Outcome::Unknown { why } = outcome {
+        why.code = "frozen".into();
+        why.detail
+            .push_str(" The server itself stood still meanwhile.");
+    }
+}
+
 impl Sender {
     pub(crate) fn new(
         registry: Arc<Registry>,
@@ -73,9 +91,16 @@ impl Sender {
 
     pub(crate) fn send_off(&self, message: Arc<Message>) {
         let sender = self.clone();
+        // The lease was written just now: by the boot clock this is when it began.
+        let ends = self.0.registry.http().boot().now() + LEASE - BEFORE_LEASE_ENDS;
         self.0.runtime.spawn(async move {
             let started_at = sender.0.clock.now();
-            let outcome = sender.attempt(&message).await;
+            let boot = sender.0.registry.http().boot();
+            let began = boot.now();
+            let mut outcome = sender.attempt(&message, ends).await;
+            if boot.now().saturating_sub(began) > FROZEN {
+                frozen(&mut outcome);
+            }
             let finished_at = sender.0.clock.now();
             let taken = finished_at.duration_since(started_at).as_secs_f64();
             histogram!("ringback_provider_seconds", "channel" => message.channel.as_str()).record(taken);
@@ -84,7 +109,101 @@ impl Sender {
         });
     }
 
-    async fn attempt(&self, message: &Message) -> Outcome {
+    /// Finds out what became of a message whose call has no known end; the answer is an order of the next turn.
+    pub(crate) fn look_up(&self, message: Arc<Message>) {
+        let sender = self.clone();
+        self.0.runtime.spawn(async move {
+            let started_at = sender.0.clock.now();
+            let looked = tokio::time::timeout(LOOK_LIMIT, sender.search(&message)).await;
+            let finding = looked.unwrap_or_else(|_| Finding::Unclear {
+                why: Reason::new(
+                    "timeout",
+                    "The provider did not say in time what its log has.",
+                ),
+            });
+            let finished_at = sender.0.clock.now();
+            sender.0.inbox.looked(Looked {
+                message,
+                started_at,
+                finished_at,
+                finding,
+            });
+        });
+    }
+
+    async fn search(&self, message: &Message) -> Finding {
+        let inner = &self.0;
+        let unclear = |code: &str, detail: &str| Finding::Unclear {
+            why: Reason::new(code, detail),
+        };
+        let home = inner.registry.home(message.tenant);
+        let found = home.as_ref().and_then(|home| {
+            let id = message.connection?;
+            Some((home, home.channels.get(&id)?))
+        });
+        let (Some((home, channel)), Some(doubt)) = (found, &message.plan.doubt) else {
+            return unclear(
+                "no_connection",
+                "The connection is not there any more, so its provider cannot be asked.",
+            );
+        };
+        let now = inner.clock.now();
+        match self.outgoing(home, message, now, None) {
+            Ok(outgoing) => {
+                channel
+                    .look_up(&outgoing, from_micros(doubt.called_at))
+                    .await
+            }
+            Err(why) => Finding::Unclear { why },
+        }
+    }
+
+    /// The message as its provider gets it.
+    fn outgoing(
+        &self,
+        home: &Arc<Home>,
+        message: &Message,
+        now: Timestamp,
+        ends: Option<Duration>,
+    ) -> Result<Outgoing, Reason> {
+        let inner = &self.0;
+        let rendered = render(
+            home,
+            &inner.readers,
+            &inner.tokens,
+            &inner.public_url,
+            message,
+        )?;
+        let report_url = message.connection.and_then(|id| {
+            let row = home.connections.iter().find(|row| row.id == id)?;
+            Some(webhook_url(&inner.public_url, row))
+        });
+        let remaining = message
+            .expires_at
+            .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        // Other words are another message to a provider that drops twins.
+        let mark = if message.marked_as_repeat() {
+            "-repeat"
+        } else {
+            ""
+        };
+        Ok(Outgoing {
+            message: message.id,
+            attempt: message
+                .attempt
+                .unwrap_or(ringback_core::ids::AttemptId::from_raw(1)),
+            key: format!("{}{mark}", message.id),
+            to: message.recipient.clone(),
+            from_name: None,
+            content: rendered.content,
+            report_url,
+            at: now,
+            remaining,
+            ends,
+        })
+    }
+
+    async fn attempt(&self, message: &Message, ends: Duration) -> Outcome {
         let inner = &self.0;
         let gone = |code: &str, detail: &str| Outcome::Permanent {
             why: Reason::new(code, detail),
@@ -126,40 +245,14 @@ impl Sender {
                 }
             },
         };
-        let content = match render(
-            &home,
-            &inner.readers,
-            &inner.tokens,
-            &inner.public_url,
-            message,
-        ) {
-            Ok(rendered) => rendered.content,
+        let outgoing = match self.outgoing(&home, message, now, Some(ends)) {
+            Ok(outgoing) => outgoing,
             Err(why) => {
                 return Outcome::Permanent {
                     why,
                     suppress: Suppress::No,
                 };
             }
-        };
-        let report_url = message.connection.and_then(|id| {
-            let row = home.connections.iter().find(|row| row.id == id)?;
-            Some(webhook_url(&inner.public_url, row))
-        });
-        let remaining = message
-            .expires_at
-            .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        let outgoing = Outgoing {
-            message: message.id,
-            attempt: message
-                .attempt
-                .unwrap_or(ringback_core::ids::AttemptId::from_raw(1)),
-            key: message.id.to_string(),
-            to: message.recipient.clone(),
-            from_name: None,
-            content,
-            report_url,
-            at: now,
-            remaining,
         };
         let limit = call_limit(message.channel);
         match tokio::time::timeout(limit + Duration::from_secs(5), channel.send(&outgoing)).await {
@@ -187,8 +280,27 @@ pub fn webhook_url(public_url: &str, row: &ringback_store::ConnectionRow) -> Str
     format!("{public_url}/hooks/{}/{}", row.id, row.path_secret)
 }
 
-/// What a message says. The text is made of template version and data, so it is the same today as when it went.
+/// What a message says. The text is made of template version and data, so it is the same today as when it went. An alert that is said
+/// again because nobody knows whether it arrived says so.
 pub fn render(
+    home: &Home,
+    readers: &Readers,
+    tokens: &Tokens,
+    public_url: &str,
+    message: &Message,
+) -> Result<Rendered, Reason> {
+    let mut rendered = render_once(home, readers, tokens, public_url, message)?;
+    if message.marked_as_repeat() {
+        match &mut rendered.content {
+            Content::Text { body } => body.insert_str(0, "(repeat) "),
+            Content::Mail { subject, .. } => subject.insert_str(0, "(repeat) "),
+            Content::Json { .. } => {}
+        }
+    }
+    Ok(rendered)
+}
+
+fn render_once(
     home: &Home,
     readers: &Readers,
     tokens: &Tokens,

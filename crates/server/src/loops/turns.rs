@@ -4,21 +4,27 @@ use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
 use crate::clock::WallDice;
 use crate::registry::Registry;
+use jiff::SignedDuration;
 use metrics::{counter, gauge, histogram};
-use ringback_core::ids::{IdMaker, LeadId, TenantId};
-use ringback_core::messages::{ChannelKind, Message, Outcome, Reason};
+use ringback_core::ids::{IdMaker, LeadId, MessageId, TenantId};
+use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
-use ringback_core::turn::{Answer, Intake, Once, Order, Room, Settled, Turn, World};
+use ringback_core::turn::world::Tally;
+use ringback_core::turn::{Answer, Intake, LookUps, Once, Order, Room, Settled, Turn, World};
 use ringback_store::{Checkpointer, StoreError, Writer};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a claim holds. Calls end before it does.
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+const LEASE_SPAN: SignedDuration = SignedDuration::from_secs(60);
 /// Attempts in flight per channel: texts, mails, webhooks. One slow channel never holds up another (M8).
 const IN_FLIGHT: [u32; 3] = [400, 400, 200];
+/// Look-ups under way at the same time, over all tenants.
+const MOST_LOOKS: usize = 32;
 /// Orders of one turn; fewer while messages wait, so that intake never starves sending.
 const MOST_ORDERS: usize = 256;
 const MOST_ORDERS_BEHIND: usize = 24;
@@ -44,12 +50,18 @@ pub(crate) struct Turns {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<Live>,
     pub(crate) send_off: Box<dyn Fn(Arc<Message>) + Send>,
+    /// Has somebody look up what became of a message whose call has no known end.
+    pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
+    /// When that is done.
+    pub(crate) looks: LookUps,
     /// Hands a caller's answer over as HTTP status and body, so that a repeated call hears the same (X7).
     pub(crate) written: fn(&Answer) -> (u16, String),
     ids: IdMaker,
     in_flight: [u32; 3],
     next_due: [Option<Timestamp>; 3],
     next_wake: Option<Timestamp>,
+    next_look: Option<Timestamp>,
+    looking: HashSet<MessageId>,
     looked: Instant,
     tidied: Instant,
 }
@@ -101,6 +113,8 @@ impl Turns {
         clock: Arc<dyn Clock>,
         live: Arc<Live>,
         send_off: Box<dyn Fn(Arc<Message>) + Send>,
+        look_up: Box<dyn Fn(Arc<Message>) + Send>,
+        looks: LookUps,
         written: fn(&Answer) -> (u16, String),
     ) -> Self {
         let ids = IdMaker::new(0, writer.last_id());
@@ -112,11 +126,15 @@ impl Turns {
             clock,
             live,
             send_off,
+            look_up,
+            looks,
             written,
             ids,
             in_flight: [0; 3],
             next_due: [None; 3],
             next_wake: None,
+            next_look: None,
+            looking: HashSet::new(),
             looked: now,
             tidied: now,
         }
@@ -125,6 +143,7 @@ impl Turns {
     fn run(mut self) {
         self.recover();
         self.look_ahead();
+        self.look_for_looks();
         while let Some(queue) = self.inbox.next(Some(self.wake_at()), self.most_orders()) {
             self.one(queue);
         }
@@ -168,7 +187,10 @@ impl Turns {
         let now = self.clock.now();
         Settled {
             message: Arc::new(message.clone()),
-            started_at: message.due_at.min(now),
+            // The intent was committed a lease before its deadline.
+            started_at: message
+                .deadline
+                .map_or(now, |deadline| deadline - LEASE_SPAN),
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
         }
@@ -192,7 +214,8 @@ impl Turns {
         let lanes = (0..3)
             .filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane])
             .filter_map(|lane| self.next_due[lane]);
-        let next = lanes.chain(self.next_wake).min();
+        let look = self.next_look.filter(|_| self.looking.len() < MOST_LOOKS);
+        let next = lanes.chain(self.next_wake).chain(look).min();
         let wait = next.map_or(SLOWEST_POLL, |next| {
             Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO)
         });
@@ -204,6 +227,7 @@ impl Turns {
         let Queue {
             mut orders,
             outcomes,
+            looked,
             jobs,
             ..
         } = queue;
@@ -224,23 +248,35 @@ impl Turns {
                 None,
             ));
         }
+        for looked in &looked {
+            orders.push_back((
+                Order {
+                    tenant: looked.message.tenant,
+                    at: now,
+                    intake: Intake::Looked(Box::new(looked.clone())),
+                    once: None,
+                },
+                None,
+            ));
+        }
         self.ring_runs(now, &mut orders);
         self.collect_overdue(now, &mut orders);
+        self.hand_out_looks(now);
         if orders.is_empty() && !self.anything_due(now) {
             return;
         }
-        let (orders, replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
-        match self.decide(&orders, &tenants, now) {
-            Ok((answers, sent_off, world)) => {
+        let (orders, mut replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
+        match self.decide(&orders, &mut replies, &tenants, now) {
+            Ok((sent_off, world)) => {
                 for settled in &outcomes {
                     let lane = &mut self.in_flight[settled.message.channel.code() as usize];
                     *lane = lane.saturating_sub(1);
                 }
-                for (reply, answer) in replies.into_iter().zip(answers) {
-                    if let Some(reply) = reply {
-                        // A caller who went away is no reason to worry: the lead is stored.
-                        let _ = reply.send(Ok(answer));
+                if !looked.is_empty() {
+                    for one in &looked {
+                        self.looking.remove(&one.message.id);
                     }
+                    self.next_look = Some(self.next_look.map_or(now, |next| next.min(now)));
                 }
                 counter!("ringback_turns_total").increment(1);
                 counter!("ringback_orders_total").increment(orders.len() as u64);
@@ -262,35 +298,34 @@ impl Turns {
                 for reply in replies.into_iter().flatten() {
                     let _ = reply.send(Err(refused));
                 }
-                self.inbox.put_back(outcomes);
+                self.inbox.put_back(outcomes, looked);
                 std::thread::sleep(RETRY_STORE);
             }
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "answers, what to send off, and the world, once"
-    )]
+    /// Decides, commits, and only then answers.
     fn decide(
         &mut self,
         orders: &[Order],
+        replies: &mut [Option<Reply>],
         tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
         now: Timestamp,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
+    ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
         self.writer.begin()?;
         let decided = self.decide_inside(orders, tenants, now);
-        match decided {
-            Ok(decided) => match self.writer.commit() {
-                Ok(()) => {
-                    self.look_ahead_after(&decided.2);
-                    Ok(decided)
-                }
-                Err(error) => {
-                    self.writer.roll_back();
-                    Err(error)
-                }
-            },
+        let committed = decided.and_then(|decided| {
+            #[cfg(feature = "seeded-bugs")]
+            super::seeded::answer_before_commit(replies, &decided.0);
+            self.writer.commit().map(|()| decided)
+        });
+        match committed {
+            Ok((answers, sent_off, world)) => {
+                answer(replies, answers);
+                self.writer.breakers.borrow_mut().written();
+                self.look_ahead_after(&world);
+                Ok((sent_off, world))
+            }
             Err(error) => {
                 self.writer.roll_back();
                 Err(error)
@@ -309,6 +344,24 @@ impl Turns {
         now: Timestamp,
     ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
         let mut world = self.writer.load(orders, tenants, now)?;
+        world.breakers = self.writer.breakers.take();
+        let decided = self.decide_in(&mut world, orders, tenants, now);
+        self.writer
+            .breakers
+            .replace(std::mem::take(&mut world.breakers));
+        let (answers, sent_off) = decided?;
+        Ok((answers, sent_off, world))
+    }
+
+    /// Decides against what was loaded, and writes it.
+    #[expect(clippy::type_complexity, reason = "answers and what to send off, once")]
+    fn decide_in(
+        &mut self,
+        world: &mut World,
+        orders: &[Order],
+        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        now: Timestamp,
+    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>), StoreError> {
         let mut dice = WallDice;
         let mut room = Room::default();
         for (lane, most) in IN_FLIGHT.iter().enumerate() {
@@ -316,15 +369,8 @@ impl Turns {
             room.queue[lane] = self.next_due[lane].is_some_and(|due| due <= now);
         }
         let mut answers = Vec::with_capacity(orders.len());
-        let mut turn = Turn::new(
-            &mut world,
-            tenants,
-            &mut self.ids,
-            &mut dice,
-            now,
-            room,
-            LEASE,
-        );
+        let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
+        turn.looks = self.looks;
         for order in orders {
             answers.push(match &order.once {
                 None => turn.take(order),
@@ -340,7 +386,7 @@ impl Turns {
                 continue;
             }
             let due = self.writer.due(*channel, now, free)?;
-            self.writer.load_for(&mut world, &due, tenants, now)?;
+            self.writer.load_for(world, &due, tenants, now)?;
             // What this turn changed already is newer than the row that was read.
             let due = due
                 .into_iter()
@@ -353,7 +399,7 @@ impl Turns {
                 })
                 .collect();
             let mut turn = Turn::new(
-                &mut world,
+                world,
                 tenants,
                 &mut self.ids,
                 &mut dice,
@@ -367,8 +413,8 @@ impl Turns {
             turn.claim(due);
             sent_off.append(&mut turn.sent_off);
         }
-        self.writer.apply(&mut world, now)?;
-        let find = |id: &ringback_core::ids::MessageId| {
+        self.writer.apply(world, now)?;
+        let find = |id: &MessageId| {
             let new = world.out.messages.iter().find(|message| message.id == *id);
             new.or_else(|| {
                 world
@@ -385,7 +431,7 @@ impl Turns {
             .filter_map(find)
             .map(|message| Arc::new(message.clone()))
             .collect();
-        Ok((answers, sent_off, world))
+        Ok((answers, sent_off))
     }
 
     fn anything_due(&self, now: Timestamp) -> bool {
@@ -435,8 +481,8 @@ impl Turns {
         match self.writer.overdue(now, 500) {
             Ok(overdue) => {
                 let why = Reason::new(
-                    "deadline",
-                    "The provider did not answer before the deadline.",
+                    "lease",
+                    "The server heard no end of the call before its lease ended.",
                 );
                 for message in overdue {
                     let lane = &mut self.in_flight[message.channel.code() as usize];
@@ -458,6 +504,7 @@ impl Turns {
             }
         }
         self.look_ahead();
+        self.look_for_looks();
         if self.tidied.elapsed() > TIDY_EVERY {
             self.tidied = instant();
             match self.writer.tidy(now) {
@@ -475,6 +522,44 @@ impl Turns {
         for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
             gauge!("ringback_in_flight", "channel" => channel.as_str())
                 .set(f64::from(self.in_flight[lane]));
+        }
+    }
+
+    fn look_for_looks(&mut self) {
+        match self.writer.next_look(Timestamp::UNIX_EPOCH) {
+            Ok(look) => self.next_look = look,
+            Err(error) => {
+                tracing::error!(%error, "unknown messages could not be read; tried again");
+            }
+        }
+    }
+
+    /// Unknown messages whose next look-up is due are handed over; what is found comes back as an order.
+    fn hand_out_looks(&mut self, now: Timestamp) {
+        let room = MOST_LOOKS.saturating_sub(self.looking.len());
+        if room == 0 || self.next_look.is_none_or(|next| next > now) {
+            return;
+        }
+        // Those under way are still due in the store until what they found is written.
+        let most = u32::try_from(MOST_LOOKS * 2).unwrap_or(u32::MAX);
+        let due = self.writer.looks(now, most);
+        let next = self.writer.next_look(now);
+        match (due, next) {
+            (Ok(due), Ok(next)) => {
+                let fresh: Vec<Message> = due
+                    .into_iter()
+                    .filter(|message| !self.looking.contains(&message.id))
+                    .collect();
+                // With more than there is room for, the first that comes back asks again.
+                self.next_look = if fresh.len() > room { Some(now) } else { next };
+                for message in fresh.into_iter().take(room) {
+                    self.looking.insert(message.id);
+                    (self.look_up)(Arc::new(message));
+                }
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "unknown messages could not be read; tried again");
+            }
         }
     }
 
@@ -497,16 +582,20 @@ impl Turns {
         let now = self.clock.now();
         let claimed = (0..3).any(|lane| self.next_due[lane].is_some_and(|due| due <= now));
         let woken = self.next_wake.is_some_and(|wake| wake <= now);
+        let changed = || world.out.changes.iter().map(|change| &change.message);
+        let looks = changed().filter(|message| message.status == Status::Unknown);
+        if let Some(look) = looks.filter_map(|message| message.deadline).min() {
+            self.next_look = Some(self.next_look.map_or(look, |next| next.min(look)));
+        }
         if claimed || woken || !world.out.cancels.is_empty() {
             self.look_ahead();
             return;
         }
-        let changed = world.out.changes.iter().map(|change| &change.message);
         for message in world
             .out
             .messages
             .iter()
-            .chain(changed)
+            .chain(changed())
             .filter(|message| message.status.waits())
         {
             let next = &mut self.next_due[message.channel.code() as usize];
@@ -541,19 +630,39 @@ impl Turns {
             .map(|change| (change.message.tenant, change.message.lead));
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
+        for tally in &world.out.tallies {
+            match tally {
+                Tally::Unknown => counter!("ringback_messages_unknown_total").increment(1),
+                Tally::PossibleDuplicate => {
+                    counter!("ringback_possible_duplicates_total").increment(1);
+                }
+                Tally::Found => {
+                    counter!("ringback_reconciled_total", "result" => "found").increment(1);
+                }
+                Tally::Absent => {
+                    counter!("ringback_reconciled_total", "result" => "absent").increment(1);
+                }
+            }
+        }
         let mut statuses = [[0u64; 12]; 3];
         let new = world.out.messages.iter();
         for message in new.chain(world.out.changes.iter().map(|change| &change.message)) {
             statuses[message.channel.code() as usize][message.status.code() as usize] += 1;
         }
         for (channel, counts) in ChannelKind::ALL.iter().zip(statuses) {
-            for (status, n) in ringback_core::messages::Status::ALL
-                .iter()
-                .zip(counts)
-                .filter(|(_, n)| *n > 0)
-            {
+            for (status, n) in Status::ALL.iter().zip(counts).filter(|(_, n)| *n > 0) {
                 counter!("ringback_messages_total", "channel" => channel.as_str(), "status" => status.as_str()).increment(n);
             }
+        }
+    }
+}
+
+/// Answers everybody who still waits.
+pub(super) fn answer(replies: &mut [Option<Reply>], answers: Vec<Answer>) {
+    for (reply, answer) in replies.iter_mut().zip(answers) {
+        if let Some(reply) = reply.take() {
+            // A caller who went away is no reason to worry: the lead is stored.
+            let _ = reply.send(Ok(answer));
         }
     }
 }

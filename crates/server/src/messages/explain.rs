@@ -70,6 +70,7 @@ pub(super) fn to_change(message: &Message, gates: &[GateBody]) -> Option<String>
         (Status::Cancelled, "lead_deleted", _) => "The lead was deleted; nothing brings it back.".into(),
         (Status::Cancelled, "digest", _) => "Nothing: the digest speaks for it.".into(),
         (Status::Cancelled, ..) => "POST /v1/messages/{id}/retry puts it back.".into(),
+        (Status::Unknown, ..) if message.deadline.is_some() => "Nothing: it is found out by itself, or decided by its category.".into(),
         (Status::Unknown, ..) => "A report of the provider settles it. A retry may reach the person twice.".into(),
         (Status::Bounced, ..) => "A working address of the person.".into(),
         (Status::Blocked, ..) => format!("What the gate says, {retry}"),

@@ -36,6 +36,8 @@ struct Filters {
     channel: Option<String>,
     /// Caused by this workflow.
     workflow: Option<String>,
+    /// `true`: only those that may have gone out more than once.
+    repeated: Option<bool>,
     /// Rows a page, 1 to 200; 50 when it is not given.
     #[param(value_type = Option<u32>)]
     limit: Option<Limit>,
@@ -84,6 +86,7 @@ async fn list(
         channel: filters.channel.as_deref().map(channel).transpose()?,
         workflow: filters.workflow,
         sandbox: false,
+        repeated: filters.repeated == Some(true),
     };
     let (rows, next) = app
         .ask(move |store| store.messages_page(tenant, &filter, after, most))

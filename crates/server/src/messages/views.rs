@@ -201,7 +201,8 @@ pub struct AttemptBody {
     pub finished_at: Timestamp,
     /// How long it took.
     pub milliseconds: i64,
-    /// `delivered`, `accepted`, `retry`, `misconfigured`, `refused` or `unknown`.
+    /// `delivered`, `accepted`, `retry`, `misconfigured`, `refused` or `unknown`; of a look into the provider's log `found`, `absent` or
+    /// `unclear`.
     pub outcome: String,
     /// What the provider answered.
     #[schema(value_type = Option<Object>)]

@@ -16,7 +16,8 @@ use axum::routing::{get, post};
 use ringback_channels::catalogue;
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::messages::{ChannelKind, Message};
-use ringback_core::time::Timestamp;
+use ringback_core::time::{Timestamp, from_micros};
+use ringback_core::turn::Resting;
 use ringback_store::{ConnectionRow, House as _, StoreError, Writer};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -54,6 +55,7 @@ struct Account {
     symbol: &'static str,
     word: &'static str,
     trouble: String,
+    rests: String,
     last: Option<(Chip, String)>,
     webhook: String,
     field: String,
@@ -130,6 +132,28 @@ fn lasts(recent: &[Message]) -> HashMap<ConnectionId, &Message> {
     lasts
 }
 
+/// Why an account is not called now, and when it is tried again (M5).
+fn rests(resting: &Resting, local: &Local, now: Timestamp) -> String {
+    let at = |micros| local.when(from_micros(micros), now);
+    let next = if resting.probe.is_some() {
+        "One message is trying it now.".to_owned()
+    } else if from_micros(resting.probe_at) <= now {
+        "The next message tries it.".to_owned()
+    } else {
+        format!("At {} one message tries it.", at(resting.probe_at))
+    };
+    let probes = match resting.failed_probes {
+        0 => String::new(),
+        1 => " One try since then failed.".to_owned(),
+        n => format!(" {n} tries since then failed."),
+    };
+    format!(
+        "It rests since {}: {}{probes} {next} Until then its messages take another way, or wait.",
+        at(resting.since),
+        resting.because
+    )
+}
+
 fn page(
     frame: Frame,
     local: &Local,
@@ -155,11 +179,18 @@ fn page(
                         .cloned()
                         .or_else(|| row.trouble.clone())
                         .unwrap_or_default();
-                    let (class, symbol, word) = match (row.enabled, trouble.is_empty()) {
-                        (false, _) => ("", "cancelled", "Off"),
-                        (true, true) => ("kept", "delivered", "On"),
-                        (true, false) => ("late", "failed", "Trouble"),
-                    };
+                    let rests = row
+                        .breaker
+                        .as_ref()
+                        .map(|resting| rests(resting, local, now))
+                        .unwrap_or_default();
+                    let (class, symbol, word) =
+                        match (row.enabled, rests.is_empty(), trouble.is_empty()) {
+                            (false, ..) => ("", "cancelled", "Off"),
+                            (true, false, _) => ("held", "deferred", "Rests"),
+                            (true, true, true) => ("kept", "delivered", "On"),
+                            (true, true, false) => ("late", "failed", "Trouble"),
+                        };
                     let last = lasts.get(&row.id).map(|message| {
                         let at = message
                             .settled_at
@@ -176,6 +207,7 @@ fn page(
                         symbol,
                         word,
                         trouble,
+                        rests,
                         last,
                         webhook: if matches!(row.provider.as_str(), "sandbox" | "smtp" | "webhook")
                         {
@@ -216,7 +248,7 @@ fn page(
     let trouble = lanes
         .iter()
         .flat_map(|lane| &lane.accounts)
-        .filter(|one| one.enabled && !one.trouble.is_empty())
+        .filter(|one| one.enabled && !(one.trouble.is_empty() && one.rests.is_empty()))
         .count();
     let on = lanes
         .iter()
@@ -325,7 +357,12 @@ async fn switch(app: &App, session: &Session, id: &str, enabled: bool) -> PageRe
             rows.into_iter()
                 .filter(|row| row.id == id)
                 .try_for_each(|row| {
-                    writer.update_connection(tenant, &ConnectionRow { enabled, ..row })
+                    let row = ConnectionRow {
+                        enabled,
+                        breaker: None,
+                        ..row
+                    };
+                    writer.update_connection(tenant, &row)
                 })
         },
     )
@@ -456,7 +493,9 @@ async fn test(
         "kept"
     };
     let notice = format!("{}: {found}", row.name);
-    if row.trouble != trouble && (class == "kept" || trouble.is_some()) {
+    // Who tests and finds that it works need not wait for the probe.
+    let works = class == "kept";
+    if (row.trouble != trouble && (works || trouble.is_some())) || works {
         let details = json!({"id": id, "trouble": trouble});
         change(
             &app,
@@ -472,6 +511,7 @@ async fn test(
                             tenant,
                             &ConnectionRow {
                                 trouble: trouble.clone(),
+                                breaker: row.breaker.filter(|_| !works),
                                 ..row
                             },
                         )
@@ -567,6 +607,7 @@ mod tests {
             position: 0,
             enabled: n != 2,
             trouble: (n == 3).then(|| HOSTILE.to_owned()),
+            breaker: None,
             created_at: Timestamp::UNIX_EPOCH,
         }
     }

@@ -27,6 +27,8 @@ pub(super) fn routes() -> Router<App> {
 
 /// Rows a page.
 const ROWS: u32 = 50;
+/// The filter for messages that may have gone out more than once.
+const REPEATED: &str = "repeated";
 
 /// What the address asks for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,7 +81,12 @@ struct MessagesPage {
 
 async fn list(State(app): State<App>, session: Session, Query(asked): Query<Asked>) -> PageResult {
     let tenant = session.home.row.id;
-    let status = one_of(&asked.status, Status::from_name, "status")?;
+    let repeated = asked.status == REPEATED;
+    let status = if repeated {
+        None
+    } else {
+        one_of(&asked.status, Status::from_name, "status")?
+    };
     let channel = one_of(&asked.channel, ChannelKind::from_name, "channel")?;
     let before: Option<MessageId> = one_of(&asked.after, |text| text.parse().ok(), "after")?;
     let workflow = Some(asked.workflow.clone()).filter(|name| !name.is_empty());
@@ -87,6 +94,7 @@ async fn list(State(app): State<App>, session: Session, Query(asked): Query<Aske
         status,
         channel,
         workflow,
+        repeated,
         ..MessageFilter::default()
     };
     let (messages, next, leads) = app
@@ -287,7 +295,8 @@ fn page(
             "Every status",
             Status::ALL
                 .iter()
-                .map(|one| (one.as_str(), chip(*one).word)),
+                .map(|one| (one.as_str(), chip(*one).word))
+                .chain([(REPEATED, "Possibly repeated")]),
             &asked.status,
         ),
         channels: channel_choices(&asked.channel),

@@ -460,6 +460,7 @@ async fn mail_link(app: &App, user: &UserRow) -> Result<(), ApiError> {
         report_url: None,
         at: now,
         remaining: Some(std::time::Duration::from_secs(15 * 60)),
+        ends: None,
     };
     match channel.send(&message).await {
         Outcome::Accepted { .. } | Outcome::Delivered { .. } => Ok(()),

@@ -108,6 +108,7 @@ async fn leads_to(house: &House, base: &str) -> ConnectionId {
         position: 0,
         enabled: true,
         trouble: None,
+        breaker: None,
         created_at: house.app.now(),
     };
     house

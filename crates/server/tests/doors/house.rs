@@ -556,6 +556,7 @@ async fn connection(
         position: 0,
         enabled: true,
         trouble: None,
+        breaker: None,
         created_at: app.now(),
     };
     app.change(move |writer| writer.insert_connection(tenant, &row))

@@ -342,6 +342,12 @@ impl House {
             .unwrap_or_else(|_| panic!("waited in vain for {what}"))
     }
 
+    /// Lets time pass, and has the loops look at the clock.
+    pub async fn pass(&self, seconds: i64) {
+        self.clock.forward(jiff::SignedDuration::from_secs(seconds));
+        self.app.write(|_| Ok(())).await.unwrap();
+    }
+
     /// Waits until a message stands there.
     pub async fn message_is(&self, key: &str, id: &str, statuses: &[&str]) -> Reply {
         let path = format!("/v1/messages/{id}");

@@ -5,10 +5,13 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod breaker;
 mod capture;
 mod connections;
 mod documents;
+mod doubt;
 mod errors;
+mod far;
 mod health;
 mod hostile;
 mod house;

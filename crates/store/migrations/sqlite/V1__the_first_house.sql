@@ -85,6 +85,7 @@ CREATE TABLE connections (
     position BIGINT NOT NULL DEFAULT 0,
     enabled BIGINT NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
     trouble TEXT,
+    breaker TEXT,
     created_at BIGINT NOT NULL,
     UNIQUE (tenant_id, name)
 );
@@ -222,7 +223,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_lead ON runs (lead_id, id);
 CREATE INDEX runs_wake ON runs (wake_at) WHERE state = 0 AND wake_at IS NOT NULL;
 
--- The queue is this table. state: 0 waits, 1 in flight, 2 settled. What is said is template version and data; only what a person wrote is kept as text.
+-- The queue is this table. state: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline. What is said is template version and data; only what a person wrote is kept as text.
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY,
     tenant_id BIGINT NOT NULL,
@@ -238,7 +239,7 @@ CREATE TABLE messages (
     category BIGINT NOT NULL,
     priority BIGINT NOT NULL,
     status BIGINT NOT NULL,
-    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 2),
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 3),
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT,
@@ -265,14 +266,16 @@ CREATE TABLE messages (
     currency TEXT,
     CHECK ((state = 0) = (status BETWEEN 0 AND 2)),
     CHECK ((state = 1) = (status = 3)),
-    CHECK ((state = 1) = (deadline IS NOT NULL)),
+    CHECK (state <> 3 OR status = 11),
+    CHECK ((state IN (1, 3)) = (deadline IS NOT NULL)),
     CHECK (state <> 1 OR attempt_id IS NOT NULL)
 );
 CREATE INDEX messages_due ON messages (channel, priority, due_at) WHERE state = 0;
-CREATE INDEX messages_open ON messages (deadline) WHERE state = 1;
+CREATE INDEX messages_open ON messages (state, deadline) WHERE deadline IS NOT NULL;
 CREATE INDEX messages_lead ON messages (lead_id, id) WHERE lead_id IS NOT NULL;
 CREATE INDEX messages_tenant ON messages (tenant_id, id);
 CREATE INDEX messages_waiting ON messages (tenant_id, recipient) WHERE state = 0;
+CREATE INDEX messages_repeated ON messages (tenant_id, id) WHERE repeated <> 0;
 -- All that did not arrive: 6 failed to 11 unknown, but for 9 cancelled. A list of numbers here would be built anew for every row written.
 CREATE INDEX messages_trouble ON messages (tenant_id, id) WHERE status >= 6 AND status <> 9;
 

@@ -31,16 +31,22 @@ ON CONFLICT (tenant_id, name) DO UPDATE SET phone = excluded.phone, email = excl
 DELETE FROM staff WHERE tenant_id = $1 AND name = $2;
 
 -- connections: a tenant's accounts, in the order in which they are tried.
-SELECT id, channel, provider, name, settings, path_secret, position, enabled, trouble, created_at FROM connections WHERE tenant_id = $1 ORDER BY position, id;
+SELECT id, channel, provider, name, settings, path_secret, position, enabled, trouble, created_at, breaker FROM connections WHERE tenant_id = $1 ORDER BY position, id;
 
 -- insert_connection: a new account.
 INSERT INTO connections (id, tenant_id, channel, provider, name, settings, path_secret, position, enabled, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- update_connection: settings, order, on or off.
-UPDATE connections SET settings = $3, position = $4, enabled = $5, trouble = $6 WHERE tenant_id = $1 AND id = $2;
+UPDATE connections SET settings = $3, position = $4, enabled = $5, trouble = $6, breaker = $7 WHERE tenant_id = $1 AND id = $2;
 
 -- connection_trouble: what a provider says is wrong with an account.
 UPDATE connections SET trouble = $2 WHERE id = $1;
+
+-- connection_breaker: it rests since repeated failures, or works again.
+UPDATE connections SET breaker = $2 WHERE id = $1;
+
+-- breakers: the connections that rest, of all tenants.
+SELECT id, breaker FROM connections WHERE breaker IS NOT NULL;
 
 -- delete_connection: an account goes.
 DELETE FROM connections WHERE tenant_id = $1 AND id = $2;

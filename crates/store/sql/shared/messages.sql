@@ -18,8 +18,15 @@ UPDATE messages
 SET status = $3, state = 2, provider_ref = $4, accepted_at = $5, settled_at = $6, deadline = NULL, why = NULL, cost_micros = $7, currency = $8
 WHERE id = $1 AND epoch = $2 AND state = 1;
 
--- late_reference: a report overtook the provider's own answer; the name it gave is kept.
-UPDATE messages SET provider_ref = coalesce(provider_ref, $2), accepted_at = coalesce(accepted_at, $3) WHERE id = $1;
+-- late_reference: the provider's own answer came late. The name it gave is kept; when nothing better was known of this attempt and no other was begun, it counts.
+UPDATE messages
+SET provider_ref = coalesce(provider_ref, $2), accepted_at = coalesce(accepted_at, $3),
+    settled_at = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN $3 ELSE settled_at END,
+    why = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN NULL ELSE why END,
+    deadline = CASE WHEN state = 3 AND epoch = $4 THEN NULL ELSE deadline END,
+    state = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN 2 ELSE state END,
+    status = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN 4 ELSE status END
+WHERE id = $1;
 
 -- change [hot]: a message that was read in this turn moves on.
 UPDATE messages
@@ -30,7 +37,8 @@ WHERE tenant_id = $2 AND id = $1;
 
 -- insert_attempt [hot]: a call that ended.
 INSERT INTO attempts (id, tenant_id, message_id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING;
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (id) DO UPDATE SET finished_at = excluded.finished_at, outcome = excluded.outcome, provider_ref = excluded.provider_ref, why = excluded.why, late = 1;
 
 -- attempts_of [hot]: the calls of a message.
 SELECT id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late FROM attempts WHERE message_id = $2 AND tenant_id = $1 ORDER BY id;
@@ -42,7 +50,16 @@ SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 AND recipient 
 SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadline LIMIT $2;
 
 -- in_flight [hot]: attempts that were under way when the process ended.
-SELECT {message} FROM messages WHERE state = 1 ORDER BY deadline LIMIT $1;
+SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline LIMIT $1;
+
+-- looks [hot]: unknown messages whose next look-up is due.
+SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline LIMIT $2;
+
+-- next_look [hot]: when the next unknown message is looked up after an instant.
+SELECT deadline FROM messages WHERE state = 3 AND deadline > $1 ORDER BY deadline LIMIT 1;
+
+-- repeated [hot]: messages that may have gone out more than once, newest first.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND repeated <> 0 ORDER BY id DESC LIMIT $3;
 
 -- of_lead [hot]: the messages about a lead, newest first.
 SELECT {message} FROM messages WHERE lead_id = $2 AND tenant_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4;

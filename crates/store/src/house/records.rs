@@ -3,7 +3,7 @@
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::Timestamp;
-use ringback_core::turn::KillSwitch;
+use ringback_core::turn::{KillSwitch, Resting};
 
 /// A tenant's own row.
 #[derive(Clone, PartialEq)]
@@ -67,6 +67,8 @@ pub struct ConnectionRow {
     pub enabled: bool,
     /// What the provider says is wrong.
     pub trouble: Option<String>,
+    /// Rests after repeated failures, since when and until when (M5).
+    pub breaker: Option<Resting>,
     /// Since when.
     pub created_at: Timestamp,
 }

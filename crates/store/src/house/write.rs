@@ -100,7 +100,7 @@ impl Writer {
         self.run(&house::INSERT_CONNECTION, values).map(|_| ())
     }
 
-    /// An account changes.
+    /// An account changes. Without a rest its breaker begins anew.
     pub fn update_connection(
         &self,
         tenant: TenantId,
@@ -114,10 +114,14 @@ impl Writer {
                 row.settings,
                 row.position,
                 row.enabled,
-                row.trouble
+                row.trouble,
+                row.breaker.as_ref().map(json)
             ],
-        )
-        .map(|_| ())
+        )?;
+        if row.breaker.is_none() {
+            self.breakers.borrow_mut().forget(row.id);
+        }
+        Ok(())
     }
 
     /// An account goes. Answers false when there was none.

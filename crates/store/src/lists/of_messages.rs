@@ -123,7 +123,9 @@ impl Reader<'_> {
                     self.messages_of(tenant, lead, before, STEP)?
                 }
                 None => {
-                    let statement = if troubled {
+                    let statement = if filter.repeated {
+                        &messages::REPEATED
+                    } else if troubled {
                         &messages::TROUBLE
                     } else {
                         &messages::NEWEST

@@ -133,6 +133,8 @@ pub struct MessageFilter {
     pub workflow: Option<String>,
     /// Only those that the sandbox took.
     pub sandbox: bool,
+    /// Only those that may have gone out more than once (P4).
+    pub repeated: bool,
 }
 
 impl MessageFilter {
@@ -142,6 +144,7 @@ impl MessageFilter {
                 .channel
                 .is_none_or(|channel| message.channel == channel)
             && (!self.sandbox || message.sandbox)
+            && (!self.repeated || message.repeated)
             && self.workflow.as_deref().is_none_or(|workflow| {
                 let step = message.step.as_deref();
                 step.is_some_and(|step| step.split('@').next() == Some(workflow))

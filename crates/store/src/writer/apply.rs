@@ -141,6 +141,25 @@ impl Writer {
                 ],
             )?;
         }
+        for raised in &world.out.errors {
+            self.run(
+                &house::COUNT_ERROR,
+                params![
+                    raised.tenant.raw(),
+                    fingerprint(&raised.message),
+                    raised.severity,
+                    raised.message,
+                    json(&raised.context),
+                    micros(raised.at)
+                ],
+            )?;
+        }
+        for (connection, resting) in world.breakers.changed() {
+            self.run(
+                &house::CONNECTION_BREAKER,
+                params![connection.raw(), resting.map(json)],
+            )?;
+        }
         for (connection, trouble) in &world.out.trouble {
             self.run(
                 &house::CONNECTION_TROUBLE,
@@ -489,7 +508,7 @@ impl Writer {
             message.category.code(),
             message.priority.code(),
             message.status.code(),
-            state_of(message.status),
+            state_of(message),
             micros(message.due_at),
             micros(message.created_at),
             message.expires_at.map(micros),
@@ -542,7 +561,7 @@ impl Writer {
                         late.extend(message.attempt.map(|attempt| attempt.raw()));
                         self.run(
                             &messages::LATE_REFERENCE,
-                            params![message.id.raw(), message.reference, accepted_at],
+                            params![message.id.raw(), message.reference, accepted_at, epoch],
                         )?;
                     }
                 }
@@ -566,7 +585,7 @@ impl Writer {
             message.tenant.raw(),
             message.connection.map(|connection| connection.raw()),
             message.status.code(),
-            state_of(message.status),
+            state_of(message),
             micros(message.due_at),
             message.data.text(),
             plan,
@@ -575,7 +594,7 @@ impl Writer {
             message.attempt.map(|attempt| attempt.raw()),
             message
                 .deadline
-                .filter(|_| message.status == Status::Sending)
+                .filter(|_| matches!(message.status, Status::Sending | Status::Unknown))
                 .map(micros),
             message.hash.as_ref().map(<[u8; 16]>::as_slice),
             message.attempts,
@@ -624,7 +643,7 @@ impl Writer {
             if cancel.except == Some(message.id) || !cancel.categories.contains(&message.category) {
                 continue;
             }
-            message.status = cancel.status;
+            message.status = message.ends(cancel.status);
             message.settled_at = Some(now);
             message.why = Some(cancel.why.clone());
             self.change(&message)?;

@@ -6,7 +6,7 @@ use crate::rows::{self};
 use crate::sql::{Statement, leads, messages, scoring, workflows};
 use ringback_core::ids::{LeadId, SessionId, TenantId};
 use ringback_core::leads::Lead;
-use ringback_core::messages::{ChannelKind, Message};
+use ringback_core::messages::{ChannelKind, Message, Outcome};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{
     CounterKey, LeadState, PointKey, PointKind, ScoreRow, Session, World,
@@ -58,7 +58,12 @@ impl Writer {
                     self.load_event_key(&mut world, order.tenant, lead, key)?;
                 }
             }
-            if !matches!(order.intake, Intake::Settled(_)) && !involved.contains(&order.tenant) {
+            // What went well looks at nothing more; what failed may be said another way, to people and within limits.
+            let went_well = matches!(&order.intake, Intake::Settled(settled) if matches!(
+                settled.outcome,
+                Outcome::Accepted { .. } | Outcome::Delivered { .. }
+            ));
+            if !went_well && !involved.contains(&order.tenant) {
                 involved.push(order.tenant);
             }
         }

@@ -362,6 +362,7 @@ async fn insert(
         position: 0,
         enabled: true,
         trouble: None,
+        breaker: None,
         created_at: now,
     };
     let (actor, peer) = (session.actor(), session.peer.clone());
@@ -506,6 +507,7 @@ async fn save(
                         &ConnectionRow {
                             settings: sealed.clone(),
                             trouble: None,
+                            breaker: None,
                             ..row
                         },
                     )

@@ -149,11 +149,23 @@ impl Telling<'_> {
                 _ => self.after("Cancelled"),
             },
             Status::Expired => self.after("Expired"),
-            Status::Unknown => format!(
-                "{}. Nothing is sent twice by itself",
-                self.after("May or may not have arrived")
-            ),
+            Status::Unknown => self.unknown(),
         }
+    }
+
+    fn unknown(&self) -> String {
+        let message = self.message;
+        let next = match message.deadline {
+            Some(at) => format!(
+                "It is found out; the next look is at {}",
+                self.local.when(at, self.now)
+            ),
+            None if message.repeated => {
+                "It may have gone out twice; no more is sent by itself".to_owned()
+            }
+            None => "It is not sent again by itself".to_owned(),
+        };
+        format!("{}. {next}", self.after("May or may not have arrived"))
     }
 
     fn taken_back(&self) -> String {

@@ -229,7 +229,7 @@ fn every_status_is_told_in_a_sentence() {
             Status::Unknown,
             Some(("timeout", "The line to Twilio broke after we spoke.")),
             "",
-            "May or may not have arrived: the line to Twilio broke after we spoke. Nothing is sent twice by itself",
+            "May or may not have arrived: the line to Twilio broke after we spoke. It is not sent again by itself",
         ),
     ] {
         let message = message(status, why);

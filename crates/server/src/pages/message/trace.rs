@@ -93,7 +93,10 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
             .providers
             .get(n)
             .map_or("the provider", String::as_str);
-        items.push(called(told, attempt, provider));
+        items.push(match attempt.outcome.as_str() {
+            "found" | "absent" | "unclear" => looked_up(told, attempt, provider),
+            _ => called(told, attempt, provider),
+        });
     }
     for (fact, at) in &message.facts {
         items.push(happened(told, *fact, from_micros(*at)));
@@ -108,6 +111,12 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
         }
     }
     items.sort_by_key(|item| item.at);
+    if let Some(at) = message
+        .deadline
+        .filter(|_| message.status == Status::Unknown)
+    {
+        items.push(next_look(told, at));
+    }
     if message.status.waits() {
         let title = match message.status {
             Status::Queued => "It goes as soon as there is room",
@@ -238,6 +247,56 @@ fn made(told: &Telling<'_>) -> Item {
     item(told, message.created_at, "", "dot", title, text)
 }
 
+/// A look into the provider's log for what became of a call without an answer.
+fn looked_up(told: &Telling<'_>, attempt: &AttemptView, provider: &str) -> Item {
+    let (class, symbol, what) = match attempt.outcome.as_str() {
+        "found" => ("kept", "dot", "found"),
+        "absent" => ("", "open", "not there"),
+        _ => ("lamp", "open", "no clear answer"),
+    };
+    let mut text = attempt
+        .why
+        .as_ref()
+        .map(|why| format!("{}.", plain(inner(&why.detail))))
+        .unwrap_or_default();
+    if let Some(reference) = &attempt.reference {
+        text.push_str(&format!(" It calls the message {reference}."));
+    }
+    item(
+        told,
+        attempt.started_at,
+        class,
+        symbol,
+        format!("Looked up in the log of {provider}: {what}"),
+        text,
+    )
+}
+
+/// What will be done about an unknown message, and when.
+fn next_look(told: &Telling<'_>, at: Timestamp) -> Item {
+    let asks = told
+        .message
+        .plan
+        .doubt
+        .as_ref()
+        .is_some_and(|doubt| doubt.looks < 4);
+    let title = if asks {
+        "It is looked up again whether it went out"
+    } else {
+        "It is decided what to do when nobody has reported by then"
+    };
+    let wait = at.duration_since(told.now);
+    let text = if wait.is_positive() {
+        format!("{} from now.", words(wait))
+    } else {
+        String::new()
+    };
+    Item {
+        plan: true,
+        ..item(told, at, "lamp", "open", title.to_owned(), text)
+    }
+}
+
 fn called(told: &Telling<'_>, attempt: &AttemptView, provider: &str) -> Item {
     let took = words(attempt.finished_at.duration_since(attempt.started_at));
     let n = attempt.number;
@@ -279,7 +338,7 @@ fn called(told: &Telling<'_>, attempt: &AttemptView, provider: &str) -> Item {
 fn settles(outcome: &str, status: Status) -> bool {
     match status {
         Status::Delivered => outcome == "delivered",
-        Status::Accepted => outcome == "accepted",
+        Status::Accepted => matches!(outcome, "accepted" | "found"),
         Status::Failed | Status::Bounced | Status::Blocked => {
             matches!(outcome, "refused" | "retry" | "misconfigured")
         }
