@@ -144,12 +144,14 @@ impl App {
             Arc::clone(&registry),
             Arc::clone(&clock),
             Arc::clone(&live),
-            {
-                let sender = sender.clone();
-                Box::new(move |message| sender.send_off(message))
+            crate::loops::Sending {
+                send_off: {
+                    let sender = sender.clone();
+                    Box::new(move |message| sender.send_off(message))
+                },
+                look_up: Box::new(move |message| sender.look_up(message)),
+                looks: settings.looks,
             },
-            Box::new(move |message| sender.look_up(message)),
-            settings.looks,
             crate::http::written,
         );
         let loops = Loops::start(turns, checkpointer)?;

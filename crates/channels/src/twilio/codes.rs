@@ -146,7 +146,7 @@ fn class(code: u32) -> Option<(Class, &'static str)> {
             Permanent,
             "A picture or file could not be fetched, or there are too many.",
         ),
-        21654 | 21655 | 21656 => (
+        21654..=21656 => (
             Permanent,
             "The content template is missing or does not fit its variables.",
         ),

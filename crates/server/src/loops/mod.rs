@@ -13,4 +13,4 @@ pub use live::{Live, LiveChange};
 pub(crate) use sending::Sender;
 pub use sending::{Rendered, render, webhook_url};
 pub use turns::Loops;
-pub(crate) use turns::Turns;
+pub(crate) use turns::{Sending, Turns};

@@ -49,11 +49,7 @@ pub(crate) struct Turns {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<Live>,
-    pub(crate) send_off: Box<dyn Fn(Arc<Message>) + Send>,
-    /// Has somebody look up what became of a message whose call has no known end.
-    pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
-    /// When that is done.
-    pub(crate) looks: LookUps,
+    pub(crate) sending: Sending,
     /// Hands a caller's answer over as HTTP status and body, so that a repeated call hears the same (X7).
     pub(crate) written: fn(&Answer) -> (u16, String),
     ids: IdMaker,
@@ -64,6 +60,16 @@ pub(crate) struct Turns {
     looking: HashSet<MessageId>,
     looked: Instant,
     tidied: Instant,
+}
+
+/// What the turns ask of the sending side.
+pub(crate) struct Sending {
+    /// Calls the provider.
+    pub(crate) send_off: Box<dyn Fn(Arc<Message>) + Send>,
+    /// Looks up what became of a message whose call has no known end.
+    pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
+    /// When that is done.
+    pub(crate) looks: LookUps,
 }
 
 impl Loops {
@@ -112,9 +118,7 @@ impl Turns {
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         live: Arc<Live>,
-        send_off: Box<dyn Fn(Arc<Message>) + Send>,
-        look_up: Box<dyn Fn(Arc<Message>) + Send>,
-        looks: LookUps,
+        sending: Sending,
         written: fn(&Answer) -> (u16, String),
     ) -> Self {
         let ids = IdMaker::new(0, writer.last_id());
@@ -125,9 +129,7 @@ impl Turns {
             registry,
             clock,
             live,
-            send_off,
-            look_up,
-            looks,
+            sending,
             written,
             ids,
             in_flight: [0; 3],
@@ -283,7 +285,7 @@ impl Turns {
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
                 for message in sent_off {
                     self.in_flight[message.channel.code() as usize] += 1;
-                    (self.send_off)(message);
+                    (self.sending.send_off)(message);
                 }
                 self.tell(&world);
             }
@@ -354,7 +356,6 @@ impl Turns {
     }
 
     /// Decides against what was loaded, and writes it.
-    #[expect(clippy::type_complexity, reason = "answers and what to send off, once")]
     fn decide_in(
         &mut self,
         world: &mut World,
@@ -370,7 +371,7 @@ impl Turns {
         }
         let mut answers = Vec::with_capacity(orders.len());
         let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
-        turn.looks = self.looks;
+        turn.looks = self.sending.looks;
         for order in orders {
             answers.push(match &order.once {
                 None => turn.take(order),
@@ -554,7 +555,7 @@ impl Turns {
                 self.next_look = if fresh.len() > room { Some(now) } else { next };
                 for message in fresh.into_iter().take(room) {
                     self.looking.insert(message.id);
-                    (self.look_up)(Arc::new(message));
+                    (self.sending.look_up)(Arc::new(message));
                 }
             }
             (Err(error), _) | (_, Err(error)) => {
