@@ -1,6 +1,7 @@
 //! The one that writes: a turn at a time, loaded set-wise, written table by table, committed once (design 1).
 
 mod apply;
+pub(crate) mod ledger;
 mod load;
 
 use crate::StoreError;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 pub struct Writer {
     pub(crate) connection: Connection,
     numbers: HashMap<TenantId, i64>,
+    chains: ledger::Chains,
     last_id: i64,
     _lock: FolderLock,
 }
@@ -65,9 +67,12 @@ const MOST_MERGES: usize = 8;
 impl Writer {
     pub(crate) fn new(connection: Connection, lock: FolderLock) -> Result<Self, rusqlite::Error> {
         let last_id = connection.query_row(house::LAST_IDS.text, [], |row| row.get(0))?;
+        // SQLite seeds its generator from the operating system.
+        let seed = connection.query_row("SELECT randomblob(32)", [], |row| row.get(0))?;
         Ok(Self {
             connection,
             numbers: HashMap::new(),
+            chains: ledger::Chains::new(seed),
             last_id,
             _lock: lock,
         })
@@ -115,6 +120,7 @@ impl Writer {
     /// Takes a turn's changes back.
     pub fn roll_back(&mut self) {
         self.numbers.clear();
+        self.chains.forget();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {

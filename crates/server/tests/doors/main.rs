@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod forms;
+mod gates;
 mod hooks;
 mod house;
 mod lead_pages;

@@ -6,6 +6,7 @@
 )]
 
 mod capture;
+mod compliance;
 mod connections;
 mod documents;
 mod errors;
