@@ -9,5 +9,6 @@ mod hooks;
 mod house;
 mod lead_pages;
 mod message_pages;
+mod stop_race;
 mod tracking;
 mod unsubscribe;
