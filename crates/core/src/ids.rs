@@ -171,6 +171,11 @@ impl IdMaker {
     }
 }
 
+/// The lowest raw id that a maker of any node gives at that instant: what is older has a lower one.
+pub fn first_of(at: Timestamp) -> i64 {
+    (at.as_millisecond() - EPOCH_MS).max(0) << 22
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +194,14 @@ mod tests {
         assert_eq!(id.to_string().parse::<LeadId>(), Ok(id));
         assert!(id.to_string().parse::<MessageId>().is_err());
         assert!("lead_zzzzzzzzzzzzz".parse::<LeadId>().is_err());
+    }
+
+    #[test]
+    fn ids_before_and_after_an_instant_stand_on_its_sides() {
+        let now: Timestamp = "2026-11-21T16:00:00Z".parse().unwrap();
+        let before = IdMaker::new(63, 0).next(now - jiff::SignedDuration::from_millis(1));
+        assert!(before < first_of(now));
+        assert!(first_of(now) <= IdMaker::new(0, 0).next(now));
     }
 
     #[test]

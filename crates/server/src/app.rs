@@ -242,6 +242,8 @@ impl App {
                 Ok::<_, StoreError>(done)
             })
             .await;
+        // A key may be among what ended.
+        self.live.ask_again();
         done.map_err(crate::http::ApiError::from)?
             .map_err(Into::into)
     }

@@ -8,7 +8,7 @@ use ringback_core::config::{Document, Problem, TenantConfig};
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::ChannelKind;
-use ringback_core::templates::Template;
+use ringback_core::templates::{Own, Template};
 use ringback_core::turn::{Connection, Tenant};
 use ringback_store::{ConnectionRow, House, KeyRow, StoreError, TenantRow};
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +26,8 @@ pub struct Home {
     pub channels: HashMap<ConnectionId, Arc<dyn Channel>>,
     /// Accounts that could not be opened, and why.
     pub broken: HashMap<ConnectionId, String>,
+    /// What every template may say of the business.
+    pub about: Own,
     /// Paths and versions of the documents that the configuration was read from.
     files: Vec<(String, i64)>,
     /// Templates of versions that are not the newest, for messages decided before.
@@ -258,7 +260,9 @@ impl Registry {
             sandbox: row.sandbox,
             references: ReferenceKey::new(&row.secret),
         };
+        let about = about(&tenant);
         Ok(Home {
+            about,
             tenant: Arc::new(tenant),
             row,
             connections: rows,
@@ -364,4 +368,18 @@ impl Home {
         self.tenant.sandbox
             || !(self.tenant.has(ChannelKind::Sms) || self.tenant.has(ChannelKind::Email))
     }
+}
+
+/// What every template may say of the business.
+fn about(tenant: &Tenant) -> Own {
+    let settings = &tenant.config.settings;
+    Own::new(serde_json::json!({
+        "name": settings.name,
+        "phone": settings.phone,
+        "email": settings.email,
+        "address": settings.postal_address,
+        "website": settings.website,
+        "region": settings.region,
+        "color": settings.branding.color,
+    }))
 }

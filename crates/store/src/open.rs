@@ -226,4 +226,45 @@ mod tests {
         drop(writer);
         std::fs::remove_dir_all(path).expect("cleaned up");
     }
+
+    /// L11: a form that nobody went on with is forgotten after 30 days, 200 in one go; what was touched since stays.
+    #[test]
+    fn old_drafts_go_in_small_pieces() {
+        use ringback_core::ids::{IdMaker, TenantId};
+        let path = folder("drafts");
+        let (writer, readers, _) = open(&path).expect("made");
+        let now: ringback_core::time::Timestamp = "2026-11-21T16:00:00Z".parse().expect("a time");
+        let (tenant, mut ids) = (TenantId::from_raw(1), IdMaker::new(1, 0));
+        let days = |n: i64| now - jiff::SignedDuration::from_hours(24 * n);
+        let mut draft = |made: i64, touched: i64| {
+            let id = ids.next(days(made));
+            let row = crate::DraftRow {
+                form: "booking".into(),
+                hash: vec![1],
+                data: serde_json::json!({}),
+                step: 1,
+                at: days(touched),
+                lead: None,
+            };
+            writer.insert_draft(id, tenant, &row).expect("kept");
+            id
+        };
+        let touched = draft(60, 2);
+        let old: Vec<i64> = (0..250).map(|_| draft(31, 31)).collect();
+        let young = draft(29, 29);
+        let left = |ids: &[i64]| {
+            ids.iter()
+                .filter(|id| {
+                    let found = readers.ask(|store| store.draft(tenant, **id));
+                    found.expect("read").is_some()
+                })
+                .count()
+        };
+        assert!(writer.tidy(now).expect("tidied"), "there is more");
+        assert_eq!(left(&old), 50);
+        assert!(!writer.tidy(now).expect("tidied"), "that was all");
+        assert_eq!((left(&old), left(&[touched, young])), (0, 2));
+        drop(writer);
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
 }

@@ -6,7 +6,7 @@ mod load;
 
 use crate::StoreError;
 use crate::open::FolderLock;
-use crate::sql::{Statement, house, messages, workflows};
+use crate::sql::{Statement, house, leads, messages, workflows};
 use ringback_core::ids::{LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
@@ -269,14 +269,29 @@ impl Writer {
     }
 
     /// Forgets what no promise needs any more, in small pieces: keys, reports and limits of days gone by.
-    pub fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Answers whether there is more of it.
+    pub fn tidy(&self, now: Timestamp) -> Result<bool, StoreError> {
         let (day, hour) = (micros(now) / DAY, micros(now) / HOUR);
         self.run(&messages::PURGE_ONCE, [day - 1])?;
         self.run(&messages::PURGE_SEEN, [day - 8])?;
         self.run(&messages::PURGE_COUNTERS, [hour - 2, day - 2])?;
-        Ok(())
+        let old = now - jiff::SignedDuration::from_hours(24 * DRAFT_DAYS);
+        let gone = self.run(
+            &leads::PURGE_DRAFTS,
+            params![
+                ringback_core::ids::first_of(old),
+                micros(old),
+                DRAFTS_AT_ONCE
+            ],
+        )?;
+        Ok(gone == DRAFTS_AT_ONCE as usize)
     }
 }
+
+/// A form that nobody went on with for so many days is forgotten (L11).
+const DRAFT_DAYS: i64 = 30;
+/// Drafts removed in one go, so that no turn waits for it.
+const DRAFTS_AT_ONCE: i64 = 200;
 
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;

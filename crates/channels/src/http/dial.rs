@@ -135,7 +135,7 @@ impl Dialer {
                 Ok(Err(error)) => {
                     last = DialError::new(
                         "connect",
-                        format!("{host}:{port} does not answer: {error}"),
+                        format!("{host}:{port} cannot be reached: {}", unreached(&error)),
                     );
                 }
                 Err(_) => {
@@ -160,7 +160,10 @@ impl Dialer {
             Ok(Err(error)) => {
                 return Err(DialError::new(
                     "dns",
-                    format!("{host} could not be looked up: {error}"),
+                    format!(
+                        "{host} could not be looked up: the name is wrong, or the network is down ({})",
+                        words_of(&error)
+                    ),
                 ));
             }
             Err(_) => {
@@ -202,6 +205,25 @@ impl Dialer {
             )),
         }
     }
+}
+
+/// What a failed connection means to whoever has to mend it.
+fn unreached(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            "no network leads there".to_owned()
+        }
+        io::ErrorKind::TimedOut => "it did not answer in time".to_owned(),
+        _ => words_of(error),
+    }
+}
+
+/// The system's words without its numbers.
+fn words_of(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.rsplit(": ").next().unwrap_or_default().to_lowercase()
 }
 
 /// The connection must lead where it was meant to (a rebinding or a transparent proxy inside would show here).

@@ -6,9 +6,10 @@ use super::{
     read::{Budget, Raw},
     span::Span,
     suggest::{quoted, shown},
-    values::{Bound, Literal, instant, number},
+    values::{Bound, Literal, moment, number},
     zone::Zone,
 };
+use jiff::tz::TimeZone;
 use serde::de::Error;
 
 /// The most that `at_least` may ask for.
@@ -50,7 +51,7 @@ impl Parts<'_> {
                 )));
             }
         };
-        let test = self.test(raw, zone.as_ref())?;
+        let test = self.test(raw)?;
         if wanted > 1 && test.denies() {
             return Err(E::custom(format_args!(
                 "at_least does not go with {}; turn the comparison round with not:",
@@ -70,17 +71,17 @@ impl Parts<'_> {
         format!("{} for {}", self.name, shown(self.field, 80))
     }
 
-    fn test<E: Error>(&self, raw: Raw, zone: Option<&Zone>) -> Result<Test, E> {
+    fn test<E: Error>(&self, raw: Raw) -> Result<Test, E> {
         Ok(match self.name {
             "is" => Test::Is(self.literal(raw)?),
             "is_not" => Test::IsNot(self.literal(raw)?),
             "in" => Test::In(self.literals(raw)?),
             "not_in" => Test::NotIn(self.literals(raw)?),
-            "gt" => Test::Gt(self.bound(&raw, zone)?),
-            "gte" => Test::Gte(self.bound(&raw, zone)?),
-            "lt" => Test::Lt(self.bound(&raw, zone)?),
-            "lte" => Test::Lte(self.bound(&raw, zone)?),
-            "between" => self.between(raw, zone)?,
+            "gt" => Test::Gt(self.bound(&raw)?),
+            "gte" => Test::Gte(self.bound(&raw)?),
+            "lt" => Test::Lt(self.bound(&raw)?),
+            "lte" => Test::Lte(self.bound(&raw)?),
+            "between" => self.between(raw)?,
             "contains" => Test::Contains(self.words(raw)?),
             "starts_with" => Test::StartsWith(self.words(raw)?),
             "ends_with" => Test::EndsWith(self.words(raw)?),
@@ -164,12 +165,12 @@ impl Parts<'_> {
         }
     }
 
-    fn bound<E: Error>(&self, raw: &Raw, zone: Option<&Zone>) -> Result<Bound, E> {
+    fn bound<E: Error>(&self, raw: &Raw) -> Result<Bound, E> {
         let read = match raw {
             Raw::Number(number, _) => Some(Bound::Number(*number)),
             Raw::Text(text) => number(text)
                 .map(Bound::Number)
-                .or_else(|| Some(Bound::Instant(instant(text, zone)?, text.trim().into()))),
+                .or_else(|| Some(Bound::Instant(moment(text)?, text.trim().into()))),
             _ => None,
         };
         read.ok_or_else(|| {
@@ -180,7 +181,7 @@ impl Parts<'_> {
         })
     }
 
-    fn between<E: Error>(&self, raw: Raw, zone: Option<&Zone>) -> Result<Test, E> {
+    fn between<E: Error>(&self, raw: Raw) -> Result<Test, E> {
         let Raw::List(ends) = raw else {
             return Err(E::custom(format_args!(
                 "{} wants two values: [from, to], both included",
@@ -189,7 +190,7 @@ impl Parts<'_> {
         };
         let ends: Vec<Bound> = ends
             .iter()
-            .map(|end| self.bound(end, zone))
+            .map(|end| self.bound(end))
             .collect::<Result<_, E>>()?;
         let Ok([from, to]) = <[Bound; 2]>::try_from(ends) else {
             return Err(E::custom(format_args!(
@@ -199,7 +200,10 @@ impl Parts<'_> {
         };
         let rising = match (&from, &to) {
             (Bound::Number(from), Bound::Number(to)) => from <= to,
-            (Bound::Instant(from, _), Bound::Instant(to, _)) => from <= to,
+            (Bound::Instant(from, _), Bound::Instant(to, _)) => {
+                // Which zone they are read in does not matter here, unless only one of them says its own.
+                from.at(&TimeZone::UTC) <= to.at(&TimeZone::UTC)
+            }
             _ => {
                 return Err(E::custom(format_args!(
                     "{} mixes a number and a date",

@@ -101,7 +101,7 @@ fn part(comparison: &Comparison, turned: bool, facts: &Facts<'_>) -> Part {
     let told = !comparison.field.personal() && seen(&mut value, comparison, &found, facts, "");
     Part {
         sentence: sentence(comparison, turned, &found, facts),
-        held: comparison.judges(&found, facts.now) != turned,
+        held: comparison.judges(&found, facts) != turned,
         seen: told.then_some(value),
         field: comparison.field.written().to_owned(),
     }

@@ -1,6 +1,7 @@
 //! What a condition may look at: borrowed, built once per event, without a clock.
 
 use crate::time::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 /// Everything known at the moment of deciding.
@@ -17,6 +18,8 @@ pub struct Facts<'a> {
     pub session: Option<SessionFacts<'a>>,
     /// The tenant's clock and opening hours; for a session model those of the session's first event (S3).
     pub time: TimeFacts,
+    /// The tenant's zone, for dates that name none: `2026-11-22` is a day at the tenant's place.
+    pub zone: &'a TimeZone,
     /// What a workflow run has gathered.
     pub run: Option<&'a Value>,
     /// The present.

@@ -21,8 +21,8 @@
 //! | `within` | the instant lies no farther from now than that, before or after (`15m`, `48h`, `7d`) |
 //! | `older_than` | the instant is longer ago than that; never for one to come |
 //!
-//! A date such as `2026-11-22` stands for its midnight and `2026-11-22T09:00` for that hour, in UTC unless `zone: America/Denver`
-//! stands beside the operator; a time with an offset says itself when it is.
+//! A date such as `2026-11-22` stands for its midnight and `2026-11-22T09:00` for that hour, at the tenant's place unless
+//! `zone: America/Denver` stands beside the operator; a time with an offset says itself when it is.
 //!
 //! **Missing.** A field that is absent, `null`, blank or an empty list is missing: `exists: false`, `is_not` and `not_in` hold, all
 //! else does not. **Lists.** A comparison holds when one element passes; `at_least: 2` beside the operator asks for two. `is_not` and

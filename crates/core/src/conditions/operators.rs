@@ -8,6 +8,7 @@ use super::{
     zone::Zone,
 };
 use crate::time::Timestamp;
+use jiff::tz::TimeZone;
 use regex::{Regex, RegexBuilder};
 use std::cmp::Ordering;
 
@@ -21,7 +22,7 @@ pub struct Comparison {
     pub(super) test: Test,
     /// 1 unless `at_least` says more.
     pub(super) wanted: u32,
-    /// For dates without one; UTC when absent.
+    /// For dates without one; that of [`Facts::zone`] when absent.
     pub(super) zone: Option<Zone>,
 }
 
@@ -75,7 +76,7 @@ impl Test {
     }
 
     /// Whether one value passes; for tests that deny, whether it is what they deny.
-    pub(super) fn passes(&self, seen: Scalar<'_>, zone: Option<&Zone>, now: Timestamp) -> bool {
+    pub(super) fn passes(&self, seen: Scalar<'_>, zone: &TimeZone, now: Timestamp) -> bool {
         match self {
             Self::Is(literal) | Self::IsNot(literal) => literal.equals(seen),
             Self::In(literals) | Self::NotIn(literals) => {
@@ -111,20 +112,24 @@ impl Test {
 }
 
 /// Microseconds from `now` to the instant seen, negative when it is past.
-fn away(seen: Scalar<'_>, zone: Option<&Zone>, now: Timestamp) -> Option<i64> {
+fn away(seen: Scalar<'_>, zone: &TimeZone, now: Timestamp) -> Option<i64> {
     Some(instant_of(seen, zone)?.as_microsecond() - now.as_microsecond())
 }
 
 impl Comparison {
     pub(super) fn holds(&self, facts: &Facts<'_>) -> bool {
-        self.judges(&self.field.seen(facts), facts.now)
+        self.judges(&self.field.seen(facts), facts)
     }
 
-    pub(super) fn judges(&self, seen: &Seen<'_>, now: Timestamp) -> bool {
-        let passed = seen.count(self.wanted, |scalar| {
-            self.test.passes(scalar, self.zone.as_ref(), now)
-        });
+    pub(super) fn judges(&self, seen: &Seen<'_>, facts: &Facts<'_>) -> bool {
+        let passed = seen.count(self.wanted, |scalar| self.passes(scalar, facts));
         passed != self.test.denies()
+    }
+
+    /// Whether one value passes; dates without a zone are read in the comparison's own, else in that of the facts.
+    pub(super) fn passes(&self, seen: Scalar<'_>, facts: &Facts<'_>) -> bool {
+        let zone = self.zone.as_ref().map_or(facts.zone, Zone::rules);
+        self.test.passes(seen, zone, facts.now)
     }
 }
 

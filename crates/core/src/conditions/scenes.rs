@@ -2,6 +2,7 @@
 
 use super::{EventFacts, Facts, LeadFacts, SessionFacts, TimeFacts};
 use crate::time::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 /// Saturday morning in Denver; a second visit that began on an emergency page.
@@ -20,6 +21,7 @@ pub(crate) struct Scene {
     pub seconds: i64,
     pub time: TimeFacts,
     pub now: Timestamp,
+    pub zone: TimeZone,
 }
 
 impl Default for Scene {
@@ -55,6 +57,7 @@ impl Default for Scene {
                 weekday: "saturday",
             },
             now: "2026-11-21T16:00:00Z".parse().unwrap(),
+            zone: TimeZone::UTC,
         }
     }
 }
@@ -83,6 +86,7 @@ impl Scene {
                 weekday: "tuesday",
             },
             now: "2026-11-24T17:00:00Z".parse().unwrap(),
+            zone: TimeZone::UTC,
         }
     }
 
@@ -124,6 +128,7 @@ impl Scene {
                 utm: &self.utm,
             }),
             time: self.time,
+            zone: &self.zone,
             run: Some(&self.run),
             now: self.now,
         }

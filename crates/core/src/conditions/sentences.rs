@@ -59,10 +59,7 @@ pub(super) fn seen(
     let mut all = 0;
     found.each(|scalar| {
         all += 1;
-        let fits = found.is_list()
-            && comparison
-                .test
-                .passes(scalar, comparison.zone.as_ref(), facts.now);
+        let fits = found.is_list() && comparison.passes(scalar, facts);
         let list = if fits { &mut passed } else { &mut others };
         if list.len() < SEEN {
             list.push(scalar);

@@ -1,6 +1,5 @@
 //! Values that are compared, and comparing them: without regard to case, with numbers and dates read out of text, nothing allocated.
 
-use super::zone::Zone;
 use crate::time::Timestamp;
 use jiff::{civil, tz::TimeZone};
 use serde_json::Value;
@@ -207,20 +206,20 @@ impl Literal {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Bound {
     Number(f64),
-    /// An instant, and how it was written.
-    Instant(Timestamp, Box<str>),
+    /// A date or an instant, and how it was written.
+    Instant(Moment, Box<str>),
 }
 
 impl Bound {
     /// How the value seen stands to the bound; `None` when it is of another kind.
-    pub(super) fn order(&self, seen: Scalar<'_>, zone: Option<&Zone>) -> Option<Ordering> {
+    pub(super) fn order(&self, seen: Scalar<'_>, zone: &TimeZone) -> Option<Ordering> {
         match self {
             Self::Number(bound) => match seen {
                 Scalar::Number(seen) => seen.partial_cmp(bound),
                 Scalar::Text(seen) => number(seen)?.partial_cmp(bound),
                 _ => None,
             },
-            Self::Instant(bound, _) => instant_of(seen, zone).map(|seen| seen.cmp(bound)),
+            Self::Instant(bound, _) => Some(instant_of(seen, zone)?.cmp(&bound.at(zone)?)),
         }
     }
 }
@@ -235,16 +234,33 @@ impl fmt::Display for Bound {
 }
 
 /// The instant a value stands for.
-pub(super) fn instant_of(seen: Scalar<'_>, zone: Option<&Zone>) -> Option<Timestamp> {
+pub(super) fn instant_of(seen: Scalar<'_>, zone: &TimeZone) -> Option<Timestamp> {
     match seen {
         Scalar::Instant(at) => Some(at),
-        Scalar::Text(text) => instant(text, zone),
+        Scalar::Text(text) => moment(text)?.at(zone),
         _ => None,
     }
 }
 
-/// Reads `2026-11-22` (its midnight), `2026-11-22T09:00` or a full RFC 3339 time. What has no offset is in `zone`, else in UTC.
-pub(super) fn instant(text: &str, zone: Option<&Zone>) -> Option<Timestamp> {
+/// A date or time as it was written: with an offset an instant, else what a clock on some wall says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Moment {
+    At(Timestamp),
+    Local(civil::DateTime),
+}
+
+impl Moment {
+    /// The instant, on a wall of that zone; an hour that clocks skip or repeat is read as jiff's “compatible” rule does.
+    pub(super) fn at(&self, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(*at),
+            Self::Local(local) => zone.to_timestamp(*local).ok(),
+        }
+    }
+}
+
+/// Reads `2026-11-22` (its midnight), `2026-11-22T09:00` or a full RFC 3339 time.
+pub(super) fn moment(text: &str) -> Option<Moment> {
     let text = trimmed(text);
     // Brackets would name a zone, and make jiff look it up: facts are hostile, so they may not.
     if !(10..=40).contains(&text.len())
@@ -259,14 +275,11 @@ pub(super) fn instant(text: &str, zone: Option<&Zone>) -> Option<Timestamp> {
             .to_datetime(civil::Time::midnight())
     } else {
         match text.parse::<Timestamp>() {
-            Ok(at) => return Some(at),
+            Ok(at) => return Some(Moment::At(at)),
             Err(_) => text.parse::<civil::DateTime>().ok()?,
         }
     };
-    match zone {
-        Some(zone) => zone.instant(local),
-        None => TimeZone::UTC.to_timestamp(local).ok(),
-    }
+    Some(Moment::Local(local))
 }
 
 /// `str::trim`, at once for the usual text that has nothing to trim.
@@ -388,6 +401,7 @@ pub(super) fn contains(text: &str, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::zone::Zone;
     use super::*;
 
     #[test]
@@ -452,31 +466,36 @@ mod tests {
     #[test]
     fn instants_are_read_out_of_text() {
         let denver = Zone::read("America/Denver").unwrap();
+        let denver = denver.rules();
         for (text, zone, wanted) in [
-            ("2026-11-22", None, Some("2026-11-22T00:00:00Z")),
-            ("2026-11-22", Some(&denver), Some("2026-11-22T07:00:00Z")),
+            ("2026-11-22", &TimeZone::UTC, Some("2026-11-22T00:00:00Z")),
+            ("2026-11-22", denver, Some("2026-11-22T07:00:00Z")),
+            ("2026-07-01T09:00", denver, Some("2026-07-01T15:00:00Z")),
             (
-                "2026-07-01T09:00",
-                Some(&denver),
-                Some("2026-07-01T15:00:00Z"),
+                "2026-07-01 09:00:00",
+                &TimeZone::UTC,
+                Some("2026-07-01T09:00:00Z"),
             ),
-            ("2026-07-01 09:00:00", None, Some("2026-07-01T09:00:00Z")),
             (
                 "2026-11-22T09:00:00-07:00",
-                Some(&denver),
+                denver,
                 Some("2026-11-22T16:00:00Z"),
             ),
-            ("2026-11-22T09:00:00Z", None, Some("2026-11-22T09:00:00Z")),
-            ("2026-11-22T09:00[Europe/London]", None, None),
-            ("2026-13-22", None, None),
-            ("22.11.2026", None, None),
-            ("tomorrow  ", None, None),
-            ("9999-12-31T23:59:59", Some(&denver), None),
-            ("", None, None),
-            ("2026é", None, None),
+            (
+                "2026-11-22T09:00:00Z",
+                &TimeZone::UTC,
+                Some("2026-11-22T09:00:00Z"),
+            ),
+            ("2026-11-22T09:00[Europe/London]", &TimeZone::UTC, None),
+            ("2026-13-22", &TimeZone::UTC, None),
+            ("22.11.2026", &TimeZone::UTC, None),
+            ("tomorrow  ", &TimeZone::UTC, None),
+            ("9999-12-31T23:59:59", denver, None),
+            ("", &TimeZone::UTC, None),
+            ("2026é", &TimeZone::UTC, None),
         ] {
             assert_eq!(
-                instant(text, zone),
+                moment(text).and_then(|moment| moment.at(zone)),
                 wanted.map(|at| at.parse().unwrap()),
                 "{text}"
             );

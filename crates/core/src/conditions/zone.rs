@@ -1,10 +1,6 @@
 //! A time zone named beside a comparison.
 
-use crate::time::Timestamp;
-use jiff::{
-    civil,
-    tz::{TimeZone, TimeZoneDatabase},
-};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// A zone by its IANA name, from the data that is compiled in, so that every node reads the same hour.
 #[derive(Debug, Clone)]
@@ -28,8 +24,7 @@ impl Zone {
         })
     }
 
-    /// The instant of a local time; one that clocks skip or repeat is read as jiff's “compatible” rule does.
-    pub(super) fn instant(&self, local: civil::DateTime) -> Option<Timestamp> {
-        self.rules.to_timestamp(local).ok()
+    pub(super) const fn rules(&self) -> &TimeZone {
+        &self.rules
     }
 }

@@ -554,7 +554,7 @@ fn every_template_of_the_presets_renders() {
         let config = load(&preset(name)).unwrap();
         for template in config.templates.iter() {
             let shown = template
-                .render(&Data::new(&template.sample()), &context)
+                .render(&Data::new(template.sample()), &context)
                 .unwrap();
             let said = format!("{name}/{} {}: {shown:?}", template.name, template.channel);
             assert!(

@@ -4,9 +4,11 @@ use super::{Category, ChannelKind, Cost, Fact, Priority, Reason, Status};
 use crate::ids::{
     AttemptId, ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId,
 };
+use crate::templates::Data;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 /// One communication to one recipient on one channel. Its text is template version and data; only what a person wrote is `body`.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,12 +53,12 @@ pub struct Message {
     pub locale: Option<String>,
     /// What a person wrote: the text of an SMS, or a mail as JSON `{subject, text}`.
     pub body: Option<String>,
-    /// What the template is filled with, as JSON text.
-    pub data: String,
+    /// What the template is filled with.
+    pub data: Filling,
     /// What to do when this way fails.
     pub plan: Plan,
     /// What the gates said last, as JSON text: see `consent::gates`.
-    pub verdict: String,
+    pub verdict: Arc<str>,
     /// Rises with every claim; a result of an older epoch is evidence only.
     pub epoch: i64,
     /// The attempt in flight or the last one.
@@ -83,6 +85,44 @@ pub struct Message {
     pub why: Option<Reason>,
     /// What it cost.
     pub cost: Option<Cost>,
+}
+
+/// What a template is filled with: kept as JSON text, read once for all messages that share it. Cheap to clone.
+#[derive(Clone)]
+pub struct Filling(Arc<(String, OnceLock<Data>)>);
+
+impl Filling {
+    /// The JSON text.
+    pub fn text(&self) -> &str {
+        &self.0.0
+    }
+
+    /// The values, ready to be shown.
+    pub fn data(&self) -> Result<&Data, serde_json::Error> {
+        if let Some(data) = self.0.1.get() {
+            return Ok(data);
+        }
+        let data = Data::read(self.text())?;
+        Ok(self.0.1.get_or_init(|| data))
+    }
+}
+
+impl From<String> for Filling {
+    fn from(text: String) -> Self {
+        Self(Arc::new((text, OnceLock::new())))
+    }
+}
+
+impl PartialEq for Filling {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl std::fmt::Debug for Filling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
 }
 
 /// What to do when this way fails (M5), and how the message behaves at its gates.

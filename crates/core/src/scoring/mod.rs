@@ -36,6 +36,8 @@ mod view;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod preset_clock;
+#[cfg(test)]
 mod presets;
 #[cfg(test)]
 mod tests;

@@ -111,7 +111,7 @@ impl Object for Root {
 /// Data and manners as one value, for all parts of a template.
 pub(super) fn root(data: &Data, context: &RenderContext) -> Value {
     Value::from_object(Root {
-        data: data.root().clone(),
+        data: data.root(),
         manners: context.value(),
     })
 }

@@ -24,7 +24,7 @@ mod variables;
 mod words;
 
 pub use context::RenderContext;
-pub use data::Data;
+pub use data::{Data, Own};
 pub use headers::{FeedbackId, headers_for};
 pub use problem::Problem;
 pub use set::Templates;

@@ -279,7 +279,7 @@ impl Template {
         let mut sparse = full.clone();
         variables::sparse(&mut sparse);
         let mut problems = Vec::new();
-        match self.render(&Data::new(&full), &context) {
+        match self.render(&Data::new(full), &context) {
             Ok(rendered) => problems.extend(self.check_size(&rendered)),
             Err(error) => problems.push(Problem {
                 line: self.sample_line,
@@ -287,7 +287,7 @@ impl Template {
             }),
         }
         if problems.is_empty()
-            && let Err(error) = self.render(&Data::new(&sparse), &context)
+            && let Err(error) = self.render(&Data::new(sparse), &context)
         {
             problems.push(Problem::of_file(format!(
                 "For a lead who left everything empty this cannot be rendered: {error}."

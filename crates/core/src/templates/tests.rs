@@ -15,7 +15,7 @@ fn context() -> RenderContext {
 }
 
 fn data(lead: &Value) -> Data {
-    Data::new(&json!({
+    Data::new(json!({
         "tenant": {"name": "Example Plumbing", "phone": "+15125550100", "address": "100 Example Street, Austin", "color": "#1a5fb4"},
         "lead": lead,
         "event": {"type": "lead.captured", "at": "2026-11-21T16:00:00Z", "properties": {}},

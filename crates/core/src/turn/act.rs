@@ -220,6 +220,7 @@ impl Turn<'_> {
             form: None,
             properties: &properties,
             public: false,
+            late: false,
         };
         self.burn().map_err(|fault| fault.to_string())?;
         self.guarded(
@@ -427,6 +428,7 @@ impl Turn<'_> {
             form: None,
             properties: &properties,
             public: false,
+            late: false,
         };
         self.guarded(
             tenant,
@@ -574,6 +576,7 @@ fn absorb(
     if mine.email.is_none() {
         mine.email.clone_from(&theirs.email);
     }
+    mine.test &= theirs.test || theirs.anonymous;
     mine.anonymous &= theirs.anonymous;
     mine.last_event_at = mine.last_event_at.max(theirs.last_event_at);
     mine.created_at = mine.created_at.min(theirs.created_at);

@@ -30,14 +30,25 @@ pub(super) struct Landed {
 
 impl Turn<'_> {
     pub(super) fn capture(&mut self, tenant: &Arc<Tenant>, capture: &Capture) -> Answer {
-        let landed = self.land(tenant, capture);
-        let lead = landed.lead;
-        if let Some(key) = &capture.key {
-            let known = self.world.event_keys.get(&(lead, key.clone())).copied();
-            if known.is_some() {
-                return Answer::Captured(self.captured(tenant, &landed, 0));
-            }
+        let keys = points_of(tenant, capture);
+        if capture.test
+            && let Some(field) = self.real_person(tenant, &keys)
+        {
+            return Answer::Refused {
+                code: "real_lead",
+                detail: "This belongs to a real lead, and a test changes nothing real. Use another one, or send it without `test` and with a live key.".into(),
+                field: Some(field),
+            };
         }
+        let (lead, status) = self.resolve(tenant, &keys, Vouched::ByKey);
+        let landed = Landed { lead, status };
+        if let Some(key) = &capture.key
+            && self.world.event_keys.contains_key(&(lead, key.clone()))
+        {
+            // The same sending again: whatever it told was written down the first time.
+            return Answer::Captured(self.captured(tenant, &landed, usize::MAX));
+        }
+        self.land(tenant, &landed, keys, capture);
         let first_message = self.world.out.messages.len();
         let kind = if landed.status == CaptureStatus::Created {
             "lead.created"
@@ -82,6 +93,7 @@ impl Turn<'_> {
             form: capture.form.as_deref(),
             properties: &properties,
             public: false,
+            late: false,
         };
         self.guarded(
             tenant,
@@ -92,24 +104,32 @@ impl Turn<'_> {
         Answer::Captured(self.captured(tenant, &landed, first_message))
     }
 
-    /// Finds the lead or makes it, and takes in what is told.
-    pub(super) fn land(&mut self, tenant: &Arc<Tenant>, capture: &Capture) -> Landed {
-        let mut keys = Vec::with_capacity(3);
-        let key = |kind, value: &str| PointKey {
-            tenant: tenant.id,
-            kind,
-            value: value.to_owned(),
+    /// The field whose number or address belongs to a person who is no test. A browser without a name is nobody yet.
+    fn real_person(&self, tenant: &Tenant, keys: &[PointKey]) -> Option<&'static str> {
+        let real = |key: &&PointKey| {
+            self.world
+                .point(key)
+                .and_then(|point| point.lead)
+                .and_then(|lead| self.own(tenant, lead))
+                .and_then(|lead| self.world.lead(lead))
+                .is_some_and(|state| !state.lead.test && !state.lead.anonymous)
         };
-        if let Some(phone) = &capture.phone {
-            keys.push(key(PointKind::Phone, phone.as_str()));
-        }
-        if let Some(email) = &capture.email {
-            keys.push(key(PointKind::Email, &email.key()));
-        }
-        if let Some(anonymous) = &capture.anonymous_id {
-            keys.push(key(PointKind::Anonymous, anonymous));
-        }
-        let (lead, status) = self.resolve(tenant, &keys, Vouched::ByKey);
+        keys.iter().find(real).map(|key| match key.kind {
+            PointKind::Phone => "phone",
+            PointKind::Email => "email",
+            PointKind::Anonymous | PointKind::User => "anonymous_id",
+        })
+    }
+
+    /// Takes in what is told about the lead that was found or made.
+    fn land(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        landed: &Landed,
+        keys: Vec<PointKey>,
+        capture: &Capture,
+    ) {
+        let lead = landed.lead;
         for key in keys {
             self.attach(tenant, lead, key, capture.own_enquiry);
         }
@@ -118,9 +138,11 @@ impl Turn<'_> {
         }
         let now = self.now;
         if let Some(state) = self.world.lead_mut(lead) {
+            // Who tried things out and now means it is a real person from now on.
+            let fresh = landed.status == CaptureStatus::Created;
+            state.lead.test = capture.test && (fresh || state.lead.test);
             let lead = &mut state.lead;
             lead.learn(capture.profile.clone(), capture.overwrite, now);
-            lead.test |= capture.test;
             if let Some(phone) = &capture.phone
                 && (lead.phone.is_none() || capture.overwrite == Overwrite::Newer)
             {
@@ -146,7 +168,6 @@ impl Turn<'_> {
         if let (Some(product), Some(state)) = (routed, self.world.lead_mut(lead)) {
             place(tenant, &mut state.lead, &product, now);
         }
-        Landed { lead, status }
     }
 
     /// The lead behind the first known of these contact points; several leads behind them are one and merge (L7).
@@ -378,6 +399,26 @@ impl Turn<'_> {
             })
             .collect()
     }
+}
+
+/// The contact points that a capture names.
+fn points_of(tenant: &Tenant, capture: &Capture) -> Vec<PointKey> {
+    let mut keys = Vec::with_capacity(3);
+    let key = |kind, value: &str| PointKey {
+        tenant: tenant.id,
+        kind,
+        value: value.to_owned(),
+    };
+    if let Some(phone) = &capture.phone {
+        keys.push(key(PointKind::Phone, phone.as_str()));
+    }
+    if let Some(email) = &capture.email {
+        keys.push(key(PointKind::Email, &email.key()));
+    }
+    if let Some(anonymous) = &capture.anonymous_id {
+        keys.push(key(PointKind::Anonymous, anonymous));
+    }
+    keys
 }
 
 /// The stored number of the channel that a contact point is for.

@@ -145,6 +145,7 @@ impl Turn<'_> {
                 form: None,
                 properties: &properties,
                 public: false,
+                late: false,
             };
             self.guarded(
                 tenant,

@@ -25,6 +25,8 @@ pub(super) struct Happening<'a> {
     pub(super) properties: &'a Value,
     /// Only a public write key vouches for it.
     pub(super) public: bool,
+    /// It belongs to a time before the present visit: history, no part of it.
+    pub(super) late: bool,
 }
 
 /// A consequence that workflows may be triggered by.
@@ -129,6 +131,7 @@ impl Turn<'_> {
     ) -> Option<String> {
         let state = self.world.lead(lead)?;
         let session = match model.scope {
+            Scope::Session if happening.late => return None,
             Scope::Session => Some(state.session.as_ref()?.id),
             Scope::Lead => None,
         };
@@ -139,7 +142,12 @@ impl Turn<'_> {
             .position(|row| row.model == name && row.session == session);
         let mut score_state =
             at.map_or_else(ScoreState::default, |at| state.scores[at].state.clone());
-        let facts = facts(tenant, state, Some(happening), self.now, None);
+        // The hour of a visit is that of its first event (S3), whatever comes in later and from where.
+        let clock_at = match (model.scope, &state.session) {
+            (Scope::Session, Some(session)) => session.started_at,
+            _ => happening.at,
+        };
+        let facts = facts_at(tenant, state, Some(happening), self.now, None, clock_at);
         let scored = crate::scoring::score(model, &mut score_state, &facts);
         if scored.awards.is_empty() && scored.entered.is_none() {
             return None;
@@ -187,20 +195,26 @@ impl Turn<'_> {
 
 /// What conditions may look at, borrowed from what is known.
 pub(super) fn facts<'a>(
-    tenant: &Tenant,
+    tenant: &'a Tenant,
     state: &'a LeadState,
     happening: Option<&Happening<'a>>,
     now: Timestamp,
     run: Option<&'a Value>,
 ) -> Facts<'a> {
+    let clock_at = happening.map_or(now, |happening| happening.at);
+    facts_at(tenant, state, happening, now, run, clock_at)
+}
+
+/// The same under the tenant's clock as it stood at `clock_at`.
+fn facts_at<'a>(
+    tenant: &'a Tenant,
+    state: &'a LeadState,
+    happening: Option<&Happening<'a>>,
+    now: Timestamp,
+    run: Option<&'a Value>,
+    clock_at: Timestamp,
+) -> Facts<'a> {
     let lead = &state.lead;
-    // Points for the hour of a visit go by the visit's first event (S3).
-    let clock_at = match (&state.session, happening) {
-        (Some(session), Some(happening)) if happening.source == "tracking" => session.started_at,
-        (_, Some(happening)) => happening.at,
-        (_, None) => now,
-    };
-    let hours = tenant.config.settings.hours_at(clock_at, &tenant.zone);
     Facts {
         event: happening.map(|one| EventFacts {
             kind: one.kind,
@@ -237,15 +251,22 @@ pub(super) fn facts<'a>(
             referrer: session.data.referrer.as_deref(),
             utm: &session.data.utm,
         }),
-        time: TimeFacts {
-            after_hours: hours.after_hours,
-            weekend: hours.weekend,
-            business_hours: hours.open,
-            holiday: hours.holiday,
-            hour: hours.hour,
-            weekday: hours.weekday,
-        },
+        time: time_at(tenant, clock_at),
+        zone: &tenant.zone,
         run,
         now,
+    }
+}
+
+/// What the clock on the tenant's wall says.
+fn time_at(tenant: &Tenant, at: Timestamp) -> TimeFacts {
+    let hours = tenant.config.settings.hours_at(at, &tenant.zone);
+    TimeFacts {
+        after_hours: hours.after_hours,
+        weekend: hours.weekend,
+        business_hours: hours.open,
+        holiday: hours.holiday,
+        hour: hours.hour,
+        weekday: hours.weekday,
     }
 }

@@ -5,7 +5,7 @@ use super::world::PointKey;
 use super::{Answer, Compose, Fault, Tenant, Turn, kind_of};
 use crate::ids::{LeadId, RunId};
 use crate::leads::Lead;
-use crate::messages::{Category, ChannelKind, Message, Plan, Priority, Reason, Status};
+use crate::messages::{Category, ChannelKind, Filling, Message, Plan, Priority, Reason, Status};
 use crate::workflows::definition::{Channels, Recipient, Send, Workflow};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -84,6 +84,7 @@ impl Turn<'_> {
             );
             return Ok(());
         }
+        let of_all = Filling::from(data.to_string());
         for hearer in hearers {
             let notification = self.notification_id();
             let (channels, first) = match &send.channels {
@@ -121,7 +122,10 @@ impl Turn<'_> {
                 message.expires_at = send.expires.map(|length| self.now + signed(length));
                 message.template =
                     template.map(|template| (template.name.clone(), template.version));
-                message.data = with_staff(&data, hearer.staff.as_deref());
+                message.data = match &hearer.staff {
+                    Some(name) => with_staff(&data, name).into(),
+                    None => of_all.clone(),
+                };
                 message.plan = plan;
                 if !reached {
                     let what = if *channel == ChannelKind::Sms {
@@ -185,7 +189,7 @@ impl Turn<'_> {
             template: None,
             locale: None,
             body: None,
-            data: "{}".into(),
+            data: "{}".to_owned().into(),
             plan: Plan::default(),
             verdict: "{}".into(),
             epoch: 0,
@@ -226,7 +230,7 @@ impl Turn<'_> {
     /// Runs the gates and writes down what they say; a message that passes and finds room is claimed with its intent.
     pub(super) fn place_at_gates(&mut self, tenant: &Arc<Tenant>, message: &mut Message) {
         let verdict = self.judge(tenant, message);
-        message.verdict = verdict.text;
+        message.verdict = verdict.text.into();
         message.sandbox = verdict.sandbox;
         match verdict.ruling {
             Ruling::Pass => {
@@ -466,7 +470,10 @@ impl Turn<'_> {
             ),
             None => json!({"event": {"type": "message.composed", "properties": compose.data}}),
         };
-        message.data = with_staff(&data, message.staff.as_deref());
+        message.data = match &message.staff {
+            Some(name) => with_staff(&data, name).into(),
+            None => data.to_string().into(),
+        };
         if let Some(at) = compose.send_at.filter(|at| *at > self.now) {
             message.status = Status::Scheduled;
             message.due_at = at;
@@ -542,25 +549,20 @@ fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value>
 }
 
 /// The same data with the staff member who is spoken to.
-fn with_staff(data: &Value, staff: Option<&str>) -> String {
-    match (staff, data) {
-        (Some(name), Value::Object(map)) => {
-            let mut map = map.clone();
-            map.insert(
-                "staff".into(),
-                json!({"name": name, "first_name": name.split(' ').next()}),
-            );
-            Value::Object(map).to_string()
-        }
-        _ => data.to_string(),
+fn with_staff(data: &Value, name: &str) -> String {
+    let mut data = data.clone();
+    if let Value::Object(map) = &mut data {
+        let staff = json!({"name": name, "first_name": name.split(' ').next()});
+        map.insert("staff".into(), staff);
     }
+    data.to_string()
 }
 
 /// Adds a held alert to the digest that will speak for it.
 fn join(leader: &mut Message, held: &Message) {
-    let mut data: Value = serde_json::from_str(&leader.data).unwrap_or_default();
+    let mut data: Value = serde_json::from_str(leader.data.text()).unwrap_or_default();
     let line = |message: &Message| {
-        serde_json::from_str::<Value>(&message.data).ok().map(|data| json!({"reference": data["lead"]["reference"], "name": data["lead"]["full_name"], "label": data["score"]["label"]}))
+        serde_json::from_str::<Value>(message.data.text()).ok().map(|data| json!({"reference": data["lead"]["reference"], "name": data["lead"]["full_name"], "label": data["score"]["label"]}))
     };
     if let Value::Object(map) = &mut data {
         let list = map.entry("list").or_insert_with(|| json!([]));
@@ -571,7 +573,7 @@ fn join(leader: &mut Message, held: &Message) {
             list.extend(line(held));
         }
     }
-    leader.data = data.to_string();
+    leader.data = data.to_string().into();
     leader.hash = None;
 }
 
@@ -635,7 +637,7 @@ pub(super) fn hash_of(message: &Message) -> [u8; 16] {
     }
     hash.update(message.body.as_deref().unwrap_or_default());
     hash.update([0]);
-    hash.update(&message.data);
+    hash.update(message.data.text());
     let digest = hash.finalize();
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);

@@ -33,6 +33,7 @@ impl Turn<'_> {
             .session
             .then(|| self.visit(tenant, lead, track))
             .flatten();
+        let late = track.session && session.is_none();
         let event = EventId::from_raw(self.ids.next(self.now));
         if let Some(key) = &track.key {
             self.world.name_event(tenant.id, lead, key, event);
@@ -61,6 +62,7 @@ impl Turn<'_> {
             form: None,
             properties: &track.properties,
             public: track.public,
+            late,
         };
         self.guarded(
             tenant,

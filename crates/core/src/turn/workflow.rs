@@ -199,6 +199,7 @@ impl Turn<'_> {
             form: None,
             properties: &properties,
             public: false,
+            late: false,
         };
         self.guarded(
             tenant,
@@ -368,6 +369,7 @@ impl Turn<'_> {
             form: run.data["event"]["form"].as_str(),
             properties: &run.data["event"]["properties"],
             public: false,
+            late: false,
         };
         when.holds(&facts(
             tenant,

@@ -40,10 +40,12 @@ pub struct Health {
     database: Database,
     /// What waits.
     queue: Queue,
+    /// The disk that the data folder is on.
+    disk: Option<Disk>,
     /// Orders that wait for the writer.
     orders_waiting: usize,
-    /// The zone data in use.
-    time_zone_data: String,
+    /// The version of the IANA zone data in use; they are part of the program, so that the machine's cannot change what a rule says.
+    time_zone_data: &'static str,
     /// The caller's connections; only with a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<Vec<ConnectionHealth>>,
@@ -56,6 +58,15 @@ pub struct Database {
     answers: bool,
     /// How long the answer took.
     milliseconds: Option<f64>,
+}
+
+/// The disk that the data folder is on, as this process may use it. Unit: bytes.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Disk {
+    /// What may still be written.
+    free_bytes: u64,
+    /// All of it.
+    total_bytes: u64,
 }
 
 /// What waits to be sent.
@@ -107,6 +118,8 @@ pub struct ConnectionHealth {
 /// Messages this late mean that something is stuck (O3).
 const LATE: i64 = 60;
 const ORDERS_BEHIND: usize = 1_000;
+/// Less room than this on the disk of the data folder means that intake will soon refuse (O7). Unit: bytes.
+const LITTLE_ROOM: u64 = 512 << 20;
 
 /// How the server is, with reasons; with a key also how the caller's connections are. 503 when it is down.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "Healthy or degraded", body = Health), (status = 503, description = "Down", body = Health)))]
@@ -162,6 +175,13 @@ fn assess(
     if orders_waiting > ORDERS_BEHIND {
         reasons.push(format!("{orders_waiting} requests wait for the database."));
     }
+    let disk = disk(&app.settings.data);
+    if let Some(disk) = disk.filter(|disk| disk.free_bytes < LITTLE_ROOM) {
+        reasons.push(format!(
+            "The disk of the data folder has {} MB left; when it is full, nothing new is taken in.",
+            disk.free_bytes >> 20
+        ));
+    }
     let connections = caller.map(connections);
     for one in connections
         .iter()
@@ -192,8 +212,9 @@ fn assess(
             milliseconds: answers.then(|| (took.as_secs_f64() * 1e5).round() / 100.0),
         },
         queue,
+        disk,
         orders_waiting,
-        time_zone_data: zone_data(),
+        time_zone_data: ringback_core::places::zone_data_version(),
         connections,
     }
 }
@@ -241,7 +262,11 @@ fn memory() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// Zone data are part of the program, so that the machine's cannot change what a rule says.
-fn zone_data() -> String {
-    format!("built in with version {}", env!("CARGO_PKG_VERSION"))
+/// The room on the disk of a folder, as the kernel says.
+fn disk(folder: &std::path::Path) -> Option<Disk> {
+    let room = rustix::fs::statvfs(folder).ok()?;
+    Some(Disk {
+        free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
+        total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
+    })
 }

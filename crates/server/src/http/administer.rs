@@ -149,6 +149,7 @@ impl App {
         match deed {
             Ok(deed) => {
                 self.registry.reload(writer)?;
+                self.live.ask_again();
                 Ok((deed.status.as_u16(), deed.body, false))
             }
             Err(error) => {

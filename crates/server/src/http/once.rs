@@ -102,6 +102,7 @@ fn refused(code: &'static str, detail: &str, field: Option<&'static str>) -> Api
         | "not_ended"
         | "belongs_to_another_lead"
         | "same_lead"
+        | "real_lead"
         | "ran_before" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };

@@ -10,6 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use ringback_core::ids::TenantId;
+use ringback_store::KeyRow;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,30 +30,85 @@ pub fn routes() -> OpenApiRouter<App> {
 /// A line that nobody uses is closed by some proxy after a minute or less.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Keys and sign-ins also end by themselves; so often it is looked whether one did.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Who listens, to be asked whether they still may.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    /// Whoever has this key.
+    Key(Arc<KeyRow>),
+    /// A person at a browser, known by the cookie in these headers.
+    Browser(HeaderMap),
+}
+
+impl Listener {
+    async fn may_still(&self, app: &App, tenant: TenantId) -> bool {
+        match self {
+            Self::Key(key) => {
+                let houses = app.registry.houses();
+                houses.homes.contains_key(&tenant)
+                    && houses
+                        .keys
+                        .get(&key.shown)
+                        .is_some_and(|known| known.id == key.id)
+                    && key.expires_at.is_none_or(|at| at > app.now())
+            }
+            Self::Browser(headers) => crate::pages::is_signed_in(app, headers, tenant).await,
+        }
+    }
+}
+
 /// The changes of one tenant.
 struct Feed {
+    app: App,
     changes: Receiver<Arc<LiveChange>>,
+    doors: tokio::sync::watch::Receiver<u64>,
     tenant: TenantId,
-    stopping: tokio_util::sync::CancellationToken,
+    listener: Listener,
+    look: tokio::time::Interval,
+    /// Whether they still may is to be asked before anything else is told.
+    ask: bool,
 }
 
 /// What a listener hears: a version, and the leads that changed; `None` is "anything may have".
 type Heard = (u64, Option<Arc<LiveChange>>);
 
 impl Feed {
-    fn new(app: &App, tenant: TenantId) -> Self {
+    fn new(app: &App, tenant: TenantId, listener: Listener) -> Self {
+        let mut look = tokio::time::interval(LOOK_AGAIN);
+        look.reset();
         Self {
+            app: app.clone(),
             changes: app.live.listen(),
+            doors: app.live.doors(),
             tenant,
-            stopping: app.stopping.clone(),
+            listener,
+            look,
+            ask: false,
         }
     }
 
-    /// The next change; `None` when the server stops.
+    /// The next change; `None` when the server stops or the listener may hear no more. May be dropped at any wait and called again.
     async fn next(&mut self) -> Option<Heard> {
         loop {
+            if self.ask {
+                if !self.listener.may_still(&self.app, self.tenant).await {
+                    return None;
+                }
+                self.ask = false;
+            }
             let change = tokio::select! {
-                () = self.stopping.cancelled() => return None,
+                biased;
+                () = self.app.stopping.cancelled() => return None,
+                _ = self.doors.changed() => {
+                    self.ask = true;
+                    continue;
+                }
+                _ = self.look.tick() => {
+                    self.ask = true;
+                    continue;
+                }
                 change = self.changes.recv() => change,
             };
             match change {
@@ -88,23 +144,17 @@ async fn events(State(app): State<App>, caller: Caller, headers: HeaderMap) -> A
         &app,
         caller.home.row.id,
         headers.contains_key("last-event-id"),
-        None,
+        Listener::Key(caller.key),
     ))
 }
 
-/// The changes of a tenant as an endless answer, or one that ends after `most`, so that whoever listens is looked at again.
-pub(crate) fn sent(app: &App, tenant: TenantId, again: bool, most: Option<Duration>) -> Response {
-    let feed = Feed::new(app, tenant);
+/// The changes of a tenant as an endless answer, which ends when the key or sign-in behind it does.
+pub(crate) fn sent(app: &App, tenant: TenantId, again: bool, listener: Listener) -> Response {
+    let feed = Feed::new(app, tenant, listener);
     let version = app.live.version();
     // Nobody knows what a browser missed while it was away.
     let missed = again.then_some((version, None));
-    let ends = async move {
-        match most {
-            Some(most) => tokio::time::sleep(most).await,
-            None => std::future::pending().await,
-        }
-    };
-    let heard = stream::iter(missed).chain(feed.stream()).take_until(ends);
+    let heard = stream::iter(missed).chain(feed.stream());
     let lines = heard.map(move |heard: Heard| {
         Ok::<_, Infallible>(
             Event::default()
@@ -136,7 +186,7 @@ async fn socket(State(app): State<App>, caller: Caller, request: Request) -> Api
         ApiError::new(StatusCode::UPGRADE_REQUIRED, crate::http::Code::Invalid)
             .say("Ask for a WebSocket here, or read /v1/live.")
     })?;
-    let feed = Feed::new(&app, caller.home.row.id);
+    let feed = Feed::new(&app, caller.home.row.id, Listener::Key(caller.key));
     Ok(upgrade
         .max_message_size(4 << 10)
         .on_upgrade(move |socket| talk(socket, feed)))
@@ -165,9 +215,16 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
             return;
         }
     }
-    let bye = CloseFrame {
-        code: close_code::AWAY,
-        reason: Utf8Bytes::from_static("the server is stopping"),
+    let bye = if feed.app.stopping.is_cancelled() {
+        CloseFrame {
+            code: close_code::AWAY,
+            reason: Utf8Bytes::from_static("the server is stopping"),
+        }
+    } else {
+        CloseFrame {
+            code: close_code::POLICY,
+            reason: Utf8Bytes::from_static("the key opens nothing any more"),
+        }
     };
     if let Err(error) = socket.send(Message::Close(Some(bye))).await {
         tracing::debug!(%error, "a live line was gone already");

@@ -24,6 +24,7 @@ pub struct Live {
     version: AtomicU64,
     out: broadcast::Sender<Arc<LiveChange>>,
     wake: tokio::sync::Notify,
+    doors: tokio::sync::watch::Sender<u64>,
 }
 
 const MOST_NAMED: usize = 50;
@@ -35,6 +36,7 @@ impl Default for Live {
             version: AtomicU64::new(1),
             out: broadcast::channel(256).0,
             wake: tokio::sync::Notify::new(),
+            doors: tokio::sync::watch::Sender::new(0),
         }
     }
 }
@@ -59,6 +61,16 @@ impl Live {
     /// Hears every change from now on.
     pub fn listen(&self) -> broadcast::Receiver<Arc<LiveChange>> {
         self.out.subscribe()
+    }
+
+    /// A key or a sign-in may have ended: whoever listens is asked anew whether they still may.
+    pub fn ask_again(&self) {
+        self.doors.send_modify(|n| *n += 1);
+    }
+
+    /// Hears when listeners are to be asked anew.
+    pub fn doors(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.doors.subscribe()
     }
 
     /// The version of the last change.

@@ -7,11 +7,11 @@ use ringback_channels::Channel;
 use ringback_core::messages::{
     Category, ChannelKind, Content, Message, Outcome, Outgoing, Reason, Suppress,
 };
-use ringback_core::templates::{Data, FeedbackId, RenderContext, headers_for};
+use ringback_core::templates::{Data, FeedbackId, Own, RenderContext, headers_for};
 use ringback_core::time::Clock;
 use ringback_core::turn::Settled;
 use ringback_store::{House as _, Readers};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -230,15 +230,15 @@ pub fn render(
             "Template {name} is not there in version {version}."
         )));
     };
-    let mut data: Value = serde_json::from_str(&message.data)
+    let data = message
+        .data
+        .data()
         .map_err(|error| wrong(format!("Its data cannot be read: {error}")))?;
     let unsubscribe = format!(
         "{public_url}/u/{}",
         tokens.write(TokenFor::Unsubscribe, message.id)
     );
-    if let Value::Object(map) = &mut data {
-        surround(map, home, tokens, public_url, message, &unsubscribe);
-    }
+    let data = surrounded(data, home, tokens, public_url, message, &unsubscribe);
     let settings = &home.tenant.config.settings;
     let context = RenderContext::new(
         home.tenant.zone.clone(),
@@ -246,7 +246,7 @@ pub fn render(
         message.locale.as_deref(),
     );
     let rendered = template
-        .render(&Data::new(&data), &context)
+        .render(&data, &context)
         .map_err(|error| wrong(format!("Template {name} could not be filled: {error}")))?;
     let content = match message.channel {
         ChannelKind::Sms => Content::Text {
@@ -287,53 +287,32 @@ pub fn render(
     Ok(Rendered { content })
 }
 
-/// What is the same for every message of a tenant, and the links of this one.
-fn surround(
-    map: &mut Map<String, Value>,
+/// Adds what is the same for every message of the tenant, and the links of this one.
+fn surrounded(
+    data: &Data,
     home: &Home,
     tokens: &Tokens,
     public_url: &str,
     message: &Message,
     unsubscribe: &str,
-) {
-    let settings = &home.tenant.config.settings;
-    map.insert(
-        "tenant".into(),
-        json!({
-            "name": settings.name,
-            "phone": settings.phone,
-            "email": settings.email,
-            "address": settings.postal_address,
-            "website": settings.website,
-            "region": settings.region,
-            "color": settings.branding.color,
-        }),
-    );
-    let mut link = Map::new();
+) -> Data {
+    let mut link = json!({
+        "alert": format!("{public_url}/a/{}", tokens.write(TokenFor::Alert, message.id)),
+        "unsubscribe": unsubscribe,
+    });
     if let Some(lead) = message.lead {
-        link.insert(
-            "lead".into(),
-            json!(format!("{public_url}/t/{}/leads/{lead}", home.row.slug)),
-        );
+        link["lead"] = format!("{public_url}/t/{}/leads/{lead}", home.row.slug).into();
     }
-    link.insert(
-        "alert".into(),
-        json!(format!(
-            "{public_url}/a/{}",
-            tokens.write(TokenFor::Alert, message.id)
-        )),
-    );
-    link.insert("unsubscribe".into(), json!(unsubscribe));
-    map.insert("link".into(), Value::Object(link));
     let opt_out = if message.channel == ChannelKind::Sms && message.category != Category::Staff {
         "Reply STOP to end."
     } else {
         ""
     };
-    map.insert(
-        "message".into(),
-        json!({"id": message.id, "opt_out_line": opt_out}),
-    );
+    let this = json!({"id": message.id, "opt_out_line": opt_out});
+    data.clone()
+        .with("tenant", &home.about)
+        .with("link", &Own::new(link))
+        .with("message", &Own::new(this))
 }
 
 /// A message that a person wrote, or an answer to STOP, START or HELP.

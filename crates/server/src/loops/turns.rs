@@ -460,8 +460,15 @@ impl Turns {
         self.look_ahead();
         if self.tidied.elapsed() > TIDY_EVERY {
             self.tidied = instant();
-            if let Err(error) = self.writer.tidy(now) {
-                tracing::warn!(%error, "old keys could not be removed; tried again in an hour");
+            match self.writer.tidy(now) {
+                Ok(false) => {}
+                // In small pieces, the next with the next look.
+                Ok(true) => {
+                    self.tidied = self.tidied.checked_sub(TIDY_EVERY).unwrap_or(self.tidied);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "old keys could not be removed; tried again in an hour");
+                }
             }
         }
         gauge!("ringback_orders_waiting").set(self.inbox.waiting() as f64);

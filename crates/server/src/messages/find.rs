@@ -160,7 +160,7 @@ pub(super) async fn said(app: &App, caller: &Caller, message: &Message) -> Resul
 }
 
 fn cause(message: &Message) -> CauseBody {
-    let data: Value = serde_json::from_str(&message.data).unwrap_or_default();
+    let data: Value = serde_json::from_str(message.data.text()).unwrap_or_default();
     let (version, step) = match message
         .step
         .as_deref()

@@ -2,25 +2,18 @@
 
 use super::Session;
 use crate::app::App;
+use crate::live::Listener;
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use std::time::Duration;
-
-/// After so long the browser asks again by itself, and whoever was signed out meanwhile hears nothing more.
-const AGAIN: Duration = Duration::from_secs(600);
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/t/{slug}/live", get(changes))
 }
 
 async fn changes(State(app): State<App>, session: Session, headers: HeaderMap) -> Response {
-    crate::live::sent(
-        &app,
-        session.home.row.id,
-        headers.contains_key("last-event-id"),
-        Some(AGAIN),
-    )
+    let again = headers.contains_key("last-event-id");
+    crate::live::sent(&app, session.home.row.id, again, Listener::Browser(headers))
 }

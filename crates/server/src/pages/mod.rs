@@ -25,7 +25,7 @@ mod templates;
 mod workflows;
 
 pub(crate) use frame::{Frame, Page};
-pub(crate) use session::Session;
+pub(crate) use session::{Session, is_signed_in};
 
 use crate::app::App;
 use crate::http::ApiError;

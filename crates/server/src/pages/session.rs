@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use jiff::SignedDuration;
-use ringback_core::ids::{AttemptId, MessageId, UserId};
+use ringback_core::ids::{AttemptId, MessageId, TenantId, UserId};
 use ringback_core::messages::{ChannelKind, Content, Outcome, Outgoing};
 use ringback_store::{House as _, UserRow};
 use serde::Deserialize;
@@ -188,6 +188,11 @@ async fn signed_in(app: &App, headers: &HeaderMap, used: bool) -> PageResult<Opt
             .await?;
     }
     Ok(Some(user))
+}
+
+/// Whether the cookie still opens the pages of a tenant. Asking is no use of it.
+pub(crate) async fn is_signed_in(app: &App, headers: &HeaderMap, tenant: TenantId) -> bool {
+    matches!(signed_in(app, headers, false).await, Ok(Some(user)) if user.tenant == tenant)
 }
 
 /// `/` leads to the pages of the tenant.
@@ -563,6 +568,7 @@ async fn sign_out(State(app): State<App>, Peer(peer): Peer, headers: HeaderMap) 
             )
         })
         .await?;
+        app.live.ask_again();
     }
     set_cookie(&app, &mut response, "", 0);
     Ok(response)

@@ -198,7 +198,7 @@ fn fill(template: &Template, config: &TenantConfig, zone: &TimeZone) -> Result<R
         template.locale.as_deref(),
     );
     template
-        .render(&Data::new(&data), &context)
+        .render(&Data::new(data), &context)
         .map_err(|error| error.to_string())
 }
 

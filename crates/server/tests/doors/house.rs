@@ -261,6 +261,11 @@ impl House {
         }
     }
 
+    /// The response with its body still open.
+    pub async fn stream(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         self.send_from(7, request).await
     }

@@ -535,3 +535,43 @@ async fn a_lead_shows_everything_but_its_number() {
     );
     house.close().await;
 }
+
+/// X2: whoever signs out, or is signed out by an owner, hears nothing more on pages that are still open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_page_falls_silent_with_its_sign_in() {
+    use http_body_util::BodyExt as _;
+    let house = House::open().await;
+    let mut lines = Vec::new();
+    let mut browsers = Vec::new();
+    for (n, name) in ["Inez", "Omar"].into_iter().enumerate() {
+        let email = person(&house, house.alder, name, "agent").await;
+        let browser = Browser::sign_in(&house, &email, 30 + n as u8).await;
+        let request = Request::get("/t/alder/live").header("cookie", browser.cookies());
+        let response = house.stream(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        lines.push(response.into_body());
+        browsers.push(browser);
+    }
+    let mut other = lines.pop().unwrap();
+    let mut mine = lines.pop().unwrap();
+    let out = browsers[0].post("/sign-out", &[]).await;
+    assert_eq!(out.status, StatusCode::SEE_OTHER);
+    let ended = async { while mine.frame().await.is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ended)
+        .await
+        .expect("the line ends");
+    let heard = async {
+        house
+            .post_form(
+                "/f/alder.contact",
+                &[("first_name", "Dana"), ("phone", "303-555-0142")],
+            )
+            .await;
+        other.frame().await
+    };
+    let heard = tokio::time::timeout(std::time::Duration::from_secs(10), heard)
+        .await
+        .expect("others go on");
+    assert!(heard.is_some());
+    house.close().await;
+}

@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+mod faults;
 mod forms;
 mod gates;
 mod hooks;
 mod house;
 mod lead_pages;
 mod message_pages;
+mod scoring;
 mod stop_race;
 mod tracking;
 mod unsubscribe;

@@ -10,13 +10,13 @@ use ringback_server::onboarding::add_user;
 use ringback_store::House as _;
 
 /// A browser that is signed in.
-struct Desk<'a> {
+pub(crate) struct Desk<'a> {
     house: &'a House,
     cookie: String,
 }
 
 impl<'a> Desk<'a> {
-    async fn open(house: &'a House, tenant: TenantId, role: &'static str) -> Self {
+    pub(crate) async fn open(house: &'a House, tenant: TenantId, role: &'static str) -> Self {
         let (text, hash) = ringback_server::sign_in::token();
         let now = house.app.now();
         let mut ids = ringback_core::ids::IdMaker::new(9, house.app.new_id());
@@ -55,7 +55,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A page that is whole: one heading, ids once, nothing that a strict policy would stop.
-    async fn page(&self, path: &str) -> String {
+    pub(crate) async fn page(&self, path: &str) -> String {
         let answer = self.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
         assert!(

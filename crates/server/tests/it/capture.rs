@@ -1,6 +1,10 @@
 //! Taking leads in (L1, L6, L7, X7).
 
 use crate::house::House;
+use ringback_core::leads::{Overwrite, Profile};
+use ringback_core::messages::ChannelKind;
+use ringback_core::turn::world::Purpose;
+use ringback_core::turn::{Answer, Capture, ConsentTold, Intake};
 use serde_json::json;
 
 /// L7: the same person again is the same lead, and nothing known is lost.
@@ -168,4 +172,117 @@ async fn the_first_commands_that_pages_offer_work_as_pasted() {
         .put(&guest.key, "/v1/workflows/hello", hello)
         .await
         .is(200);
+}
+
+/// X7, C1: the same sending again, under the name that the sender gave it, writes nothing, no consent either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_submission_writes_no_second_consent() {
+    let (house, guest) = House::with("plumbing").await;
+    let phone = ringback_core::contact::Phone::from_e164("+13035550142").unwrap();
+    let told = |name: &str| Capture {
+        profile: Profile {
+            first_name: Some(name.to_owned()),
+            ..Profile::default()
+        },
+        phone: Some(phone),
+        email: None,
+        anonymous_id: None,
+        product: None,
+        consents: vec![ConsentTold {
+            channel: ChannelKind::Sms,
+            purpose: Purpose::Promotional,
+            granted: true,
+            wording: Some("Send me offers".to_owned()),
+            method: "web_form".to_owned(),
+            page: None,
+            basis: None,
+            expires_at: None,
+        }],
+        form: Some("contact".to_owned()),
+        key: Some("form:contact:1".to_owned()),
+        test: false,
+        own_enquiry: true,
+        overwrite: Overwrite::Newer,
+        ip: None,
+    };
+    let mut leads = Vec::new();
+    for name in ["Dana", "Somebody else", "Dana"] {
+        let taken = house
+            .app
+            .take(guest.id, Intake::Capture(Box::new(told(name))), None)
+            .await
+            .unwrap();
+        let Answer::Captured(captured) = taken else {
+            panic!("{taken:?}");
+        };
+        leads.push((captured.id.to_string(), captured.messages.len()));
+    }
+    let (lead, said) = leads[0].clone();
+    assert!(said > 0);
+    assert_eq!(leads[1..], [(lead.clone(), 0), (lead.clone(), 0)]);
+    let known = house
+        .get(&guest.key, &format!("/v1/leads/{lead}"))
+        .await
+        .is(200);
+    assert_eq!(known.json["first_name"], "Dana");
+    let consents = house
+        .get(&guest.key, &format!("/v1/consents?lead_id={lead}"))
+        .await
+        .is(200);
+    assert_eq!(consents.data().len(), 1, "{}", consents.text);
+}
+
+/// N12: trying things out never touches a real person: not their name, not their consent, not where their messages go. A test lead
+/// who turns up for real is real from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_never_turns_a_real_lead_into_a_test() {
+    let (house, guest) = House::with("plumbing").await;
+    let real = house.lead(&guest.key, "+13035550142").await;
+    let path = format!("/v1/leads/{real}");
+    let before = house.get(&guest.key, &path).await.is(200).text;
+    for (key, body) in [
+        (
+            &guest.test_key,
+            json!({"first_name": "Try", "phone": "+13035550142"}),
+        ),
+        (
+            &guest.key,
+            json!({"first_name": "Try", "phone": "+13035550142", "email": "try@example.com", "test": true,
+                "consents": [{"channel": "sms", "purpose": "promotional", "granted": true, "wording": "x", "method": "api"}]}),
+        ),
+    ] {
+        let refused = house.post(key, "/v1/leads", body).await.is(409);
+        assert_eq!(
+            (refused.text_of("/code"), refused.text_of("/field")),
+            ("real_lead".into(), "phone".into())
+        );
+    }
+    assert_eq!(house.get(&guest.key, &path).await.is(200).text, before);
+    let trying = house.lead(&guest.test_key, "+13035550150").await;
+    let test = async |id: &str| {
+        house
+            .get(&guest.key, &format!("/v1/leads/{id}"))
+            .await
+            .is(200)
+            .json["test"]
+            .clone()
+    };
+    assert_eq!(test(&trying).await, true);
+    let again = house
+        .post(
+            &guest.test_key,
+            "/v1/leads",
+            json!({"phone": "+13035550150"}),
+        )
+        .await
+        .is(200);
+    assert_eq!(
+        (again.text_of("/id"), test(&trying).await),
+        (trying.clone(), json!(true))
+    );
+    house
+        .post(&guest.key, "/v1/leads", json!({"phone": "+13035550150"}))
+        .await
+        .is(200);
+    assert_eq!(test(&trying).await, false, "now they mean it");
 }

@@ -18,11 +18,15 @@ async fn the_server_says_how_it_is() {
         "memory_bytes",
         "database",
         "queue",
+        "disk",
         "orders_waiting",
         "time_zone_data",
     ] {
         assert!(!health[field].is_null(), "{field} in {health}");
     }
+    let room = |name: &str| health["disk"][name].as_u64().unwrap();
+    assert!(room("free_bytes") > 0 && room("free_bytes") <= room("total_bytes"));
+    assert!(health["time_zone_data"].as_str().unwrap().starts_with("20"));
     assert!(
         health.get("connections").is_none(),
         "accounts are nobody else's business"

@@ -72,3 +72,28 @@ async fn a_plain_request_for_a_socket_is_refused() {
     house.get("", "/v1/live/ws").await.is(401);
     house.get("", "/v1/live").await.is(401);
 }
+
+/// X2: a key that is taken back hears nothing more, and at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feed_ends_with_the_key_that_opened_it() {
+    let (house, guest) = House::with("plumbing").await;
+    let made = house
+        .post(
+            &guest.key,
+            "/v1/keys",
+            serde_json::json!({"name": "screen", "scopes": ["*"]}),
+        )
+        .await
+        .is(201);
+    let (id, whole) = (made.text_of("/id"), made.text_of("/key"));
+    let mut ending = house.open_stream(&whole, "/v1/live").await.into_body();
+    let mut other = house.open_stream(&guest.key, "/v1/live").await.into_body();
+    house.delete(&guest.key, &format!("/v1/keys/{id}")).await;
+    let ended = async { while ending.frame().await.is_some() {} };
+    // Sooner than by the look every five seconds.
+    tokio::time::timeout(Duration::from_secs(4), ended)
+        .await
+        .expect("the line ends");
+    let lead = house.lead(&guest.key, "+13035550142").await;
+    assert!(next_line(&mut other).await.contains(&lead), "others go on");
+}

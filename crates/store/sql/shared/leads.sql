@@ -91,7 +91,10 @@ UPDATE sessions SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 -- merge_ledger: so do its points.
 UPDATE OR IGNORE score_ledger SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 
--- merge_states: its standing is written anew with the second lead's.
+-- merge_states: where it stood at the end of each visit stays true.
+UPDATE score_states SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1 AND session_id <> 0;
+
+-- drop_states: its standing in models that last is written anew with the second lead's.
 DELETE FROM score_states WHERE lead_id = $2 AND tenant_id = $1;
 
 -- merge_runs: so do its runs.
@@ -117,6 +120,9 @@ INSERT INTO drafts (id, tenant_id, form, hash, data, step, at) VALUES ($1, $2, $
 
 -- update_draft: the next step of a booking.
 UPDATE drafts SET data = $3, step = $4, at = $5, lead_id = $6 WHERE tenant_id = $1 AND id = $2;
+
+-- purge_drafts: bookings that nobody went on with; ids rise with time, so the oldest come first without an index of their own.
+DELETE FROM drafts WHERE id IN (SELECT id FROM drafts WHERE id < $1 AND at < $2 ORDER BY id LIMIT $3);
 
 -- draft: a booking by its id.
 SELECT form, hash, data, step, at, lead_id FROM drafts WHERE tenant_id = $1 AND id = $2;

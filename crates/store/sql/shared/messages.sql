@@ -60,10 +60,10 @@ SELECT {message} FROM messages WHERE id > $2 AND id < $3 AND tenant_id = $1 AND 
 SELECT channel, count(*), min(due_at) FROM messages WHERE state = 0 GROUP BY channel;
 
 -- trouble_count [hot]: messages that did not arrive since an instant given as id.
-SELECT count(*) FROM messages WHERE tenant_id = $1 AND id > $2 AND status IN (6, 7, 8, 10, 11) AND status IN (6, 7, 11);
+SELECT count(*) FROM messages WHERE tenant_id = $1 AND id > $2 AND status >= 6 AND status <> 9 AND status IN (6, 7, 11);
 
 -- trouble [hot]: messages that did not arrive, newest first.
-SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status IN (6, 7, 8, 10, 11) ORDER BY id DESC LIMIT $3;
+SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status >= 6 AND status <> 9 ORDER BY id DESC LIMIT $3;
 
 -- seen [hot]: whether a report was taken, today or the day before.
 SELECT 1 FROM seen WHERE tenant_id = $1 AND day IN ($2, $2 - 1, $2 - 2, $2 - 3, $2 - 4, $2 - 5, $2 - 6, $2 - 7) AND key = $3;

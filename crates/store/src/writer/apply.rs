@@ -153,6 +153,7 @@ impl Writer {
             &leads::MERGE_EVENT_KEYS,
             &leads::MERGE_SESSIONS,
             &leads::MERGE_LEDGER,
+            &leads::MERGE_STATES,
             &leads::MERGE_RUNS,
             &leads::MERGE_MESSAGES,
             &ledger::MERGE_CONSENTS,
@@ -160,7 +161,7 @@ impl Writer {
         ] {
             self.run(statement, params![tenant.raw(), from.raw(), into.raw()])?;
         }
-        self.run(&leads::MERGE_STATES, params![tenant.raw(), from.raw()])?;
+        self.run(&leads::DROP_STATES, params![tenant.raw(), from.raw()])?;
         Ok(())
     }
 
@@ -476,9 +477,9 @@ impl Writer {
             version,
             message.locale,
             message.body,
-            message.data,
+            message.data.text(),
             plan,
-            message.verdict,
+            &*message.verdict,
             message.epoch,
             message.attempt.map(|attempt| attempt.raw()),
             message.deadline.map(micros),
@@ -547,9 +548,9 @@ impl Writer {
             message.status.code(),
             state_of(message.status),
             micros(message.due_at),
-            message.data,
+            message.data.text(),
             plan,
-            message.verdict,
+            &*message.verdict,
             message.epoch,
             message.attempt.map(|attempt| attempt.raw()),
             message

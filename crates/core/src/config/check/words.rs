@@ -39,7 +39,7 @@ const FALSE_SUBJECTS: &[&str] = &[
 pub(super) fn check(draft: &Draft, findings: &mut Findings) {
     let context = RenderContext::new(jiff::tz::TimeZone::UTC, "US", None);
     for (path, template) in &draft.templates {
-        let sample = Data::new(&template.sample());
+        let sample = Data::new(template.sample());
         // A sample that does not render is told by the template itself.
         let Ok(shown) = template.render(&sample, &context) else {
             continue;

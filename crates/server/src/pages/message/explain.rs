@@ -134,7 +134,7 @@ impl Telling<'_> {
         match message.status {
             Status::Scheduled => format!("Waits until {due}, as it was asked for"),
             Status::Queued if message.attempts > 0 || message.why.is_some() => {
-                format!("Tried again at {due}: {}", self.told())
+                format!("Waits to be tried again at {due}: {}", self.told())
             }
             Status::Queued => "Waits for its turn".to_owned(),
             Status::Deferred => self.deferred(&due),

@@ -59,7 +59,7 @@ fn message(status: Status, why: Option<(&str, &str)>) -> Message {
         template: Some(("feedback".into(), 5)),
         locale: None,
         body: None,
-        data: "{}".into(),
+        data: "{}".to_owned().into(),
         plan: Plan::default(),
         verdict: "{}".into(),
         epoch: 1,
@@ -129,7 +129,7 @@ fn every_status_is_told_in_a_sentence() {
             Status::Queued,
             Some(("http_503", "Twilio has trouble of its own.")),
             "",
-            "Tried again at 8:07 am: Twilio has trouble of its own",
+            "Waits to be tried again at 8:07 am: Twilio has trouble of its own",
         ),
         (
             Status::Deferred,

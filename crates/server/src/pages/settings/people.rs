@@ -370,6 +370,7 @@ async fn act(
         writer.write_audit(tenant, &actor, Some(&peer), "user.change", &serde_json::json!({"user": user.id, "role": user.role, "disabled": user.disabled_at.is_some()}), now)
     })
     .await?;
+    app.live.ask_again();
     Ok(see_other_with(&to, "kept", &said))
 }
 
