@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded campaigns picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded campaigns long picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ seeded: ## show that the crash campaign can fail
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 
 campaigns: crash hostile isolation seeded ## the four above
+
+# The long forms of tests that take a few hundred cases in `make unit`.
+long: ## 10,000 STOP races and 100,000 quiet-hours cases
+	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
 
 picture: ## docs/images/overview.png from the running page
 	tests/install

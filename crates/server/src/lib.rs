@@ -2,8 +2,10 @@
 
 mod app;
 mod clock;
+pub mod compliance;
 mod connections;
 mod consents;
+mod csv;
 mod errors;
 mod forms;
 mod health;

@@ -4,8 +4,9 @@ mod records;
 mod write;
 
 use crate::rows::from_json;
-use crate::sql::{Statement, house};
+use crate::sql::{Statement, house, ledger};
 use crate::{Reader, StoreError, Writer};
+use ringback_core::consent::ledger::Head;
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::from_micros;
@@ -332,6 +333,17 @@ pub trait House {
                 })
             },
         )
+    }
+
+    /// The end of a tenant's chain of consents and administrative actions; the beginning when it has none.
+    fn chain_head(&self, tenant: TenantId) -> Result<Head, StoreError> {
+        let rows = all(self.connection(), &ledger::HEAD, [tenant.raw()], |row| {
+            Ok(Head {
+                seq: sqlite(row.get(0))?,
+                hash: sqlite(row.get(1))?,
+            })
+        })?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     /// Whether the database answers.

@@ -3,6 +3,7 @@
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
 mod house;
+mod ledger;
 mod lists;
 mod open;
 mod readers;
@@ -11,8 +12,9 @@ mod sql;
 mod writer;
 
 pub use house::*;
+pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
-pub use open::{OpenError, open};
+pub use open::{OpenError, look, open};
 pub use readers::{Reader, Readers};
 pub use writer::{Checkpointer, Writer};
 

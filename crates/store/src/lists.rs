@@ -16,7 +16,7 @@ use rusqlite::{Row, params};
 pub use views::*;
 
 impl Reader<'_> {
-    fn all<T>(
+    pub(crate) fn all<T>(
         &self,
         statement: &Statement,
         values: impl rusqlite::Params,
@@ -42,34 +42,6 @@ impl Reader<'_> {
             out.push(map(row)?);
         }
         Ok(out)
-    }
-
-    /// The consents of a lead, oldest first.
-    pub fn consents(&self, tenant: TenantId, lead: LeadId) -> Result<Vec<ConsentView>, StoreError> {
-        self.all(
-            &messages::CONSENTS_OF,
-            params![tenant.raw(), lead.raw()],
-            |row| {
-                let read = || -> Result<ConsentView, rusqlite::Error> {
-                    Ok(ConsentView {
-                        id: row.get(0)?,
-                        kind: PointKind::from_code(row.get(1)?),
-                        value: row.get(2)?,
-                        channel: row.get(3)?,
-                        purpose: row.get(4)?,
-                        granted: row.get(5)?,
-                        basis: row.get(6)?,
-                        wording: row.get(7)?,
-                        method: row.get(8)?,
-                        page: row.get(9)?,
-                        ip: row.get(10)?,
-                        actor: row.get(11)?,
-                        at: from_micros(row.get(12)?),
-                    })
-                };
-                read().map_err(rows::sqlite)
-            },
-        )
     }
 
     /// The suppression list, newest first.

@@ -89,6 +89,17 @@ pub fn open(folder: &Path) -> Result<(Writer, Readers, Checkpointer), OpenError>
     ))
 }
 
+/// Looks into the database of a data folder without changing it, beside a running server too. Nothing is made or brought up to date.
+pub fn look(folder: &Path) -> Result<Readers, OpenError> {
+    let file = folder.join("ringback.db");
+    Ok(Readers::new(1, || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&file, flags)?;
+        settle_in(&reader, false)?;
+        Ok(reader)
+    })?)
+}
+
 fn reader_count() -> usize {
     std::thread::available_parallelism()
         .map_or(2, usize::from)

@@ -1,6 +1,7 @@
 //! From rows to values and back. An impossible row is a loud error that names table, row and column.
 
 use crate::StoreError;
+use ringback_core::consent::{Basis, Term};
 use ringback_core::ids::{
     AttemptId, ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, SessionId, TenantId,
 };
@@ -8,7 +9,7 @@ use ringback_core::leads::Lead;
 use ringback_core::messages::{
     Category, ChannelKind, Cost, Message, Plan, Priority, Reason, Status,
 };
-use ringback_core::time::from_micros;
+use ringback_core::time::{from_micros, micros};
 use ringback_core::turn::world::{
     ConsentBits, Point, PointKey, PointKind, Recent, Run, RunState, Suppression,
 };
@@ -215,7 +216,7 @@ pub(crate) fn run(row: &Row<'_>) -> Result<Run, StoreError> {
     rest().map_err(sqlite)
 }
 
-/// A contact point from the seven columns that begin at `at`.
+/// A contact point from the eight columns that begin at `at`.
 pub(crate) fn point(row: &Row<'_>, at: usize) -> Result<Point, rusqlite::Error> {
     Ok(Point {
         lead: row.get::<_, Option<i64>>(at)?.map(LeadId::from_raw),
@@ -225,6 +226,7 @@ pub(crate) fn point(row: &Row<'_>, at: usize) -> Result<Point, rusqlite::Error> 
         suppressed_how: row.get(at + 4)?,
         consent: ConsentBits(row.get(at + 5)?),
         recent: recent(row.get_ref(at + 6)?.as_blob_or_null()?),
+        terms: terms(row.get_ref(at + 7)?.as_blob_or_null()?),
         new: false,
         dirty: false,
     })
@@ -260,6 +262,33 @@ fn recent(blob: Option<&[u8]>) -> Recent {
 /// Eight bytes an instant, least first; nothing when there is none.
 pub(crate) fn recent_blob(recent: &Recent) -> Option<Vec<u8>> {
     (!recent.0.is_empty()).then(|| recent.0.iter().flat_map(|at| at.to_le_bytes()).collect())
+}
+
+/// Ten bytes a term: slot, basis, end. A basis that this program does not know carries nothing, so the strictest stands for it.
+fn terms(blob: Option<&[u8]>) -> Vec<Term> {
+    let term = |chunk: &[u8]| {
+        let (slot, basis) = (*chunk.first()?, *chunk.get(1)?);
+        let until = i64::from_le_bytes(chunk.get(2..10)?.try_into().ok()?);
+        Some(Term {
+            slot,
+            basis: Basis::from_code(basis).unwrap_or(Basis::Imported),
+            until: (until != i64::MAX).then(|| from_micros(until)),
+        })
+    };
+    blob.unwrap_or_default()
+        .chunks_exact(10)
+        .filter_map(term)
+        .collect()
+}
+
+/// Terms as they are stored; nothing when there is none.
+pub(crate) fn terms_blob(terms: &[Term]) -> Option<Vec<u8>> {
+    let bytes = |term: &Term| {
+        let mut bytes = vec![term.slot, term.basis as u8];
+        bytes.extend_from_slice(&term.until.map_or(i64::MAX, micros).to_le_bytes());
+        bytes
+    };
+    (!terms.is_empty()).then(|| terms.iter().flat_map(bytes).collect())
 }
 
 /// Facts as they are stored.

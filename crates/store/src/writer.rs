@@ -1,6 +1,7 @@
 //! The one that writes: a turn at a time, loaded set-wise, written table by table, committed once (design 1).
 
 mod apply;
+pub(crate) mod ledger;
 mod load;
 
 use crate::StoreError;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 pub struct Writer {
     pub(crate) connection: Connection,
     numbers: HashMap<TenantId, i64>,
+    chains: ledger::Chains,
     last_id: i64,
     /// Which connections rest. A turn borrows it, and gives it back when it is written or taken back.
     pub breakers: RefCell<Breakers>,
@@ -69,9 +71,12 @@ impl Writer {
     pub(crate) fn new(connection: Connection, lock: FolderLock) -> Result<Self, rusqlite::Error> {
         let last_id = connection.query_row(house::LAST_IDS.text, [], |row| row.get(0))?;
         let breakers = kept_breakers(&connection)?;
+        // SQLite seeds its generator from the operating system.
+        let seed = connection.query_row("SELECT randomblob(32)", [], |row| row.get(0))?;
         Ok(Self {
             connection,
             numbers: HashMap::new(),
+            chains: ledger::Chains::new(seed),
             last_id,
             breakers: RefCell::new(breakers),
             _lock: lock,
@@ -120,6 +125,7 @@ impl Writer {
     /// Takes a turn's changes back.
     pub fn roll_back(&mut self) {
         self.numbers.clear();
+        self.chains.forget();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {

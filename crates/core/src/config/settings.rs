@@ -3,7 +3,7 @@
 use super::{did_you_mean, durations};
 use crate::conditions::Condition;
 use crate::messages::ChannelKind;
-use crate::places::{self, OpeningHours, Region, Zone};
+use crate::places::{self, OpeningHours, Region, State, Zone};
 use crate::time::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -47,6 +47,9 @@ pub struct Settings {
     /// The hours of messages to leads (C4).
     #[serde(default)]
     pub quiet_hours: QuietHours,
+    /// Where it may write to, and which rules somebody signed off (C1 to C5).
+    #[serde(default)]
+    pub compliance: Compliance,
     /// Who may send tracking events with the public write key (S1).
     #[serde(default)]
     pub tracking: Tracking,
@@ -298,19 +301,49 @@ pub struct Spending {
 }
 
 /// The hours of messages to leads (C4). Promotional ones go from 8 to 20, or narrower by law; that cannot be widened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuietHours {
     /// The hour at which transactional messages stop, 20 or 21.
     pub transactional_until: u8,
+    /// Minutes before closing at which the last message goes, because carriers are late: 10 to 60.
+    pub margin_minutes: u8,
+    /// States closed to offers at once, as in a declared emergency: `[LA, FL]`.
+    pub closed_states: Vec<State>,
 }
 
 impl Default for QuietHours {
     fn default() -> Self {
         Self {
             transactional_until: 20,
+            margin_minutes: 10,
+            closed_states: Vec::new(),
         }
     }
+}
+
+/// Where the business may write to, and which rules somebody signed off. Everything else can only be made stricter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compliance {
+    /// Countries besides its own that texts may go to, two letters each (IN-1).
+    pub countries: Vec<Region>,
+    /// Rules that somebody takes responsibility for loosening.
+    pub sign_offs: Vec<SignOff>,
+}
+
+/// Somebody takes responsibility for loosening a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignOff {
+    /// The rule's id; only some can be loosened.
+    pub rule: String,
+    /// Who.
+    pub by: String,
+    /// The day.
+    pub on: Date,
+    /// Why it is lawful here.
+    pub reason: String,
 }
 
 /// Who may send tracking events with the public write key (S1).

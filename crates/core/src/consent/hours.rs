@@ -5,6 +5,7 @@
 
 mod rules;
 
+pub(super) use rules::HoursFile;
 pub use rules::{HoursRule, QuietHours};
 
 use crate::{

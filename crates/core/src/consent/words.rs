@@ -221,10 +221,16 @@ pub fn classify(body: &str, brand: Option<&str>) -> InboundWord {
     if let Some(word) = whole(&text) {
         return word;
     }
+    if let Some(matched) = phrases::certain(&text) {
+        return InboundWord::Stop {
+            how: StopHow::FreeText { matched },
+        };
+    }
     let clear = phrases::clear_harmless(&text);
     // "Nope, stop": so short a message with the word in it and nothing harmless around it means it.
-    let short = words_of(&clear);
-    if short.len() <= 3 && short.contains(&"stop") {
+    let left = words_of(&clear);
+    let short = left.len() <= 3 && left.contains(&"stop");
+    if short {
         return InboundWord::Stop {
             how: StopHow::FreeText {
                 matched: clear.clone(),
@@ -233,6 +239,13 @@ pub fn classify(body: &str, brand: Option<&str>) -> InboundWord {
     }
     if let Some(matched) = phrases::preference(&clear) {
         return InboundWord::Unsure { matched };
+    }
+    if stands_out(&left) {
+        return InboundWord::Stop {
+            how: StopHow::FreeText {
+                matched: clear.clone(),
+            },
+        };
     }
     if let Some(matched) = phrases::stop(&clear) {
         return InboundWord::Stop {
@@ -244,6 +257,25 @@ pub fn classify(body: &str, brand: Option<&str>) -> InboundWord {
         None => InboundWord::None,
     }
 }
+
+/// "Stop this isn't Bob", "I want it all ended, stop": the word at either end of a sentence that makes nothing else of it.
+fn stands_out(words: &[&str]) -> bool {
+    if words.iter().find(|word| !BEFORE.contains(*word)) == Some(&"stop") {
+        return true;
+    }
+    let Some(last) = words.iter().rposition(|word| !BEHIND.contains(word)) else {
+        return false;
+    };
+    let before = last.checked_sub(1).and_then(|at| words.get(at));
+    words.get(last) == Some(&"stop") && before.is_none_or(|word| !ASKS.contains(word))
+}
+
+/// Words before a last "stop" that speak of stopping without doing it.
+const ASKS: &[&str] = &[
+    "i", "we", "you", "they", "he", "she", "it", "that", "reply", "said", "say", "says", "if",
+    "to", "the", "a", "word", "type", "typing", "send", "text", "not", "will", "would", "can",
+    "could", "should", "must", "and", "or",
+];
 
 /// Cuts the business's name off both ends: "STOP Acme Plumbing".
 fn without_brand<'a>(text: &'a str, brand: Option<&str>) -> Cow<'a, str> {
@@ -269,24 +301,31 @@ fn whole(text: &str) -> Option<InboundWord> {
     if let Some(known) = known(text) {
         return Some(known);
     }
-    let mut words = words_of(text);
-    while words.len() > 1 && words.last().is_some_and(|word| BEHIND.contains(word)) {
-        words.pop();
+    let all = words_of(text);
+    // Courtesy is cut word by word, since "away" is courtesy in "right away" and half of "go away".
+    for end in (1..=all.len()).rev() {
+        let said = all.get(..end).unwrap_or_default();
+        let courtesy = said
+            .iter()
+            .take(end - 1)
+            .take_while(|word| BEFORE.contains(*word))
+            .count();
+        let mut words = said.get(courtesy..).unwrap_or_default().to_vec();
+        words.dedup();
+        let core = words.join(" ");
+        if let Some(known) = known(&core) {
+            return Some(known);
+        }
+        if let Some(word) = misspelt(&core) {
+            return Some(InboundWord::Stop {
+                how: StopHow::Misspelt { word },
+            });
+        }
+        if said.last().is_none_or(|word| !BEHIND.contains(word)) {
+            return None;
+        }
     }
-    let courtesy = words
-        .iter()
-        .take(words.len().saturating_sub(1))
-        .take_while(|word| BEFORE.contains(*word))
-        .count();
-    let mut words = words.split_off(courtesy);
-    words.dedup();
-    let core = words.join(" ");
-    if let Some(known) = known(&core) {
-        return Some(known);
-    }
-    misspelt(&core).map(|word| InboundWord::Stop {
-        how: StopHow::Misspelt { word },
-    })
+    None
 }
 
 fn known(text: &str) -> Option<InboundWord> {

@@ -9,6 +9,8 @@ fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
 
 const STOPS: &str = include_str!("../../data/words/stop.txt");
 const NEAR: &str = include_str!("../../data/words/near.txt");
+const UNSEEN_STOPS: &str = include_str!("../../data/words/stop_unseen.txt");
+const UNSEEN_NEAR: &str = include_str!("../../data/words/near_unseen.txt");
 
 /// The same message as people send it: shouted, with marks, with emoji, quoted, with odd spaces.
 fn variants(phrase: &str) -> Vec<String> {
@@ -45,7 +47,7 @@ fn every_known_stop_is_heard() {
             assert_eq!(normal(&text), normal(phrase), "{text:?}");
         }
     }
-    assert!(count >= 150, "{count}");
+    assert!(count >= 450, "{count}");
     assert!(
         missed.is_empty(),
         "{} of {count}:\n{}",
@@ -70,7 +72,7 @@ fn near_misses_do_not_stop() {
             assert_eq!(normal(&text), normal(phrase), "{text:?}");
         }
     }
-    assert!(count >= 150, "{count}");
+    assert!(count >= 450, "{count}");
     assert!(
         wrong.is_empty(),
         "{} of {count}:\n{}",
@@ -83,6 +85,67 @@ fn near_misses_do_not_stop() {
         unsure.len(),
         unsure.join("\n")
     );
+}
+
+/// C3: of messages that the patterns were not tuned on, at least 99 in 100 clear ends are heard.
+#[test]
+fn unseen_stops_are_heard() {
+    let all: Vec<&str> = lines(UNSEEN_STOPS).collect();
+    let heard = |text: &&&str| matches!(classify(text, None), InboundWord::Stop { .. });
+    let missed: Vec<String> = all
+        .iter()
+        .filter(|text| !heard(text))
+        .map(|text| format!("{text:?}: {:?}", classify(text, None)))
+        .collect();
+    let list = missed.join("\n");
+    assert!(lines(STOPS).count() + all.len() >= 600);
+    assert!(
+        missed.len() * 100 <= all.len(),
+        "{} of {}:\n{list}",
+        missed.len(),
+        all.len()
+    );
+}
+
+/// C3: of unseen messages that only sound like an end, at most 3 in 100 stop anything, and every one that does says which words did it.
+#[test]
+fn unseen_near_misses_seldom_stop() {
+    let all: Vec<&str> = lines(UNSEEN_NEAR).collect();
+    let (mut wrong, mut unsure) = (Vec::new(), Vec::new());
+    for text in &all {
+        match classify(text, None) {
+            InboundWord::Stop { how } => wrong.push(format!("{text:?}: {how:?}")),
+            InboundWord::Unsure { matched } => unsure.push(format!("{text:?}: {matched}")),
+            _ => {}
+        }
+    }
+    assert!(lines(NEAR).count() + all.len() >= 600);
+    assert!(
+        unsure.len() * 100 <= all.len() * 3,
+        "{} of {} ask the staff:\n{}",
+        unsure.len(),
+        all.len(),
+        unsure.join("\n")
+    );
+    assert!(
+        wrong.len() * 100 <= all.len() * 3,
+        "{} of {}:\n{}",
+        wrong.len(),
+        all.len(),
+        wrong.join("\n")
+    );
+}
+
+/// C3: no unseen message is in the lists that the patterns were tuned on.
+#[test]
+fn unseen_messages_are_unseen() {
+    for (tuned, unseen) in [(STOPS, UNSEEN_STOPS), (NEAR, UNSEEN_NEAR)] {
+        let known: std::collections::HashSet<String> = lines(tuned).map(normal).collect();
+        let both: Vec<&str> = lines(unseen)
+            .filter(|text| known.contains(&normal(text)))
+            .collect();
+        assert!(both.is_empty(), "{both:?}");
+    }
 }
 
 /// C3: the words that the law makes conclusive are told from those of lists, slips and phrases.

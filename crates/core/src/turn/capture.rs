@@ -5,6 +5,7 @@ use super::{
     Answer, Capture, CaptureStatus, Captured, ConsentTold, MessageView, ProductView, ScoreShort,
     Tenant, Turn,
 };
+use crate::consent::Basis;
 use crate::ids::{ConsentId, LeadId};
 use crate::leads::{Lead, Overwrite, Placement};
 use crate::messages::ChannelKind;
@@ -287,7 +288,7 @@ impl Turn<'_> {
             kind: super::kind_of(told.channel),
             value,
         };
-        self.write_consent(Some(lead), key, told, capture.ip.clone(), None, "written");
+        self.write_consent(Some(lead), key, told, capture.ip.clone(), None);
     }
 
     /// One row of the ledger, and the contact point's own summary of it.
@@ -298,7 +299,6 @@ impl Turn<'_> {
         told: &ConsentTold,
         ip: Option<String>,
         actor: Option<String>,
-        basis: &str,
     ) {
         let id = ConsentId::from_raw(self.ids.next(self.now));
         let now = self.now;
@@ -308,9 +308,20 @@ impl Turn<'_> {
         } else {
             Consent::Revoked
         };
-        point
-            .consent
-            .set(told.channel.code(), told.purpose, consent);
+        let basis = told.grounds();
+        point.allow(
+            told.channel.code(),
+            told.purpose,
+            consent,
+            basis,
+            told.expires_at,
+        );
+        // A wording is shown to many and kept once; what one person wrote is theirs, and can be erased with the row.
+        let (wording, wrote) = if basis == Basis::Keyword {
+            (None, told.wording.clone())
+        } else {
+            (told.wording.clone(), None)
+        };
         self.world.out.consents.push(ConsentRow {
             id,
             key,
@@ -318,12 +329,14 @@ impl Turn<'_> {
             channel: told.channel,
             purpose: told.purpose,
             granted: told.granted,
-            basis: basis.to_owned(),
-            wording: told.wording.clone(),
+            basis,
+            wording,
+            wrote,
             method: told.method.clone(),
             page: told.page.clone(),
             ip,
             actor,
+            expires_at: told.expires_at,
             at: now,
         });
     }

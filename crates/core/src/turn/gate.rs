@@ -1,16 +1,20 @@
 //! The gates a message passes before every call, in the order of compliance.md 1: cheap and absolute first. Each says what it looked at
 //! and what it found, so that a message explains itself with no present configuration at hand (M10).
 
+mod ground;
+
 use super::say::signed;
-use super::world::{Consent, CounterKey, Point, PointKey, Purpose};
+use super::world::{CounterKey, Point, PointKey};
 use super::{Connection, KillSwitch, Passage, Tenant, Turn, kind_of};
-use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings, QuietHours};
+use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings};
+use crate::consent::rules::Rules;
 use crate::contact::Phone;
 use crate::ids::TenantId;
 use crate::leads::Lead;
 use crate::messages::{Category, ChannelKind, Message, Priority, Reason, Status};
-use crate::places::{Region, Whereabouts};
+use crate::places::{Places, Region, Whereabouts};
 use crate::time::Timestamp;
+use ground::{Ground, Held};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -58,6 +62,9 @@ pub struct Said {
     pub gate: String,
     /// `pass`, `defer`, `block` or `sandbox`.
     pub says: String,
+    /// The rule that decided, by its id in [`Rules`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// What it looked at and found, a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub because: String,
@@ -68,14 +75,20 @@ struct Sayings(String);
 
 impl Sayings {
     fn new(now: Timestamp) -> Self {
-        let mut text = String::with_capacity(512);
+        let mut text = String::with_capacity(768);
         text.push_str("{\"at\":");
         text.push_str(&now.as_microsecond().to_string());
-        text.push_str(",\"said\":[");
+        text.push_str(",\"rules\":\"");
+        text.push_str(&Rules::built_in().version);
+        text.push_str("\",\"said\":[");
         Self(text)
     }
 
     fn say(&mut self, gate: &str, says: &str, because: &str) {
+        self.say_by(gate, says, "", because);
+    }
+
+    fn say_by(&mut self, gate: &str, says: &str, rule: &str, because: &str) {
         if !self.0.ends_with('[') {
             self.0.push(',');
         }
@@ -84,6 +97,11 @@ impl Sayings {
         self.0.push_str("\",\"says\":\"");
         self.0.push_str(says);
         self.0.push('"');
+        if !rule.is_empty() {
+            self.0.push_str(",\"rule\":\"");
+            self.0.push_str(rule);
+            self.0.push('"');
+        }
         if !because.is_empty() {
             self.0.push_str(",\"because\":");
             // Writing a text as JSON into a String cannot fail.
@@ -107,14 +125,26 @@ impl Sayings {
     }
 
     fn end(
-        mut self,
+        self,
         gate: &str,
         status: Status,
         code: &str,
         because: String,
         sandbox: bool,
     ) -> Verdict {
-        self.say(gate, "block", &because);
+        self.end_by(gate, status, code, Ground::none(because), sandbox)
+    }
+
+    fn end_by(
+        mut self,
+        gate: &str,
+        status: Status,
+        code: &str,
+        ground: Ground,
+        sandbox: bool,
+    ) -> Verdict {
+        let because = ground.because.into_owned();
+        self.say_by(gate, "block", ground.rule, &because);
         self.finish(
             Ruling::End {
                 status,
@@ -150,6 +180,9 @@ pub struct VerdictView {
     /// When the gates were asked, microseconds UTC.
     #[serde(default)]
     pub at: i64,
+    /// The version of the rules they went by.
+    #[serde(default)]
+    pub rules: String,
     /// What they said, in order.
     #[serde(default)]
     pub said: Vec<Said>,
@@ -199,24 +232,38 @@ impl Turn<'_> {
         } else {
             self.world.point(&key)
         };
-        if let Some(because) = suppressed(message, point) {
-            return said.end(
-                "suppression",
-                Status::Blocked,
-                "suppressed",
-                because,
-                sandbox,
-            );
-        }
-        said.pass("suppression", "");
-        match consent(message, point) {
-            Ok(because) => said.pass("consent", because),
-            Err(because) => {
-                return said.end("consent", Status::Blocked, "no_consent", because, sandbox);
+        match ground::suppressed(message, point, now) {
+            None => said.pass("suppression", ""),
+            Some(Held::For(ground)) => {
+                return said.end_by(
+                    "suppression",
+                    Status::Blocked,
+                    "suppressed",
+                    ground,
+                    sandbox,
+                );
+            }
+            Some(Held::Until(until, ground)) => {
+                let because = ground.because.into_owned();
+                said.say_by("suppression", "defer", ground.rule, &because);
+                let why = Reason::new("doubted", because);
+                let digest = false;
+                return said.finish(Ruling::Defer { until, why, digest }, sandbox);
             }
         }
-        if !sandbox && let Some(because) = number_type(message) {
-            return said.end("number", Status::Blocked, "number_type", because, sandbox);
+        let offer = message.category == Category::Promotional;
+        let places = offer.then(|| places_of(tenant, message, lead));
+        match ground::consent(tenant, message, point, places.as_ref(), now) {
+            Ok(ground) => said.say_by("consent", "pass", ground.rule, &ground.because),
+            Err(ground) => {
+                return said.end_by("consent", Status::Blocked, "no_consent", ground, sandbox);
+            }
+        }
+        if let Some(ground) = ground::do_not_call(message, places.as_ref()) {
+            said.say_by("do_not_call", "pass", ground.rule, &ground.because);
+        }
+        if !sandbox && let Some(ground) = ground::number(tenant, message) {
+            return said.end_by("number", Status::Blocked, "number_type", ground, sandbox);
         }
         said.pass("number", "");
         match self.caps(tenant, message, point) {
@@ -227,7 +274,7 @@ impl Turn<'_> {
                 return said.finish(Ruling::Defer { until, why, digest }, sandbox);
             }
         }
-        match self.hours(tenant, message, lead) {
+        match self.hours(tenant, message, lead, places) {
             Quiet::Open(because) => said.pass("quiet_hours", &because),
             Quiet::Opens(at, because) => {
                 let until = self.spread(at, message.expires_at);
@@ -241,6 +288,13 @@ impl Turn<'_> {
                     because,
                     sandbox,
                 );
+            }
+        }
+        match ground::content(tenant, message, offer) {
+            None => {}
+            Some(Ok(ground)) => said.say_by("content", "pass", ground.rule, &ground.because),
+            Some(Err(ground)) => {
+                return said.end_by("content", Status::Blocked, "content", ground, sandbox);
             }
         }
         if !sandbox && message.plan.doubt.is_some() && self.ways(tenant, message).next().is_none() {
@@ -343,14 +397,19 @@ impl Turn<'_> {
             Category::Transactional | Category::Promotional => {
                 let (all, offers) = point?.recent.within(self.now);
                 let most = &limits.leads;
-                let held = if message.category == Category::Promotional
-                    && offers.n >= most.promotional_per_24h
-                {
+                // A business may set less than the law allows, never more (US-8).
+                let most_offers = most
+                    .promotional_per_24h
+                    .min(Rules::built_in().promotional_per_24h);
+                let held = if message.category == Category::Promotional && offers.n >= most_offers {
                     Some((
                         offers,
                         format!(
-                            "{} promotional contacts in 24 hours are the limit.",
-                            most.promotional_per_24h
+                            "{most_offers} promotional contacts in 24 hours are the limit (US-8); the first of them was at {}.",
+                            offers
+                                .oldest
+                                .map(crate::time::from_micros)
+                                .unwrap_or(self.now)
                         ),
                     ))
                 } else if message.channel == ChannelKind::Sms && all.n >= most.texts_per_24h {
@@ -372,7 +431,13 @@ impl Turn<'_> {
     }
 
     /// Quiet hours by the recipient's own places (C4).
-    fn hours(&self, tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Quiet {
+    fn hours(
+        &self,
+        tenant: &Tenant,
+        message: &Message,
+        lead: Option<&Lead>,
+        places: Option<Places>,
+    ) -> Quiet {
         let held = matches!(
             message.category,
             Category::Transactional | Category::Promotional
@@ -380,35 +445,20 @@ impl Turn<'_> {
         if !held || message.plan.keyword_answer || message.channel == ChannelKind::Webhook {
             return Quiet::Open(String::new());
         }
-        let reached = if message.channel == ChannelKind::Sms {
-            Some(message.recipient.as_str())
-        } else {
-            lead.and_then(|lead| lead.phone.as_deref())
-        };
-        let phone = reached.and_then(Phone::from_e164);
-        let country = lead
-            .and_then(|lead| lead.country.as_deref())
-            .and_then(|country| country.parse::<Region>().ok());
-        let whereabouts = Whereabouts {
-            explicit_zone: lead.and_then(|lead| lead.time_zone.as_deref()),
-            zip: lead.and_then(|lead| lead.zip.as_deref()),
-            state: lead.and_then(|lead| lead.state.as_deref()),
-            phone: phone.as_ref(),
-            // Nobody who says nothing of where they are lives anywhere but where the business works.
-            country: country.or_else(|| phone.is_none().then_some(tenant.config.settings.region)),
-        };
-        let places = whereabouts.places();
+        let places = places.unwrap_or_else(|| places_of(tenant, message, lead));
         let question = HoursQuestion {
             category: message.category,
             places: &places,
             reply_to: message.plan.answers.map(crate::time::from_micros),
             now: self.now,
         };
+        let own = &tenant.config.settings.quiet_hours;
         let settings = HoursSettings {
-            transactional_close: tenant.config.settings.quiet_hours.transactional_until,
-            ..HoursSettings::default()
+            transactional_close: own.transactional_until,
+            margin_minutes: own.margin_minutes,
+            closed_states: own.closed_states.clone(),
         };
-        let ruling = QuietHours::built_in().judge(&question, &settings);
+        let ruling = Rules::built_in().hours.judge(&question, &settings);
         match &ruling.hours {
             Hours::Open | Hours::OpenBecause(_) => Quiet::Open(explain(&ruling)),
             Hours::Opens { at, .. } => Quiet::Opens(*at, explain(&ruling)),
@@ -442,7 +492,11 @@ fn explain(ruling: &HoursRuling<'_>) -> String {
         }
         text.push_str(").");
     }
-    let _ = write!(text, " Rules {}", ruling.rules_version);
+    let _ = write!(
+        text,
+        " Rules {}, time zones {}:",
+        ruling.rules_version, ruling.zone_data
+    );
     for rule in &ruling.rules {
         let _ = write!(text, " {rule}");
     }
@@ -527,76 +581,24 @@ fn sandboxed(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Option<
     }
 }
 
-fn suppressed(message: &Message, point: Option<&Point>) -> Option<String> {
-    let point = point?;
-    let reason = point.suppressed?;
-    if message.plan.keyword_answer
-        || (reason.offers_only() && message.category != Category::Promotional)
-    {
-        return None;
-    }
-    let how = point
-        .suppressed_how
-        .as_deref()
-        .unwrap_or("no reason was given");
-    let at = point
-        .suppressed_at
-        .map(|at| format!(" on {}", at.strftime("%-d %B %Y")))
-        .unwrap_or_default();
-    Some(format!("On the suppression list since{at}: {how}").replace("since on", "since"))
-}
-
-fn consent(message: &Message, point: Option<&Point>) -> Result<&'static str, String> {
-    if message.plan.keyword_answer
-        || message.channel == ChannelKind::Webhook
-        || matches!(message.category, Category::Staff | Category::Emergency)
-    {
-        return Ok("");
-    }
-    let known = |purpose| {
-        point.map_or(Consent::Unasked, |point| {
-            point.consent.get(message.channel.code(), purpose)
-        })
+/// Where the recipient may be, by all that is known.
+fn places_of(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Places {
+    let reached = if message.channel == ChannelKind::Sms {
+        Some(message.recipient.as_str())
+    } else {
+        lead.and_then(|lead| lead.phone.as_deref())
     };
-    match message.category {
-        Category::Promotional => match known(Purpose::Promotional) {
-            Consent::Granted => Ok("Granted for offers."),
-            Consent::Revoked => Err(format!(
-                "Consent to offers by {} was taken back.",
-                message.channel
-            )),
-            Consent::Unasked | Consent::Provided => Err(format!(
-                "There is no consent to offers by {}.",
-                message.channel
-            )),
-        },
-        Category::Transactional | Category::Staff | Category::Emergency => {
-            match known(Purpose::Transactional) {
-                Consent::Granted => Ok("Granted for this."),
-                Consent::Provided => Ok("The person gave this contact in an enquiry."),
-                Consent::Revoked => Err(format!(
-                    "Consent to messages by {} was taken back.",
-                    message.channel
-                )),
-                Consent::Unasked
-                    if message.channel == ChannelKind::Email && message.step.is_none() =>
-                {
-                    Ok("Written by a person of the business.")
-                }
-                Consent::Unasked => Err(
-                    "The person did not give this contact in an enquiry, and there is no consent."
-                        .into(),
-                ),
-            }
-        }
-    }
-}
-
-/// Numbers that no text may go to (compliance 8).
-fn number_type(message: &Message) -> Option<String> {
-    if message.channel != ChannelKind::Sms {
-        return None;
-    }
-    let phone = Phone::from_e164(&message.recipient)?;
-    (!phone.can_text()).then(|| format!("A text cannot go to this number: it is {}.", phone.kind()))
+    let phone = reached.and_then(Phone::from_e164);
+    let country = lead
+        .and_then(|lead| lead.country.as_deref())
+        .and_then(|country| country.parse::<Region>().ok());
+    let whereabouts = Whereabouts {
+        explicit_zone: lead.and_then(|lead| lead.time_zone.as_deref()),
+        zip: lead.and_then(|lead| lead.zip.as_deref()),
+        state: lead.and_then(|lead| lead.state.as_deref()),
+        phone: phone.as_ref(),
+        // Nobody who says nothing of where they are lives anywhere but where the business works.
+        country: country.or_else(|| phone.is_none().then_some(tenant.config.settings.region)),
+    };
+    whereabouts.places()
 }

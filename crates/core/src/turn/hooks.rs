@@ -1,7 +1,8 @@
 //! What providers and people send back: reports that move a message forward, and words that a person writes (M9, C3, H1).
 
-use super::world::{Cancel, Consent, PointKey, Purpose, Suppression, Tally};
+use super::world::{Cancel, PointKey, Purpose, Suppression, Tally};
 use super::{Answer, ConsentTold, Tenant, Turn, kind_of};
+use crate::consent::Basis;
 use crate::consent::words::{InboundWord, StopHow, classify};
 use crate::ids::{ConnectionId, LeadId};
 use crate::messages::{
@@ -109,9 +110,9 @@ impl Turn<'_> {
                 said,
             )
         });
-        match word {
+        match &word {
             InboundWord::Stop { how } => {
-                self.stop(tenant, &key, lead, inbound, connection, &how_read(&how));
+                self.stop(tenant, &key, lead, inbound, connection, &how_read(how));
             }
             InboundWord::Start => self.start_again(tenant, &key, lead, inbound, connection),
             InboundWord::Yes
@@ -135,10 +136,11 @@ impl Turn<'_> {
                 );
                 self.answer_word(tenant, lead, inbound, connection, text);
             }
-            InboundWord::Unsure { .. } | InboundWord::Yes | InboundWord::None => {}
+            InboundWord::Unsure { .. } => self.doubt(&key, lead, inbound),
+            InboundWord::Yes | InboundWord::None => {}
         }
         if let (Some(lead), Some(event)) = (lead, event) {
-            let properties = json!({"channel": inbound.channel, "body": inbound.body});
+            let properties = json!({"channel": inbound.channel, "body": inbound.body, "read_as": read_as(&word)});
             let happening = super::react::Happening {
                 event,
                 kind: "message.received",
@@ -183,8 +185,10 @@ impl Turn<'_> {
                 wording: Some(wrote.clone()),
                 method: format!("reply: {how}"),
                 page: None,
+                basis: Some(Basis::Keyword),
+                expires_at: None,
             };
-            self.write_consent(lead, key.clone(), &told, None, None, "keyword");
+            self.write_consent(lead, key.clone(), &told, None, None);
         }
         let how = format!("by replying {}", wrote.trim());
         self.put_on_list(key, Suppression::OptedOut, &how, self.now);
@@ -214,6 +218,23 @@ impl Turn<'_> {
         });
     }
 
+    /// A reply that may mean stop: offers wait at once, the staff sees it, and after a day without an answer it counts as a stop.
+    /// What holds more is never replaced by it, and neither is a doubt that is older.
+    fn doubt(&mut self, key: &PointKey, lead: Option<LeadId>, inbound: &Inbound) {
+        let wrote: String = inbound.body.chars().take(60).collect();
+        let how = format!("by replying {}", wrote.trim());
+        self.put_on_list(key, Suppression::Doubted, &how, self.now);
+        // It rings, so that a person reads it.
+        let now = self.now;
+        if let Some(state) = lead.and_then(|lead| self.world.lead_mut(lead))
+            && !state.lead.test
+        {
+            state.lead.ringing_since = Some(now);
+            state.lead.answered_at = None;
+            state.lead.answered_by = None;
+        }
+    }
+
     fn start_again(
         &mut self,
         tenant: &Arc<Tenant>,
@@ -224,22 +245,18 @@ impl Turn<'_> {
     ) {
         let now = self.now;
         // START undoes an opt-out and nothing else: bounces, complaints and lists of others stay (compliance 4).
-        if self
-            .world
-            .point(key)
-            .is_none_or(|point| point.suppressed != Some(Suppression::OptedOut))
-        {
+        if self.world.point(key).is_none_or(|point| {
+            !matches!(
+                point.suppressed,
+                Some(Suppression::OptedOut | Suppression::Doubted)
+            )
+        }) {
             return;
         }
         let point = self.world.point_mut(key, now);
         point.suppressed = None;
         point.suppressed_at = None;
         point.suppressed_how = None;
-        point.consent.set(
-            inbound.channel.code(),
-            Purpose::Transactional,
-            Consent::Granted,
-        );
         let wording = inbound.body.chars().take(60).collect();
         let told = ConsentTold {
             channel: inbound.channel,
@@ -248,8 +265,10 @@ impl Turn<'_> {
             wording: Some(wording),
             method: "reply".into(),
             page: None,
+            basis: Some(Basis::Keyword),
+            expires_at: None,
         };
-        self.write_consent(lead, key.clone(), &told, None, None, "keyword");
+        self.write_consent(lead, key.clone(), &told, None, None);
         if !inbound.answered_by_provider {
             let text = format!(
                 "{}: you will get our messages again. Reply HELP for help, STOP to end.",
@@ -331,18 +350,12 @@ impl Turn<'_> {
         }
         for key in keys {
             let lead = lead.or_else(|| self.world.point(&key).and_then(|point| point.lead));
-            let basis = if given.told.method == "verbal" {
-                "verbal"
-            } else {
-                "written"
-            };
             self.write_consent(
                 lead,
                 key.clone(),
                 &given.told,
                 None,
                 Some(given.actor.clone()),
-                basis,
             );
             if !given.told.granted {
                 let categories: &'static [Category] = match given.told.purpose {

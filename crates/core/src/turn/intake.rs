@@ -1,6 +1,7 @@
 //! What comes into a turn, and what its caller is answered.
 
 use super::world::{PointKey, PointKind, Purpose, Suppression};
+use crate::consent::Basis;
 use crate::contact::{Email, Phone};
 use crate::ids::{ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId};
 use crate::leads::{Overwrite, Profile};
@@ -156,12 +157,27 @@ pub struct ConsentTold {
     pub purpose: Purpose,
     /// Granted or refused.
     pub granted: bool,
-    /// What the person read.
+    /// What the person read; for keywords, what the person wrote.
     pub wording: Option<String>,
     /// How it was given.
     pub method: String,
     /// The page.
     pub page: Option<String>,
+    /// Why it counts; without it `verbal` when that is the method, else `written`.
+    pub basis: Option<Basis>,
+    /// From when it counts no more.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ConsentTold {
+    /// Why it counts.
+    pub fn grounds(&self) -> Basis {
+        self.basis.unwrap_or(if self.method == "verbal" {
+            Basis::Verbal
+        } else {
+            Basis::Written
+        })
+    }
 }
 
 /// Something a person or browser did.

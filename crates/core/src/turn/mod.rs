@@ -90,6 +90,8 @@ pub enum Fault {
 }
 
 const FUEL: u32 = 200;
+/// How long a reply that may mean stop waits for somebody to read it, before it counts as a stop (C3).
+const DOUBT_LASTS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 impl std::fmt::Debug for Turn<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,5 +1,6 @@
 //! Contact points: whose a number, an address or a browser is, and what it may be used for.
 
+use crate::consent::{Basis, Term};
 use crate::ids::{LeadId, TenantId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,8 @@ pub enum Suppression {
     Blocked = 5,
     /// Put on the list by a person or an import.
     Listed = 6,
+    /// A reply that may mean stop: no offers until a person of the business has read it, and after a day it counts as a stop (C3).
+    Doubted = 7,
 }
 
 impl Suppression {
@@ -71,6 +74,7 @@ impl Suppression {
             4 => Some(Self::Bounced),
             5 => Some(Self::Blocked),
             6 => Some(Self::Listed),
+            7 => Some(Self::Doubted),
             _ => None,
         }
     }
@@ -84,12 +88,13 @@ impl Suppression {
             Self::Bounced => "bounced",
             Self::Blocked => "blocked",
             Self::Listed => "listed",
+            Self::Doubted => "doubted",
         }
     }
 
     /// True when only offers are held back.
     pub const fn offers_only(self) -> bool {
-        matches!(self, Self::Unsubscribed | Self::Complained)
+        matches!(self, Self::Unsubscribed | Self::Complained | Self::Doubted)
     }
 }
 
@@ -221,6 +226,8 @@ pub struct Point {
     pub suppressed_how: Option<String>,
     /// What it may be used for.
     pub consent: ConsentBits,
+    /// What is special about its grants; most have nothing.
+    pub terms: Vec<Term>,
     /// What it had lately.
     pub recent: Recent,
     /// Not in the store yet.
@@ -239,9 +246,41 @@ impl Point {
             suppressed_at: None,
             suppressed_how: None,
             consent: ConsentBits::default(),
+            terms: Vec::new(),
             recent: Recent::default(),
             new: true,
             dirty: true,
         }
     }
+
+    /// Writes what is known now, and what is special about it.
+    pub fn allow(
+        &mut self,
+        channel: i64,
+        purpose: Purpose,
+        consent: Consent,
+        basis: Basis,
+        until: Option<Timestamp>,
+    ) {
+        self.consent.set(channel, purpose, consent);
+        let slot = slot_of(channel, purpose);
+        self.terms.retain(|term| term.slot != slot);
+        if consent == Consent::Granted && (basis != Basis::Written || until.is_some()) {
+            self.terms.push(Term { slot, basis, until });
+        }
+    }
+
+    /// The basis of a grant, and its end when it has one.
+    pub fn grounds(&self, channel: i64, purpose: Purpose) -> (Basis, Option<Timestamp>) {
+        let slot = slot_of(channel, purpose);
+        self.terms
+            .iter()
+            .find(|term| term.slot == slot)
+            .map_or((Basis::Written, None), |term| (term.basis, term.until))
+    }
+}
+
+/// The number of a channel and purpose in [`Term`].
+fn slot_of(channel: i64, purpose: Purpose) -> u8 {
+    u8::try_from(channel * 4 + purpose as i64).unwrap_or(u8::MAX)
 }

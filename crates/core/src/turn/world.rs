@@ -3,6 +3,7 @@
 //! Events of one batch are decided one after the other; each sees what the ones before it changed. When deciding one fails, its
 //! changes are taken back by a savepoint and the others go on.
 
+use crate::consent::Basis;
 use crate::ids::{EventId, LeadId, MessageId, RunId, SessionId, TenantId};
 use crate::leads::Lead;
 use crate::messages::{Attempt, Message};
@@ -222,10 +223,12 @@ pub struct ConsentRow {
     pub purpose: Purpose,
     /// Granted or taken back.
     pub granted: bool,
-    /// Why it counts: `written`, `provided_number`, `verbal`, `imported`, `keyword`.
-    pub basis: String,
+    /// Why it counts.
+    pub basis: Basis,
     /// What the person read.
     pub wording: Option<String>,
+    /// What the person wrote.
+    pub wrote: Option<String>,
     /// How it was given.
     pub method: String,
     /// The page.
@@ -234,6 +237,8 @@ pub struct ConsentRow {
     pub ip: Option<String>,
     /// Who wrote it down.
     pub actor: Option<String>,
+    /// From when it counts no more.
+    pub expires_at: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
 }

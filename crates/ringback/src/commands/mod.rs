@@ -1,6 +1,7 @@
 //! The command line (design 4): every command has an example in its help, `--json` where it answers something, and exit codes 0, 1 (it
 //! failed, says why) and 2 (wrong use).
 
+mod audit;
 mod check;
 mod demo;
 mod doctor;
@@ -46,6 +47,9 @@ enum Command {
     /// People who sign in.
     #[command(subcommand)]
     User(people::User),
+    /// The chain of consents and administrative actions: verify it, anchor it, report from it, erase from it.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Send one message through a running server.
     #[command(
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
@@ -122,6 +126,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Check(check) => check.run(),
         Command::Key(key) => key.run(),
         Command::User(user) => user.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Send(send) => send.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions { shell } => {

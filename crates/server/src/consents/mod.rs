@@ -54,6 +54,8 @@ pub struct ConsentLine {
     basis: String,
     /// What the person read.
     wording: Option<String>,
+    /// What the person wrote.
+    wrote: Option<String>,
     /// How it was given.
     method: String,
     /// The page it was given on.
@@ -62,6 +64,10 @@ pub struct ConsentLine {
     ip: Option<String>,
     /// Who wrote it down.
     actor: Option<String>,
+    /// From when it counts no more.
+    expires_at: Option<Timestamp>,
+    /// When its content was erased at the person's request; the chain still holds its place.
+    erased_at: Option<Timestamp>,
     /// When.
     at: Timestamp,
 }
@@ -76,10 +82,13 @@ impl From<ConsentView> for ConsentLine {
             granted: view.granted,
             basis: view.basis,
             wording: view.wording,
+            wrote: view.wrote,
             method: view.method,
             page: view.page,
             ip: view.ip,
             actor: view.actor,
+            expires_at: view.expires_at,
+            erased_at: view.erased_at,
             at: view.at,
         }
     }
@@ -138,6 +147,14 @@ pub struct NewConsent {
     /// The page it was given on.
     #[serde(default)]
     page: Option<String>,
+    /// Why it counts: `written`, `verbal`, `soft_opt_in`, `implied` (with `expires_at`), `imported` or `provided_number`. Left out, it is
+    /// `verbal` when that is the method, else `written`.
+    #[serde(default)]
+    #[schema(example = "written")]
+    basis: Option<String>,
+    /// From when it counts no more.
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
 }
 
 /// Writes down that consent was given or taken back. What was taken back holds at once, for messages that wait too.
@@ -168,6 +185,8 @@ async fn tell(
         wording: told.wording,
         method: told.method,
         page: told.page,
+        basis: told.basis,
+        expires_at: told.expires_at,
     };
     // A single consent has no place in a list; its fields are named as they were sent.
     let told = told.parse(0).map_err(unlisted)?;

@@ -1,21 +1,22 @@
 //! The suppression list (C5): who may not be written to, why, and since when.
 
 use crate::app::App;
+use crate::csv;
 use crate::http::{
-    ApiError, ApiResult, Body, Caller, Listed, Page, PathText, Queries, Scope, not_a_cursor, once,
-    reply_as,
+    ApiError, ApiResult, Body, Caller, Listed, Page, PathText, Queries, Scope, Text, not_a_cursor,
+    once, reply_as,
 };
 use crate::leads::{email, phone, text};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringback_core::places::Region;
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{PointKey, PointKind, Suppression};
-use ringback_core::turn::{Intake, SuppressOrder};
+use ringback_core::turn::{Intake, Order, SuppressOrder};
 use ringback_store::SuppressionView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,6 +26,8 @@ use utoipa_axum::routes;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
+        .routes(routes!(import))
+        .routes(routes!(export))
         .routes(routes!(remove))
 }
 
@@ -36,7 +39,7 @@ pub struct SuppressionBody {
     /// `phone` or `email`.
     #[schema(value_type = Option<String>)]
     kind: Option<PointKind>,
-    /// `opted_out`, `unsubscribed`, `complained`, `bounced`, `blocked` or `listed`.
+    /// `opted_out`, `unsubscribed`, `complained`, `bounced`, `blocked`, `listed` or `doubted`.
     reason: Option<&'static str>,
     /// Since when.
     at: Timestamp,
@@ -103,7 +106,7 @@ pub struct NewSuppression {
     phone: Option<String>,
     /// Or the email address.
     email: Option<String>,
-    /// `listed` (when it is not given), `opted_out`, `unsubscribed`, `complained`, `bounced` or `blocked`.
+    /// `listed` (when it is not given), `opted_out`, `unsubscribed`, `complained`, `bounced`, `blocked` or `doubted`.
     reason: Option<String>,
     /// How you know, a sentence.
     how: Option<String>,
@@ -148,8 +151,125 @@ async fn add(
     Ok(reply_as(&answer, StatusCode::CREATED))
 }
 
+/// What an import came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Imported {
+    /// How many numbers and addresses are on the list now.
+    listed: usize,
+    /// Lines that could not be used.
+    refused: Vec<RefusedLine>,
+}
+
+/// A line that could not be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefusedLine {
+    /// Its number, from 1.
+    line: usize,
+    /// Why.
+    why: String,
+}
+
+/// Puts many numbers and addresses on the list, such as those who said no before. CSV with `address`, then perhaps `reason` and `how`; a
+/// first line of these names is passed over. Lines that cannot be used are told, the others count.
+#[utoipa::path(post, path = "/v1/suppressions/import", tag = "consents", request_body(content = String, content_type = "text/csv"), responses((status = 200, description = "What it came to", body = Imported)))]
+async fn import(
+    State(app): State<App>,
+    caller: Caller,
+    Text(body): Text,
+) -> ApiResult<Json<Imported>> {
+    caller.may_change(Scope::Leads)?;
+    let (tenant, at, actor) = (caller.home.row.id, app.now(), caller.actor());
+    let region = caller.home.tenant.config.settings.region;
+    let (mut orders, mut refused) = (Vec::new(), Vec::new());
+    for (n, cells) in csv::rows(&body).into_iter().enumerate() {
+        let cell = |at: usize| {
+            cells
+                .get(at)
+                .map(|cell| cell.trim())
+                .filter(|cell| !cell.is_empty())
+        };
+        let Some(typed) = cell(0) else { continue };
+        if n == 0 && typed.eq_ignore_ascii_case("address") {
+            continue;
+        }
+        let read = || -> Result<SuppressOrder, String> {
+            let unreadable = "This is neither a phone number nor an email address.";
+            let (kind, value) = address_of(typed, region).map_err(|_| unreadable.to_owned())?;
+            let why = cell(1)
+                .map_or(Ok(Suppression::Listed), reason)
+                .map_err(|error| error.detail.into_owned())?;
+            let how = text(cell(2).map(str::to_owned), "how")
+                .map_err(|error| error.detail.into_owned())?;
+            let how = how.unwrap_or_else(|| format!("Put on the list by an import of {actor}."));
+            let (reason, actor) = (Some(why), actor.clone());
+            Ok(SuppressOrder {
+                kind,
+                value,
+                reason,
+                how,
+                actor,
+            })
+        };
+        match read() {
+            Ok(order) => orders.push(Order {
+                tenant,
+                at,
+                intake: Intake::Suppress(Box::new(order)),
+                once: None,
+            }),
+            Err(why) => refused.push(RefusedLine { line: n + 1, why }),
+        }
+    }
+    let listed = orders.len();
+    while !orders.is_empty() {
+        let rest = orders.split_off(orders.len().min(TAKEN_AT_ONCE));
+        for answer in app.inbox.take_all(orders).await {
+            answer?;
+        }
+        orders = rest;
+    }
+    Ok(Json(Imported { listed, refused }))
+}
+
+/// The whole list as CSV, to keep or to take elsewhere: `address`, `reason`, `how`, `at`.
+#[utoipa::path(get, path = "/v1/suppressions/export", tag = "consents", responses((status = 200, description = "The list", body = String, content_type = "text/csv")))]
+async fn export(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
+    caller.may(Scope::Read)?;
+    let tenant = caller.home.row.id;
+    let rows = app
+        .ask(move |store| {
+            let (mut all, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.suppressions_page(tenant, after.take(), EXPORTED_AT_ONCE)?;
+                after = page
+                    .last()
+                    .and_then(|last| Some((last.at, last.kind?, last.value.clone())));
+                let whole = page.len() < EXPORTED_AT_ONCE as usize || after.is_none();
+                all.extend(page);
+                if whole {
+                    return Ok(all);
+                }
+            }
+        })
+        .await?;
+    let mut out = csv::line(&["address", "reason", "how", "at"]);
+    for row in rows {
+        let reason = row.reason.map_or("", Suppression::as_str);
+        let how = row.how.unwrap_or_default();
+        out.push_str(&csv::line(&[&row.value, reason, &how, &row.at.to_string()]));
+    }
+    let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
+    Ok((kind, out).into_response())
+}
+
+/// Entries of an import that wait for one turn; more would push others out of the queue.
+const TAKEN_AT_ONCE: usize = 500;
+
+/// Rows read at a time for an export.
+const EXPORTED_AT_ONCE: u32 = 1_000;
+
 fn reason(word: &str) -> Result<Suppression, ApiError> {
-    let all = (1..=6).filter_map(Suppression::from_code);
+    let all = (1..=7).filter_map(Suppression::from_code);
     all.clone().find(|one| one.as_str() == word).ok_or_else(|| {
         let known: Vec<&str> = all.map(Suppression::as_str).collect();
         ApiError::invalid(

@@ -181,6 +181,8 @@ fn capture(
         wording: page::wording(door, &consent.field),
         method: "web_form".to_owned(),
         page: Some(place.clone()),
+        basis: None,
+        expires_at: None,
     };
     let consents = form
         .consents

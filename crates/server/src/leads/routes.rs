@@ -5,10 +5,12 @@ use crate::http::{ApiError, ApiResult, Body, Caller, Code, Peer, Scope, once, re
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use ringback_core::consent::Basis;
 use ringback_core::contact::{Email, Phone};
 use ringback_core::leads::{Overwrite, Profile};
 use ringback_core::messages::ChannelKind;
 use ringback_core::places::Region;
+use ringback_core::time::Timestamp;
 use ringback_core::turn::world::Purpose;
 use ringback_core::turn::{Capture, ConsentTold, Intake};
 use serde::{Deserialize, Serialize};
@@ -92,6 +94,14 @@ pub struct ConsentBody {
     /// The page it was given on.
     #[serde(default)]
     pub page: Option<String>,
+    /// Why it counts: `written`, `verbal`, `soft_opt_in`, `implied` (with `expires_at`), `imported` or `provided_number`. Left out, it is
+    /// `verbal` when that is the method, else `written`.
+    #[serde(default)]
+    #[schema(example = "written")]
+    pub basis: Option<String>,
+    /// From when it counts no more.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
 }
 
 fn unknown_method() -> String {
@@ -315,6 +325,18 @@ impl ConsentBody {
                     .collect::<String>()
             })
         };
+        let basis = self.basis.as_deref().map(|name| {
+            Basis::from_name(name).filter(|basis| *basis != Basis::Keyword).ok_or_else(|| {
+                ApiError::invalid(field("basis"), "A basis is written, verbal, soft_opt_in, implied, imported or provided_number.")
+            })
+        });
+        let basis = basis.transpose()?;
+        if basis == Some(Basis::Implied) && self.granted && self.expires_at.is_none() {
+            return Err(ApiError::invalid(
+                field("expires_at"),
+                "Implied consent ends: two years after a purchase, six months after an enquiry. Say when.",
+            ));
+        }
         Ok(ConsentTold {
             channel,
             purpose,
@@ -322,6 +344,8 @@ impl ConsentBody {
             wording: short(self.wording, 2_000),
             method: short(Some(self.method), 100).unwrap_or_default(),
             page: short(self.page, 1_000),
+            basis,
+            expires_at: self.expires_at,
         })
     }
 }

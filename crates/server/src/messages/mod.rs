@@ -8,6 +8,8 @@ mod notification;
 mod sandbox;
 mod views;
 
+pub use views::{AttemptBody, GateBody, MessageBody, gates};
+
 use crate::app::App;
 use utoipa_axum::router::OpenApiRouter;
 

@@ -180,6 +180,9 @@ pub struct GateBody {
     /// `pass`, `defer`, `block` or `sandbox`.
     #[schema(example = "pass")]
     pub says: String,
+    /// The rule that decided, by its id in `/v1/rules`; empty when none did.
+    #[schema(example = "US-6")]
+    pub rule: String,
     /// What it looked at and found.
     pub because: String,
 }
@@ -246,6 +249,7 @@ pub fn gates(message: &Message) -> (Option<Timestamp>, Vec<GateBody>) {
     let said = kept.said.into_iter().map(|said| GateBody {
         gate: said.gate,
         says: said.says,
+        rule: said.rule,
         because: said.because,
     });
     (kept.at.map(from_micros), said.collect())

@@ -20,7 +20,9 @@ use ringback_core::leads::Lead;
 use ringback_core::messages::{ChannelKind, Message};
 use ringback_core::scoring::{LedgerRow, ScoreView, explain_state};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::world::{Consent, Point, PointKey, PointKind, Purpose, Run, RunState};
+use ringback_core::turn::world::{
+    Consent, Point, PointKey, PointKind, Purpose, Run, RunState, Suppression,
+};
 use ringback_store::{AwardView, ConsentView, EventView, Reader, StandingView, StoreError};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -469,10 +471,11 @@ fn allowed(local: &Local, known: &Known, now: Timestamp) -> Vec<Allowed> {
                     .clone()
                     .map(|how| format!(" ({how})"))
                     .unwrap_or_default();
-                how.push(format!(
-                    "{mask}: {}{when}{from}.",
-                    people::plain(why.as_str()).to_lowercase()
-                ));
+                let said = match why {
+                    Suppression::Doubted => "a reply may mean stop, so offers wait; read it and take the number off the list, else it counts as a stop after a day; since".to_owned(),
+                    why => people::plain(why.as_str()).to_lowercase(),
+                };
+                how.push(format!("{mask}: {said}{when}{from}."));
                 if why.offers_only()
                     && point.consent.get(channel.code(), Purpose::Transactional) != Consent::Revoked
                 {

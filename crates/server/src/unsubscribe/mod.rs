@@ -94,6 +94,8 @@ async fn unsubscribe(app: &App, token: &str) -> Result<(), ApiError> {
         wording: None,
         method: "unsubscribe link".to_owned(),
         page: Some(format!("{}/u/…", app.settings.public_url)),
+        basis: None,
+        expires_at: None,
     };
     let intakes = [
         Intake::Suppress(Box::new(SuppressOrder {

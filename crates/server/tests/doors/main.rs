@@ -5,10 +5,12 @@
 
 mod faults;
 mod forms;
+mod gates;
 mod hooks;
 mod house;
 mod lead_pages;
 mod message_pages;
 mod scoring;
+mod stop_race;
 mod tracking;
 mod unsubscribe;

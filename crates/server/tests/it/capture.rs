@@ -195,6 +195,8 @@ async fn a_repeated_submission_writes_no_second_consent() {
             wording: Some("Send me offers".to_owned()),
             method: "web_form".to_owned(),
             page: None,
+            basis: None,
+            expires_at: None,
         }],
         form: Some("contact".to_owned()),
         key: Some("form:contact:1".to_owned()),

@@ -7,6 +7,7 @@
 
 mod breaker;
 mod capture;
+mod compliance;
 mod connections;
 mod documents;
 mod doubt;

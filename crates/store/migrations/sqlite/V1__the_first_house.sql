@@ -137,6 +137,7 @@ CREATE TABLE contact_points (
     suppressed_at BIGINT,
     suppressed_how TEXT,
     consent BIGINT NOT NULL DEFAULT 0,
+    terms BLOB,
     recent BLOB,
     PRIMARY KEY (tenant_id, kind, value)
 ) WITHOUT ROWID;
@@ -302,6 +303,16 @@ CREATE TABLE seen (
     PRIMARY KEY (tenant_id, day, key)
 ) WITHOUT ROWID;
 
+-- What people were shown, each text once, named by its hash.
+CREATE TABLE wordings (
+    tenant_id BIGINT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    text TEXT NOT NULL,
+    first_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash)
+) WITHOUT ROWID;
+
+-- Grants and revocations (C1). A row without salt was erased at the person's request; its place in the chain stays.
 CREATE TABLE consents (
     id INTEGER PRIMARY KEY,
     tenant_id BIGINT NOT NULL,
@@ -312,14 +323,32 @@ CREATE TABLE consents (
     purpose TEXT NOT NULL,
     granted BIGINT NOT NULL CHECK (granted IN (0, 1)),
     basis TEXT NOT NULL,
-    wording TEXT,
+    wording BLOB,
+    wrote TEXT,
     method TEXT NOT NULL,
     page TEXT,
     ip TEXT,
     actor TEXT,
-    at BIGINT NOT NULL
+    expires_at BIGINT,
+    at BIGINT NOT NULL,
+    salt BLOB,
+    erased_at BIGINT,
+    CHECK ((salt IS NULL) = (erased_at IS NOT NULL))
 );
 CREATE INDEX consents_lead ON consents (lead_id, id) WHERE lead_id IS NOT NULL;
+CREATE INDEX consents_address ON consents (tenant_id, value, id);
+
+-- Every consent and every administrative action of a tenant in one order: nothing changes, goes or comes in between unseen (C1, X6).
+CREATE TABLE chain (
+    tenant_id BIGINT NOT NULL,
+    seq BIGINT NOT NULL CHECK (seq > 0),
+    entry BIGINT NOT NULL CHECK (entry IN (0, 1)),
+    row_id BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    commitment BLOB NOT NULL CHECK (length(commitment) = 32),
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (tenant_id, seq)
+) WITHOUT ROWID;
 
 CREATE TABLE counters (
     tenant_id BIGINT NOT NULL,
@@ -391,6 +420,7 @@ CREATE TABLE audit (
     actor TEXT NOT NULL,
     address TEXT,
     action TEXT NOT NULL,
-    details TEXT NOT NULL
+    details TEXT NOT NULL,
+    salt BLOB NOT NULL
 );
 CREATE INDEX audit_tenant ON audit (tenant_id, id);

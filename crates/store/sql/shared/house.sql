@@ -116,7 +116,7 @@ ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET n = errors.n + 1, last_at = e
 SELECT fingerprint, severity, message, context, n, first_at, last_at FROM errors WHERE tenant_id = $1 ORDER BY last_at DESC LIMIT $2;
 
 -- insert_audit: an administrative action.
-INSERT INTO audit (id, tenant_id, at, actor, address, action, details) VALUES ($1, $2, $3, $4, $5, $6, $7);
+INSERT INTO audit (id, tenant_id, at, actor, address, action, details, salt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- audit: administrative actions, newest first.
 SELECT id, at, actor, address, action, details FROM audit WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;

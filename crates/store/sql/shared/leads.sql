@@ -34,17 +34,17 @@ ORDER BY ringing_since LIMIT $2;
 SELECT count(*) FROM leads WHERE tenant_id = $1 AND ringing_since IS NOT NULL AND answered_at IS NULL AND merged_into IS NULL AND deleted_at IS NULL;
 
 -- point [hot]: one seek tells whose a contact point is, whether it may be used, and what it had lately.
-SELECT lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent FROM contact_points WHERE tenant_id = $1 AND kind = $2 AND value = $3;
+SELECT lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms FROM contact_points WHERE tenant_id = $1 AND kind = $2 AND value = $3;
 
 -- points_of [hot]: the contact points of a lead.
-SELECT tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent FROM contact_points WHERE lead_id = $1;
+SELECT tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms FROM contact_points WHERE lead_id = $1;
 
 -- insert_point [hot]: a contact point is seen for the first time.
-INSERT INTO contact_points (tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+INSERT INTO contact_points (tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- update_point [hot]: a contact point changed hands, consent, suppression or was written to.
-UPDATE contact_points SET lead_id = $4, suppressed = $5, suppressed_at = $6, suppressed_how = $7, consent = $8, recent = $9
+UPDATE contact_points SET lead_id = $4, suppressed = $5, suppressed_at = $6, suppressed_how = $7, consent = $8, recent = $9, terms = $10
 WHERE tenant_id = $1 AND kind = $2 AND value = $3;
 
 -- forget_points: contact points of a deleted lead go, unless they must be remembered as suppressed.
@@ -102,9 +102,6 @@ UPDATE runs SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 
 -- merge_messages: so do its messages.
 UPDATE messages SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
-
--- merge_consents: so do its consents.
-UPDATE consents SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 
 -- merged_leads: leads that had been merged into the first.
 UPDATE leads SET merged_into = $3 WHERE tenant_id = $1 AND merged_into = $2;

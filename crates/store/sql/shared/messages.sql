@@ -67,6 +67,9 @@ SELECT {message} FROM messages WHERE lead_id = $2 AND tenant_id = $1 AND id < $3
 -- newest [hot]: the messages of a tenant, newest first.
 SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
 
+-- to_address: the messages to a number or address, newest first. Reads all of the tenant's: asked for by reports alone.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND recipient = $2 ORDER BY id DESC LIMIT $3;
+
 -- of_notification [hot]: one send step for one recipient; its messages got their ids right after it.
 SELECT {message} FROM messages WHERE id > $2 AND id < $3 AND tenant_id = $1 AND notification_id = $2;
 
@@ -78,13 +81,6 @@ SELECT count(*) FROM messages WHERE tenant_id = $1 AND id > $2 AND status >= 6 A
 
 -- trouble [hot]: messages that did not arrive, newest first.
 SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status >= 6 AND status <> 9 ORDER BY id DESC LIMIT $3;
-
--- insert_consent [hot]: a grant or revocation.
-INSERT INTO consents (id, tenant_id, lead_id, kind, value, channel, purpose, granted, basis, wording, method, page, ip, actor, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
-
--- consents_of [hot]: the consents of a lead, oldest first.
-SELECT id, kind, value, channel, purpose, granted, basis, wording, method, page, ip, actor, at FROM consents WHERE lead_id = $2 AND tenant_id = $1 ORDER BY id;
 
 -- seen [hot]: whether a report was taken, today or the day before.
 SELECT 1 FROM seen WHERE tenant_id = $1 AND day IN ($2, $2 - 1, $2 - 2, $2 - 3, $2 - 4, $2 - 5, $2 - 6, $2 - 7) AND key = $3;

@@ -278,30 +278,4 @@ impl Writer {
         )
         .map(|_| ())
     }
-
-    /// Writes down an administrative action.
-    pub fn write_audit(
-        &self,
-        tenant: TenantId,
-        actor: &str,
-        address: Option<&str>,
-        action: &str,
-        details: &serde_json::Value,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let id = self.last_audit_id()?.max(micros(now)) + 1;
-        self.run(
-            &house::INSERT_AUDIT,
-            params![
-                id,
-                tenant.raw(),
-                micros(now),
-                actor,
-                address,
-                action,
-                json(details)
-            ],
-        )
-        .map(|_| ())
-    }
 }

@@ -204,6 +204,17 @@ impl Reader<'_> {
         Ok(found)
     }
 
+    /// The messages to a number or address, newest first.
+    pub fn messages_to(
+        &self,
+        tenant: TenantId,
+        address: &str,
+        most: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        let values = params![tenant.raw(), address, most];
+        self.all(&messages::TO_ADDRESS, values, rows::message)
+    }
+
     /// The calls of a message, first one first.
     pub fn attempts(
         &self,

@@ -171,6 +171,8 @@ pub struct ConsentView {
     pub basis: String,
     /// What the person read.
     pub wording: Option<String>,
+    /// What the person wrote.
+    pub wrote: Option<String>,
     /// How it was given.
     pub method: String,
     /// The page.
@@ -179,6 +181,10 @@ pub struct ConsentView {
     pub ip: Option<String>,
     /// Who wrote it down.
     pub actor: Option<String>,
+    /// From when it counts no more.
+    pub expires_at: Option<Timestamp>,
+    /// When its content was erased.
+    pub erased_at: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
 }

@@ -3,13 +3,12 @@
 use super::{DAY, Writer, fingerprint};
 use crate::StoreError;
 use crate::rows::{self, json, recent_blob, state_of};
-use crate::sql::{house, leads, messages, scoring, workflows};
+use crate::sql::{house, leads, ledger, messages, scoring, workflows};
 use ringback_core::ids::LeadId;
 use ringback_core::messages::{Message, Status};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::world::{
-    Cancel, ConsentRow, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState,
-    World,
+    Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
 };
 use rusqlite::params;
 use std::collections::HashSet;
@@ -125,21 +124,8 @@ impl Writer {
             self.run(&leads::DETACH_POINTS, params![tenant.raw(), lead.raw()])?;
             self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
         }
-        for (n, row) in world.out.audit.iter().enumerate() {
-            // Audit rows are rare; their ids follow the instant and their place in the turn.
-            let id = self.last_audit_id()?.max(micros(row.at)) + 1 + n as i64;
-            self.run(
-                &house::INSERT_AUDIT,
-                params![
-                    id,
-                    row.tenant.raw(),
-                    micros(row.at),
-                    row.actor,
-                    row.address,
-                    row.action,
-                    json(&row.details)
-                ],
-            )?;
+        for row in &world.out.audit {
+            self.write_audit_row(row)?;
         }
         for raised in &world.out.errors {
             self.run(
@@ -169,14 +155,6 @@ impl Writer {
         Ok(())
     }
 
-    pub(crate) fn last_audit_id(&self) -> Result<i64, StoreError> {
-        self.connection
-            .query_row("SELECT coalesce(max(id), 0) FROM audit", [], |row| {
-                row.get(0)
-            })
-            .map_err(StoreError::at("audit id"))
-    }
-
     pub(super) fn merge(
         &self,
         world: &World,
@@ -197,7 +175,7 @@ impl Writer {
             &leads::MERGE_STATES,
             &leads::MERGE_RUNS,
             &leads::MERGE_MESSAGES,
-            &leads::MERGE_CONSENTS,
+            &ledger::MERGE_CONSENTS,
             &leads::MERGED_LEADS,
         ] {
             self.run(statement, params![tenant.raw(), from.raw(), into.raw()])?;
@@ -430,7 +408,8 @@ impl Writer {
                     suppressed_at,
                     point.suppressed_how,
                     point.consent.0,
-                    recent
+                    recent,
+                    rows::terms_blob(&point.terms)
                 ];
                 self.run(&leads::INSERT_POINT, values)?;
             } else {
@@ -443,7 +422,8 @@ impl Writer {
                     suppressed_at,
                     point.suppressed_how,
                     point.consent.0,
-                    recent
+                    recent,
+                    rows::terms_blob(&point.terms)
                 ];
                 self.run(&leads::UPDATE_POINT, values)?;
             }
@@ -610,27 +590,6 @@ impl Writer {
             message.expires_at.map(micros)
         ];
         self.run(&messages::CHANGE, values).map(|_| ())
-    }
-
-    pub(super) fn write_consent(&self, row: &ConsentRow) -> Result<(), StoreError> {
-        let values = params![
-            row.id.raw(),
-            row.key.tenant.raw(),
-            row.lead.map(|lead| lead.raw()),
-            row.key.kind as i64,
-            row.key.value,
-            row.channel.as_str(),
-            row.purpose.as_str(),
-            row.granted,
-            row.basis,
-            row.wording,
-            row.method,
-            row.page,
-            row.ip,
-            row.actor,
-            micros(row.at)
-        ];
-        self.run(&messages::INSERT_CONSENT, values).map(|_| ())
     }
 
     /// What waits for a recipient ends, in the commit of what ended it (C3).

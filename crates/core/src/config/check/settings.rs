@@ -2,6 +2,7 @@
 
 use super::Findings;
 use crate::config::draft::Draft;
+use crate::consent::rules::Rules;
 use crate::contact::{Email, Phone};
 use std::time::Duration;
 
@@ -57,6 +58,42 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
             "quiet_hours/transactional_until",
             "Transactional messages stop at 20 or, at the latest, at 21 o'clock of the person's own time (US-7).",
         );
+    }
+    if !(10..=60).contains(&settings.quiet_hours.margin_minutes) {
+        findings.at(
+            read,
+            "quiet_hours/margin_minutes",
+            "The last message goes 10 to 60 minutes before closing, because carriers are late.",
+        );
+    }
+    for (at, one) in settings.compliance.sign_offs.iter().enumerate() {
+        let place = format!("compliance/sign_offs/{at}");
+        let rules = &Rules::built_in().list;
+        if !rules
+            .iter()
+            .any(|rule| rule.id == one.rule && rule.loosened)
+        {
+            let known: Vec<&str> = rules
+                .iter()
+                .filter(|rule| rule.loosened)
+                .map(|rule| rule.id.as_str())
+                .collect();
+            let says = format!(
+                "`{}` is no rule that can be loosened; only {} can, every other can only be made stricter.",
+                one.rule,
+                known.join(", ")
+            );
+            findings.at(read, &format!("{place}/rule"), says);
+        }
+        for (name, text) in [("by", &one.by), ("reason", &one.reason)] {
+            if text.trim().is_empty() {
+                findings.at(
+                    read,
+                    &format!("{place}/{name}"),
+                    "A sign-off says who and why.",
+                );
+            }
+        }
     }
     let leads = &settings.limits.leads;
     if leads.promotional_per_24h > 3 {

@@ -1,8 +1,9 @@
 //! The rules of quiet hours as data: read once, checked, refused when a state is missing or a rule is wider than the law (C4).
 
+use crate::consent::rules::Rules;
 use crate::places::{DayHours, HolidaySet, Holidays, Region, State, Zone};
 use serde::Deserialize;
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::collections::BTreeMap;
 
 /// The hours of one law or of the product's own default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +35,10 @@ pub struct QuietHours {
     countries: BTreeMap<Region, Option<HoursRule>>,
 }
 
+/// The part of the file of rules that is about hours.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    rules_version: String,
-    as_of: String,
+pub(in crate::consent) struct HoursFile {
     federal: Everywhere,
     promotional: Everywhere,
     transactional: Everywhere,
@@ -92,6 +92,16 @@ impl HoursRule {
         }
     }
 
+    /// Monday to Friday, Saturday, Sunday.
+    pub const fn days(&self) -> &[DayHours; 3] {
+        &self.days
+    }
+
+    /// Whether public holidays are closed.
+    pub const fn keeps_holidays(&self) -> bool {
+        self.holidays.is_some()
+    }
+
     /// The hours of a weekday; Monday is 0.
     pub(super) fn on(&self, weekday: i64) -> &DayHours {
         &self.days[usize::try_from(weekday - 4).unwrap_or(0).min(2)]
@@ -101,32 +111,18 @@ impl HoursRule {
 impl QuietHours {
     /// The rules that are built in.
     pub fn built_in() -> &'static Self {
-        static LOADED: OnceLock<QuietHours> = OnceLock::new();
-        LOADED.get_or_init(|| {
-            Self::load(
-                include_str!("../../../data/quiet_hours.yaml"),
-                Holidays::built_in(),
-            )
-            .expect("the built-in file is read by a test")
-        })
+        &Rules::built_in().hours
     }
 
-    /// Reads a file of rules.
-    ///
-    /// # Errors
-    /// All that is wrong with it, each as a sentence: it cannot be read, a state is missing or twice, hours overlap or are wider
-    /// than federal law, a calendar does not exist.
-    pub fn load(yaml: &str, holidays: &Holidays) -> Result<Self, Vec<String>> {
-        let file: File = serde_saphyr::from_str(yaml)
-            .map_err(|error| vec![format!("the rules of quiet hours cannot be read: {error}")])?;
-        let mut problems = Vec::new();
-        let as_of = file.as_of.parse().unwrap_or_else(|_| {
-            problems.push(format!(
-                "as_of {:?} is no date; write it as 2026-11-21",
-                file.as_of
-            ));
-            jiff::civil::Date::MIN
-        });
+    /// Takes the hours of a file of rules, noting all that is wrong with them: a state is missing or twice, hours overlap or are
+    /// wider than federal law, a calendar does not exist.
+    pub(in crate::consent) fn of(
+        file: HoursFile,
+        version: &str,
+        as_of: jiff::civil::Date,
+        holidays: &Holidays,
+        problems: &mut Vec<String>,
+    ) -> Self {
         for (name, rule) in [
             ("promotional", &file.promotional),
             ("transactional", &file.transactional),
@@ -152,7 +148,7 @@ impl QuietHours {
                     ));
                 }
             }
-            let rule = row.rule(state.name().to_owned(), holidays, &mut problems);
+            let rule = row.rule(state.name().to_owned(), holidays, problems);
             if states.insert(state, rule).is_some() {
                 problems.push(format!("{} has more than one rule", state.name()));
             }
@@ -175,28 +171,32 @@ impl QuietHours {
         let mut countries = BTreeMap::from([(Region::US, None)]);
         for row in file.countries {
             for region in &row.countries {
-                let rule = row.rule(region.name().to_owned(), holidays, &mut problems);
+                let rule = row.rule(region.name().to_owned(), holidays, problems);
                 if countries.insert(*region, Some(rule)).is_some() {
                     problems.push(format!("{} has more than one rule", region.name()));
                 }
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(Self {
-            version: file.rules_version,
+        Self {
+            version: version.to_owned(),
             as_of,
             promotional: HoursRule::everywhere(file.promotional),
             transactional: HoursRule::everywhere(file.transactional),
             states,
             countries,
-        })
+        }
     }
 
     /// The rule of a state, when it has one narrower than federal law.
     pub fn of_state(&self, state: State) -> Option<&HoursRule> {
         self.states.get(&state)
+    }
+
+    /// Every rule that is narrower than the product's own: whose it is, Monday to Friday, Saturday, Sunday, and where it was read.
+    pub fn all(&self) -> impl Iterator<Item = &HoursRule> {
+        self.states
+            .values()
+            .chain(self.countries.values().flatten())
     }
 
     /// The rule of a country: none when it has no profile, an empty profile when only the product's own hours count.

@@ -19,9 +19,9 @@ fn any(patterns: &[&str]) -> Regex {
         .expect("the patterns are fixed and a test reads them all")
 }
 
-const MSG: &str = "(?:texts?|txts?|messages?|msgs?|mesages?|sms|emails?|mails?|calls?|spam|spams|ads?|adverts?|notifications?|notices|alerts?|promos?|promotions?|marketing|offers|updates|solicitations?|crap|shit|junk|bs|contact|communications?)";
-const MSGS: &str = "(?:texts|txts|messages|msgs|mesages|sms|emails|mails|calls|spam|ads|adverts|notifications|alerts|promos|promotions|marketing|solicitations?|crap|junk|communications?)";
-const MSGING: &str = "(?:text|texting|txt|txting|message|messaging|msg|msging|sms|email|emailing|mailing|call|calling|contact|contacting|sending|send|spamming|bothering|bugging|harassing|annoying|soliciting|pestering|bombarding|hounding|pinging|blowing|reaching|writing|communicating|disturbing|advertising|marketing|hitting)";
+const MSG: &str = "(?:texts?|txts?|messages?|msgs?|mesages?|sms|emails?|mails?|calls?|spam|spams|ads?|adverts?|notifications?|notices|alerts?|promos?|promotions?|marketing|offers|updates|solicitations?|robo ?texts?|robo ?calls?|crap|shit|junk|bs|contact|communications?)";
+const MSGS: &str = "(?:texts|txts|messages|msgs|mesages|sms|emails|mails|calls|spam|ads|adverts|notifications|alerts|promos|promotions|marketing|solicitations?|robo ?texts|robo ?calls|crap|junk|communications?)";
+const MSGING: &str = "(?:text|texting|textin|txt|txting|txtin|ringing|message|messaging|msg|msging|sms|email|emailing|mailing|call|calling|contact|contacting|sending|send|spamming|bothering|bugging|harassing|annoying|soliciting|pestering|bombarding|hounding|pinging|blowing|reaching|writing|communicating|disturbing|advertising|marketing|hitting)";
 const NOT: &str = "(?:dont|do not|dnt|donot|never|please no|not to|didnt ask you to|stop)";
 const TIME: &str = r"(?:[0-9]+(?:am|pm|h|ish)?|noon|midnight|dark|work|lunch|dinner|school|hours|church|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:mon|tues|wednes|thurs|fri|satur|sun)day|next|tomorrow|tonight)";
 
@@ -67,6 +67,11 @@ static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:you|u|we) can stop (?:looking|searching|waiting|here|worrying|now)",
         r"stop (?:payment|looking|worrying|using|drinking|smoking|eating|driving|walking|watering)",
         r"off (?:of )?(?:the|your) list price",
+        r"stop (?:it|this|that|them|water) from (?:leaking|freezing|dripping|running|happening|spreading|getting|coming|overflowing|flooding|moving|going|making|breaking|cracking|smelling)",
+        r"stop (?:lifting|bending|standing|climbing|cooking|washing|playing)",
+        r"(?:unsubscribe|opt out|cancel|remove|stop) (?:from )?what$",
+        r"spam (?:folder|filter)",
+        r"enough for (?:now|today|me|us|one day)",
         // Ends that are places, times or things; quitting machines.
         r"end of",
         r"(?:the|this|that|your|our|my|week|month|year|days|weeks|months|years|dead|front|back|rear|both|other|far|deep|each|either|left|right|low|high|tail|by|at|on|in|north|south|east|west|kitchen|which|high) end",
@@ -91,6 +96,7 @@ static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
         r"cancelar (?:mi|la|una|nuestra|el) (?:cita|visita|orden|pedido|reserva|turno|servicio)",
         r"(?:presion|voz|tension|temperatura|luz|planta|nota|muy|esta|mas|parte|calle|la) (?:\w+ )?(?:baja|alto|alta)",
         r"(?:baja|alto) (?:presion|temperatura|costo|precio|nivel|voltaje|voltaje|riesgo|calidad)",
+        r"no llam\w+ a(?:l \w+| (?:mi|la|su) (?:esposo|esposa|marido|mujer|casa|oficina|trabajo|jefe|jefa|mama|papa|hijo|hija|vecino|vecina|inquilino|inquilina|duena|duenos?))",
         r"no mas (?:tarde|temprano|de|que|alla)",
         r"(?:no|nunca) (?:para|paran|deja|dejan|paraba)(?: de \w+)?",
         r"arret (?:de|du|d) \w+",
@@ -103,6 +109,20 @@ static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
         r"plus (?:d|de) (?:eau|chauffage|courant|pression|gaz|temps|details|infos|renseignements|lumiere)",
     ])
 });
+
+/// What asks for an end although a part of it looks harmless.
+static CERTAIN: LazyLock<Regex> = LazyLock::new(|| {
+    any(&[
+        r"(?:dont|do not|never) (?:ever )?(?:text|txt|message|msg|contact) (?:my|our) (?:phone|cell|number|line)(?: (?:again|anymore|any more|ever|please|at all|thanks))*$",
+        r"quiero (?:la|darme de|dar de) baja",
+        r"^(?:svp |merci )?(?:arretez|arrete|stop) (?:tout de suite|maintenant|immediatement)$",
+    ])
+});
+
+/// The part that asks for an end whatever stands around it.
+pub(super) fn certain(text: &str) -> Option<String> {
+    CERTAIN.find(text).map(|found| found.as_str().to_owned())
+}
 
 /// Blanks what only sounds like a stop.
 pub(super) fn clear_harmless(text: &str) -> String {
@@ -126,9 +146,10 @@ pub(super) fn preference(text: &str) -> Option<String> {
 static STOP: LazyLock<Regex> = LazyLock::new(|| {
     any(&[
         // Stop doing it.
-        r"(?:stop|quit|cease|halt|discontinue|knock off|cut out|no more|enough)(?: (?:with|w|of|all|the|these|those|this|your|ur|it|me|us|that|to|any|already|please|and|desist|fucking|freaking|damn|from|now|my|sending|getting|receiving|unwanted|stupid|annoying|daily|constant|automated|dumb|so|many|text|phone)){0,5} (?:{msging}|{msg})",
+        r"(?:stop|quit|cease|halt|discontinue|knock off|cut out|no more|enough)(?: (?:with|w|of|all|the|these|those|this|your|ur|it|me|us|that|to|any|already|please|and|desist|fucking|freaking|damn|from|now|my|sending|getting|receiving|unwanted|stupid|annoying|daily|constant|automated|future|further|other|more|promotional|marketing|dumb|so|many|text|phone)){0,5} (?:{msging}|{msg})",
         r"stop (?:it|this|that|these|those|now|already|all|everything|please|immediately|thanks|thank you|asap|me)$",
         r"^(?:no |ok |please |just |hey |again |listen |seriously |dude |man |bro |yo )*stop (?:i|im|ive|you|u|your|ur|who|we|this is|it is|its|or|bothering|thank|pls|plz|please|god|no|dont|never|leave|lose|remove|thanks|already|right now)(?: |$)",
+        r"^(?:please |just )?stop (?:before i (?:report|block|call|sue|complain)|my (?:wife|husband|mother|father|mom|dad|son|daughter|brother|sister|partner) (?:died|passed|is|has))",
         r"(?:told|asked|said|say|saying|ask|tell|telling|asking|beg|begging|want|need|would like|like|please|already|interested|again|interesado|times|now|ok|okay|enough|number|wrong person|thanks|no|texted|typed|replied|sent|wrote|annoying|harassing|harassment|ridiculous|spam|creepy) (?:you |u |yall |this |these |them |everything |it all |i |said |guys |please |to |just |me |all |that |texts |messages )*stop$",
         r"please stop(?: (?:this|it|that|now|all of this|already|thanks|thank you|everything))?$",
         r"cease and desist",
@@ -150,7 +171,7 @@ static STOP: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:do not|dont|donot|dnt) (?:ever )?(?:contact|text|txt|message|disturb|email|call|solicit|spam|bother)(?: or (?:text|call|email|message|contact))*$",
         r"(?:do not|dont) (?:send|text|message|mail|email)(?: (?:me|us))?(?: (?:any|no|these|this|more|anymore|those|anything|your|further|such|other|text|stuff))* (?:{msg}|anything|anymore|more|again|stuff|these|this)",
         r"(?:do not|dont) send$",
-        r"do not call (?:list|registry)",
+        r"do not (?:call|contact|text|mail) (?:list|registry)",
         // Do not want.
         r"(?:dont|do not|no longer|didnt|did not|never|dnt|not) (?:want|wish|care|like|wanna|wanted|asked|ask|looking)(?: (?:to|for|any|more|your|ur|these|this|those|receive|receiving|get|getting|be|you|u|anymore|the|hear|have|see|from|further|stupid|of|getting|text|all|keep|sending|me|us|read)){0,7} (?:{msgs}|text messages?|hear from (?:you|u|yall|this|your|anyone|them|ya)|contacted|texted|messaged|called|bothered|emailed|contact me|any contact|contact|texting me|text me|calling me|messaging me|emailing me|anything from you|these anymore|this anymore|these)",
         r"(?:dont|do not) want (?:this|these|any of this|any of these|it anymore|this anymore|any more|anything else|nothing)$",
@@ -161,6 +182,7 @@ static STOP: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:revoke|revoking|withdraw|withdrawing|rescind|retract)(?: (?:my|all|any|the|this|previous|prior))*(?: (?:consent|permission|authorization|authorisation|approval|agreement|opt in))",
         r"(?:dont|do not|never|not) (?:give |have |grant )?(?:you )?(?:my )?(?:consent|permission) (?:to|for) (?:\w+ ){0,3}(?:{msging}|{msg}|contacted|texted|called)",
         r"(?:i )?(?:do not|dont) consent",
+        r"(?:consent|permission) (?:is |has been )?(?:revoked|withdrawn)",
         r"opt(?:ing)?(?: me| us| my number| this number)? out",
         r"(?:want|like|wish|need|choose|going|trying) to (?:opt out|unsubscribe|be removed|be taken off|be unsubscribed|(?:get|be) off(?:$| (?:of )?(?:this|your|the|ur) (?:\w+ )?(?:list|lists|texts|thread|chat)))",
         r"(?:please )?unsub(?:scribe|scribed|scribing)?",
@@ -176,7 +198,7 @@ static STOP: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:get lost|get bent|shut up|go to hell|go fuck|stfu|kick rocks|take a hike|bug off|gtfo|go the fuck away|please go away|just go away)",
         r"(?:knock|cut) it (?:off|out)",
         // Not the person.
-        r"(?:you have|you got|u got|you ve got|youve got|uve got|u have|got|have|this is|its|it is|sorry|think its|ur texting|reached|texting|texted|messaging|wrong person|called|dialed|at|the|a|^)(?: (?:the|a|an|you|this|reached))* ?wrong (?:number|person|guy|lady|woman|man|phone|phone number|cell|one)",
+        r"(?:you have|you got|u got|you ve got|youve got|uve got|u have|got|have|this is|its|it is|sorry|think its|ur texting|reached|texting|texted|messaging|wrong person|called|dialed|at|the|a|^)(?: (?:the|a|an|you|this|reached))* ?wrong (?:number|person|guy|lady|woman|man|phone|phone number|cell)",
         r"wrong (?:number|person|phone number)(?: (?:stop|sorry|please|remove me|bro|dude|lol|buddy|bud|friend|man|thanks|again))*$",
         r"(?:this|that) is not (?:his|her|their) (?:number|phone)(?: anymore)?",
         r"this is no longer (?:his|her|their|\w+) (?:number|phone)",
@@ -199,12 +221,13 @@ static STOP: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:parenle|parale|ya parenle|parele)(?: ya)?",
         // French.
         r"(?:d?arret\w*|cesse\w*|stoppe\w*|stop)(?: (?:tout|de suite|svp|immediatement))*(?: (?:de|d|avec|les|vos|ces|tous|a|aux|au|la))*(?: (?:me|m|nous|mes))* ?(?:m|d|dm)?(?:envoyer|ecrire|contacter|appeler|texter|harceler|spammer|embeter|deranger|envois?|messages?|sms|textos?|pubs?|publicites?|appels?|mails?|courriels?|emmerder|solliciter|importuner|relancer|recevoir|envoi)",
-        r"ne (?:me |m|nous )?(?:contactez|ecrivez|appelez|envoyez|textez|derangez|harcelez|contacte|ecris|appelle|envoie|texte|mecrivez|mappelez|menvoyez|mecris|mappelle|menvoie|sollicitez|relancez)(?: (?:plus|jamais|rien|pas de (?:sms|messages?|textos?|pub)))",
-        r"(?:plus|pas|aucun|assez|marre|fini)(?: (?:de|d|des|vos|ces|les|un seul|un|autres?))* (?:messages?|sms|textos?|pubs?|publicites?|spams?|appels|mails|courriels|sollicitations?)(?: (?:svp|merci|sil vous plait|de votre part|publicitaires?))*$",
+        r"ne (?:me |m|nous )?(?:(?:re)?contactez|ecrivez|(?:r)?appelez|envoyez|textez|derangez|harcelez|contacte|ecris|appelle|envoie|texte|mecrivez|mappelez|menvoyez|mecris|mappelle|menvoie|sollicitez|relancez)(?: (?:plus|jamais|rien|pas de (?:sms|messages?|textos?|pub)))",
+        r"(?:plus|pas|aucun|assez|marre|fini)(?: (?:de|d|des|vos|ces|les|un seul|un|autres?))* d?(?:messages?|sms|textos?|pubs?|publicites?|spams?|appels|mails|courriels|sollicitations?)(?: (?:svp|merci|sil vous plait|de votre part|publicitaires?))*$",
         r"je (?:ne )?(?:veux|souhaite|desire|voudrais)(?: (?:plus|pas|ne plus))+(?: (?:de|d|vos|recevoir|etre|que vous|entendre|avoir|ces|aucun))+(?: \w+)*",
         r"(?:retir|enlev|supprim|effac|ot|ray|sort)\w*(?: (?:moi|nous|mon numero|mes coordonnees|mes donnees|mon nom|mon contact|ce numero))(?: (?:de|d|des)(?: \w+)+)?",
         r"(?:laiss\w+|fich\w+|fout\w+)(?: (?:moi|nous)) (?:tranquilles?|la paix|en paix)",
         r"(?:mauvais|faux) numero",
+        r"(?:erreur de|pas le bon) numero",
         r"ne plus (?:me |m|nous )?(?:contacter|appeler|ecrire|envoyer|recevoir|deranger|solliciter|texter|relancer|etre)",
         r"(?:me|nous) (?:retirer|enlever|supprimer|effacer|rayer|oter|desinscrire) (?:de|d)",
         r"(?:interess\w+|merci|deja dit|svp) (?:de |d )?(?:arretez|arreter|arret|stop)$",
@@ -257,7 +280,7 @@ mod tests {
 
     #[test]
     fn every_pattern_can_be_read() {
-        for pattern in [&*HARMLESS, &*PREFERENCE, &*STOP, &*DOUBT] {
+        for pattern in [&*CERTAIN, &*HARMLESS, &*PREFERENCE, &*STOP, &*DOUBT] {
             assert!(!pattern.as_str().contains('{') || !pattern.as_str().contains("{msg"));
         }
     }

@@ -41,9 +41,11 @@ fn name(gate: &str) -> &'static str {
         "sandbox" => "Sandbox",
         "suppression" => "Suppression",
         "consent" => "Consent",
+        "do_not_call" => "Do-not-call lists",
         "number" => "Number",
         "caps" => "How often",
         "quiet_hours" => "Quiet hours",
+        "content" => "Content",
         "connection" => "Connection",
         _ => "Another gate",
     }
@@ -113,7 +115,7 @@ pub(super) fn table(told: &Telling<'_>) -> Vec<Gate> {
         } else if said.because.is_empty() {
             (silent(&said.gate, told).to_owned(), String::new())
         } else {
-            (plain(&said.because), String::new())
+            (plain(&said.because), said.rule.clone())
         };
         rows.push(Gate {
             class,
@@ -171,6 +173,7 @@ pub(super) fn summary(rows: &[Gate], told: &Telling<'_>) -> String {
             match row.name {
                 "Quiet hours" => format!("Quiet hours hold it until {until}"),
                 "How often" => format!("A limit holds it until {until}"),
+                "Suppression" => format!("A reply that somebody must read holds it until {until}"),
                 _ => format!("It waits for a connection; asked again at {until}"),
             }
         }

@@ -202,6 +202,7 @@ mod tests {
         Said {
             gate: "quiet_hours".into(),
             says: "defer".into(),
+            rule: String::new(),
             because: because.into(),
         }
     }

@@ -89,7 +89,11 @@ fn with<T>(message: &Message, said: Vec<Said>, look: impl FnOnce(&Telling<'_>) -
         "US",
         "Denver",
     );
-    let verdict = VerdictView { at: 1, said };
+    let verdict = VerdictView {
+        at: 1,
+        rules: "2026-11-21".into(),
+        said,
+    };
     look(&Telling {
         message,
         verdict: &verdict,
@@ -105,6 +109,7 @@ fn said(gate: &str, says: &str, because: &str) -> Said {
     Said {
         gate: gate.into(),
         says: says.into(),
+        rule: String::new(),
         because: because.into(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod business;
+mod compliance;
 pub(super) mod document;
 mod keys;
 mod people;
@@ -23,6 +24,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(staff::routes())
         .merge(people::routes())
         .merge(switches::routes())
+        .merge(compliance::routes())
         .merge(audit::routes())
 }
 
@@ -39,6 +41,7 @@ enum Part {
     People,
     Keys,
     Switches,
+    Compliance,
     Audit,
 }
 
@@ -48,6 +51,7 @@ const PARTS: &[Part] = &[
     Part::People,
     Part::Keys,
     Part::Switches,
+    Part::Compliance,
     Part::Audit,
 ];
 
@@ -59,6 +63,7 @@ impl Part {
             Self::People => "Who signs in",
             Self::Keys => "Keys",
             Self::Switches => "Switches",
+            Self::Compliance => "Compliance",
             Self::Audit => "What was changed",
         }
     }
@@ -70,6 +75,7 @@ impl Part {
             Self::People => "people",
             Self::Keys => "keys",
             Self::Switches => "switches",
+            Self::Compliance => "compliance",
             Self::Audit => "audit",
         }
     }

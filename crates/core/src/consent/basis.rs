@@ -1,0 +1,85 @@
+//! Why a consent counts, and until when (C1, US-1, US-2, CA-1, UK-1).
+
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Why a consent counts. Which of them carry an offer depends on the recipient's country: see [`super::rules::Rules`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// A tick, a keyed reply, a signature under wording that is kept.
+    Written = 0,
+    /// The person gave the number or address in an enquiry: good for answering it.
+    ProvidedNumber = 1,
+    /// A customer told of similar things, all five conditions of PECR 22(3) recorded.
+    SoftOptIn = 2,
+    /// Implied by a purchase or enquiry under CASL 10(10): only with its own end.
+    Implied = 3,
+    /// Spoken.
+    Verbal = 4,
+    /// Came with a list; nobody declared where it is from.
+    Imported = 5,
+    /// A word sent to us, such as START or STOP.
+    Keyword = 6,
+}
+
+impl Basis {
+    /// Every one, in the order of its number.
+    pub const ALL: [Self; 7] = [
+        Self::Written,
+        Self::ProvidedNumber,
+        Self::SoftOptIn,
+        Self::Implied,
+        Self::Verbal,
+        Self::Imported,
+        Self::Keyword,
+    ];
+
+    /// Reads a stored number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    /// Reads the word of the API.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|basis| basis.as_str() == name)
+    }
+
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::ProvidedNumber => "provided_number",
+            Self::SoftOptIn => "soft_opt_in",
+            Self::Implied => "implied",
+            Self::Verbal => "verbal",
+            Self::Imported => "imported",
+            Self::Keyword => "keyword",
+        }
+    }
+
+    /// For sentences: "Consent … has the basis `…`".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Written => "in writing",
+            Self::ProvidedNumber => "by giving the contact in an enquiry",
+            Self::SoftOptIn => "by soft opt-in",
+            Self::Implied => "by implication",
+            Self::Verbal => "by word of mouth",
+            Self::Imported => "only by an imported list",
+            Self::Keyword => "by a keyword",
+        }
+    }
+}
+
+/// What is special about a grant that stands: its basis when it is not in writing, its end when it has one. A plain written grant
+/// without end needs no term, so that most contact points carry none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// Channel and purpose: the stored number of the channel times four plus the purpose.
+    pub slot: u8,
+    /// Why it counts.
+    pub basis: Basis,
+    /// The instant from which it counts no more.
+    pub until: Option<Timestamp>,
+}

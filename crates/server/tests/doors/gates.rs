@@ -1,0 +1,576 @@
+//! Every rule that a gate asks for, from both sides: what it lets through and what it holds, with the rule's id in the verdict (C1 to C5).
+
+use crate::house::{House, TOKEN};
+use ringback_channels::testing::twilio_inbound;
+use ringback_core::consent::Basis;
+use ringback_core::contact::{Email, Phone};
+use ringback_core::messages::{Category, ChannelKind, Message, Status};
+use ringback_core::turn::world::{PointKind, Purpose, Suppression};
+use ringback_core::turn::{
+    Answer, Capture, Compose, ConsentGiven, ConsentTold, Intake, Said, SuppressOrder, VerdictView,
+};
+
+const OURS: &str = "+13035550100";
+use Category::{Emergency, Promotional, Transactional};
+use ChannelKind::{Email as Mail, Sms};
+
+/// The gate of a verdict, as it was kept with the message.
+fn said<'a>(verdict: &'a VerdictView, gate: &str) -> &'a Said {
+    verdict
+        .said
+        .iter()
+        .find(|said| said.gate == gate)
+        .unwrap_or_else(|| panic!("{gate} was not asked: {verdict:?}"))
+}
+
+struct Person<'a> {
+    house: &'a House,
+    to: String,
+}
+
+impl<'a> Person<'a> {
+    fn new(house: &'a House, to: &str) -> Self {
+        Self {
+            house,
+            to: to.to_owned(),
+        }
+    }
+
+    fn channel(&self) -> ChannelKind {
+        if self.to.contains('@') { Mail } else { Sms }
+    }
+
+    fn kind(&self) -> PointKind {
+        if self.to.contains('@') {
+            PointKind::Email
+        } else {
+            PointKind::Phone
+        }
+    }
+
+    async fn allows(self, purpose: Purpose, basis: Basis, days: Option<i64>) -> Self {
+        let told = ConsentTold {
+            channel: self.channel(),
+            purpose,
+            granted: true,
+            wording: Some("Yes.".into()),
+            method: "web_form".into(),
+            page: None,
+            basis: Some(basis),
+            expires_at: days
+                .map(|days| self.house.app.now() + jiff::SignedDuration::from_hours(24 * days)),
+        };
+        let point = Some((self.kind(), self.to.clone()));
+        let given = ConsentGiven {
+            lead: None,
+            point,
+            told,
+            actor: "test".into(),
+        };
+        self.house
+            .app
+            .take(self.house.alder, Intake::Consent(Box::new(given)), None)
+            .await
+            .unwrap();
+        self
+    }
+
+    async fn offers(self, basis: Basis) -> Self {
+        self.allows(Purpose::Promotional, basis, None).await
+    }
+
+    async fn listed(self, reason: Suppression) -> Self {
+        let order = SuppressOrder {
+            kind: self.kind(),
+            value: self.to.clone(),
+            reason: Some(reason),
+            how: "a test".into(),
+            actor: "test".into(),
+        };
+        self.house
+            .app
+            .take(self.house.alder, Intake::Suppress(Box::new(order)), None)
+            .await
+            .unwrap();
+        self
+    }
+
+    async fn captured(self, own_enquiry: bool) -> Self {
+        let (phone, email) = match self.channel() {
+            Sms => (Phone::from_e164(&self.to), None),
+            _ => (None, Email::parse(&self.to).ok()),
+        };
+        let capture = Capture {
+            // A mail says nothing of where its reader is.
+            profile: ringback_core::leads::Profile {
+                state: Some("CO".into()),
+                ..Default::default()
+            },
+            phone,
+            email,
+            anonymous_id: None,
+            product: None,
+            consents: Vec::new(),
+            form: None,
+            key: None,
+            test: false,
+            own_enquiry,
+            overwrite: ringback_core::leads::Overwrite::Newer,
+            ip: None,
+        };
+        self.house
+            .app
+            .take(self.house.alder, Intake::Capture(Box::new(capture)), None)
+            .await
+            .unwrap();
+        self
+    }
+
+    async fn writes(self, body: &str) -> Self {
+        let url = self.house.hook_url(self.house.alder, self.house.twilio);
+        let sid = format!("SM{:032x}", self.house.app.new_id());
+        let answer = self
+            .house
+            .hook(&twilio_inbound(TOKEN, &url, &sid, &self.to, OURS, body))
+            .await;
+        assert!(answer.status.is_success(), "{}", answer.text());
+        self
+    }
+
+    async fn gets_text(&self, category: Category, body: &str) -> (Message, VerdictView) {
+        let house = self.house;
+        let key = ringback_core::turn::world::PointKey {
+            tenant: house.alder,
+            kind: self.kind(),
+            value: self.to.clone(),
+        };
+        let lead = house
+            .app
+            .ask(move |store| store.point(&key))
+            .await
+            .unwrap()
+            .and_then(|point| point.lead);
+        let compose = Compose {
+            lead,
+            staff: None,
+            to: Some(self.to.clone()),
+            channel: self.channel(),
+            category,
+            body: Some(body.to_owned()),
+            subject: Some("Hello".into()),
+            template: None,
+            data: serde_json::Value::Null,
+            send_at: None,
+            actor: "test".into(),
+            sandbox: false,
+        };
+        let answer = house
+            .app
+            .take(house.alder, Intake::Compose(Box::new(compose)), None)
+            .await
+            .unwrap();
+        let Answer::Composed { id, .. } = answer else {
+            panic!("{answer:?}")
+        };
+        let message = house.message(house.alder, id).await;
+        let verdict: VerdictView = serde_json::from_str(&message.verdict).unwrap();
+        assert_eq!(
+            verdict.rules,
+            ringback_core::consent::rules::Rules::built_in().version
+        );
+        (message, verdict)
+    }
+
+    async fn gets(&self, category: Category) -> (Message, VerdictView) {
+        self.gets_text(category, "Alder Plumbing: a word. Reply STOP to end.")
+            .await
+    }
+
+    /// The gate lets it pass, by this rule.
+    async fn passes(self, rule: &str, gate: &str, category: Category) -> Self {
+        let (_, verdict) = self.gets(category).await;
+        let said = said(&verdict, gate);
+        assert_eq!(
+            (said.says.as_str(), said.rule.as_str()),
+            ("pass", rule),
+            "{}: {said:?}",
+            self.to
+        );
+        self
+    }
+
+    /// The gate ends it, by this rule, and the message says why.
+    async fn blocks(self, rule: &str, gate: &str, category: Category) -> Self {
+        let (message, verdict) = self.gets(category).await;
+        self.blocked(&message, &verdict, rule, gate);
+        self
+    }
+
+    fn blocked(&self, message: &Message, verdict: &VerdictView, rule: &str, gate: &str) {
+        let said = said(verdict, gate);
+        assert_eq!(
+            (said.says.as_str(), said.rule.as_str()),
+            ("block", rule),
+            "{}: {said:?}",
+            self.to
+        );
+        assert_eq!(message.status, Status::Blocked);
+        assert_eq!(
+            message.why.as_ref().map(|why| why.detail.as_str()),
+            Some(said.because.as_str())
+        );
+        assert_eq!(
+            verdict.said.last(),
+            Some(said),
+            "nothing is asked after a no"
+        );
+    }
+}
+
+/// `tenant.yaml` of Alder with more at its end.
+fn with_countries(path: &str, text: &str) -> String {
+    if path == "tenant.yaml" {
+        format!("{text}\ncompliance:\n  countries: [CA, GB, IE, AU]\n")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// US-1, US-2, CA-1, UK-1, EU-1, XX-1, US-9: on which ground an offer or an answer goes where.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consent_holds_on_the_ground_that_the_country_asks_for() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let us = |n: u32| Person::new(house, &format!("+1303555{n:04}"));
+    us(111)
+        .offers(Basis::Written)
+        .await
+        .passes("US-1", "consent", Promotional)
+        .await;
+    us(112)
+        .offers(Basis::Verbal)
+        .await
+        .blocks("US-1", "consent", Promotional)
+        .await;
+    us(113)
+        .offers(Basis::Imported)
+        .await
+        .blocks("US-1", "consent", Promotional)
+        .await;
+    us(114).blocks("US-1", "consent", Promotional).await;
+    us(115)
+        .offers(Basis::Written)
+        .await
+        .passes("US-9", "do_not_call", Promotional)
+        .await;
+    us(116)
+        .captured(true)
+        .await
+        .passes("US-2", "consent", Transactional)
+        .await;
+    us(117)
+        .captured(false)
+        .await
+        .blocks("US-2", "consent", Transactional)
+        .await;
+
+    let mail = |name: &str| Person::new(house, &format!("{name}@example.com"));
+    mail("a")
+        .offers(Basis::Verbal)
+        .await
+        .passes("US-17", "consent", Promotional)
+        .await;
+    mail("b")
+        .offers(Basis::Imported)
+        .await
+        .blocks("US-17", "consent", Promotional)
+        .await;
+
+    let canada = |n: u32| Person::new(house, &format!("+1604250{n:04}"));
+    canada(1)
+        .allows(Purpose::Promotional, Basis::Implied, Some(30))
+        .await
+        .passes("CA-1", "consent", Promotional)
+        .await;
+    let ended = canada(2)
+        .allows(Purpose::Promotional, Basis::Implied, Some(30))
+        .await;
+    canada(3)
+        .offers(Basis::SoftOptIn)
+        .await
+        .blocks("CA-1", "consent", Promotional)
+        .await;
+
+    let uk = |n: u32| Person::new(house, &format!("+447400{n:06}"));
+    uk(123_451)
+        .offers(Basis::SoftOptIn)
+        .await
+        .passes("UK-1", "consent", Promotional)
+        .await;
+    uk(123_452)
+        .offers(Basis::Verbal)
+        .await
+        .blocks("UK-1", "consent", Promotional)
+        .await;
+    let ireland = |n: u32| Person::new(house, &format!("+35385{n:07}"));
+    ireland(123_451)
+        .offers(Basis::SoftOptIn)
+        .await
+        .passes("EU-1", "consent", Promotional)
+        .await;
+    ireland(123_452)
+        .offers(Basis::Implied)
+        .await
+        .blocks("EU-1", "consent", Promotional)
+        .await;
+    let australia = |n: u32| Person::new(house, &format!("+61412{n:06}"));
+    australia(123_451)
+        .offers(Basis::Written)
+        .await
+        .passes("XX-1", "consent", Promotional)
+        .await;
+    australia(123_452)
+        .offers(Basis::SoftOptIn)
+        .await
+        .blocks("XX-1", "consent", Promotional)
+        .await;
+
+    // Expiry is honoured at the moment of sending, not when it was given.
+    house.pass(31 * 86_400);
+    let ended = ended.blocks("CA-1", "consent", Promotional).await;
+    let (message, _) = ended.gets(Promotional).await;
+    assert!(
+        message
+            .why
+            .unwrap()
+            .detail
+            .contains("ended on 23 December 2026")
+    );
+}
+
+/// US-3, US-5, US-10, EU-2: what is on the list stays there for what its reason holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn suppression_holds_what_its_reason_holds() {
+    let house = &House::open().await;
+    let person = |n: u32| Person::new(house, &format!("+1303555{n:04}"));
+    let allowed = async |n| person(n).offers(Basis::Written).await.captured(true).await;
+    let both = allowed(121).await;
+    let both = both
+        .passes("", "suppression", Promotional)
+        .await
+        .passes("", "suppression", Transactional)
+        .await;
+    let both = both.writes("Please stop texting me").await;
+    both.blocks("US-3", "suppression", Promotional)
+        .await
+        .blocks("US-3", "suppression", Transactional)
+        .await;
+    let listed = allowed(122).await.listed(Suppression::Listed).await;
+    listed
+        .blocks("US-10", "suppression", Promotional)
+        .await
+        .blocks("US-10", "suppression", Transactional)
+        .await;
+    let complained = allowed(123).await.listed(Suppression::Complained).await;
+    complained
+        .blocks("EU-2", "suppression", Promotional)
+        .await
+        .passes("", "suppression", Transactional)
+        .await;
+}
+
+/// C3: a reply that may mean stop holds offers until somebody read it, and after a day it counts as a stop; START lifts it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_doubtful_reply_holds_offers_and_then_everything() {
+    let house = &House::open().await;
+    let doubted = async |n: u32| {
+        let person = Person::new(house, &format!("+1303555{n:04}"));
+        person
+            .offers(Basis::Written)
+            .await
+            .captured(true)
+            .await
+            .writes("how did you get my number")
+            .await
+    };
+    let (left, read, lifted) = (doubted(131).await, doubted(132).await, doubted(133).await);
+    let (offer, verdict) = left.gets(Promotional).await;
+    assert_eq!(
+        (offer.status, said(&verdict, "suppression").says.as_str()),
+        (Status::Deferred, "defer")
+    );
+    assert_eq!(
+        offer.due_at,
+        house.app.now() + jiff::SignedDuration::from_hours(24)
+    );
+    left.passes("", "suppression", Transactional).await;
+    let order = SuppressOrder {
+        kind: PointKind::Phone,
+        value: read.to.clone(),
+        reason: None,
+        how: "no stop".into(),
+        actor: "test".into(),
+    };
+    house
+        .app
+        .take(house.alder, Intake::Suppress(Box::new(order)), None)
+        .await
+        .unwrap();
+    read.passes("", "suppression", Promotional).await;
+    lifted
+        .writes("START")
+        .await
+        .passes("", "suppression", Promotional)
+        .await;
+    house.pass(86_400);
+    let left = Person::new(house, "+13035550131");
+    left.blocks("US-3", "suppression", Transactional)
+        .await
+        .blocks("US-3", "suppression", Promotional)
+        .await;
+}
+
+/// US-6, US-7, US-8: by the hour, and how often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_and_caps_hold_until_they_open() {
+    let house = &House::open().await;
+    let person = async |n: u32| {
+        let person = Person::new(house, &format!("+1303555{n:04}"));
+        person
+            .offers(Basis::Written)
+            .await
+            .allows(Purpose::Transactional, Basis::Written, None)
+            .await
+    };
+    // Monday, 11:00 in Denver.
+    let often = person(141).await;
+    for _ in 0..3 {
+        let (offer, verdict) = often.gets(Promotional).await;
+        assert_ne!(offer.status, Status::Deferred, "{verdict:?}");
+    }
+    let (fourth, verdict) = often.gets(Promotional).await;
+    assert_eq!(said(&verdict, "caps").says, "defer");
+    assert!(
+        said(&verdict, "caps").because.contains("US-8"),
+        "{verdict:?}"
+    );
+    assert!(fourth.due_at > house.app.now() + jiff::SignedDuration::from_hours(23));
+    let early = person(142).await;
+    let early = early
+        .passes("", "quiet_hours", Promotional)
+        .await
+        .passes("", "quiet_hours", Transactional)
+        .await;
+    // 20:30 in Denver.
+    house.pass(9 * 3_600 + 1_800);
+    for (category, rule) in [(Promotional, "US-6"), (Transactional, "US-7")] {
+        let (message, verdict) = early.gets(category).await;
+        let hours = said(&verdict, "quiet_hours");
+        assert_eq!(
+            (message.status, hours.says.as_str()),
+            (Status::Deferred, "defer"),
+            "{hours:?}"
+        );
+        assert!(
+            hours.because.contains(rule) && hours.because.contains("America/Denver"),
+            "{hours:?}"
+        );
+    }
+}
+
+/// US-16, US-17, IN-1, IN-2, EX-1: what an offer must carry, where texts go, and what emergencies are for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_numbers_and_emergencies_keep_their_rules() {
+    let house = &House::open().await;
+    let person = async |to: &str| {
+        let person = Person::new(house, to);
+        person
+            .offers(Basis::Written)
+            .await
+            .allows(Purpose::Transactional, Basis::Written, None)
+            .await
+    };
+    let text = person("+13035550151")
+        .await
+        .passes("US-16", "content", Promotional)
+        .await;
+    for body in [
+        "Ten percent off. Reply STOP to end.",
+        "Alder Plumbing: ten percent off.",
+    ] {
+        let (message, verdict) = text.gets_text(Promotional, body).await;
+        text.blocked(&message, &verdict, "US-16", "content");
+    }
+    person("c@example.com")
+        .await
+        .captured(true)
+        .await
+        .passes("US-17", "content", Promotional)
+        .await;
+    person("+13035550152")
+        .await
+        .passes("", "number", Transactional)
+        .await;
+    person("+447400123456")
+        .await
+        .blocks("IN-1", "number", Transactional)
+        .await;
+    person("+19005550142")
+        .await
+        .blocks("IN-2", "number", Transactional)
+        .await;
+    let lead = person("+13035550153").await.captured(true).await;
+    lead.blocks("EX-1", "consent", Emergency).await;
+
+    let loose = &House::open_with(10_000, |path, text| match path {
+        "tenant.yaml" => format!("{text}\ncompliance:\n  countries: [GB]\n  sign_offs:\n    - {{ rule: EX-1, by: Inez Ford, on: 2026-11-20, reason: gas leaks at their home }}\n"),
+        _ => text.to_owned(),
+    })
+    .await;
+    let person = async |to: &str| {
+        let person = Person::new(loose, to);
+        person
+            .offers(Basis::Written)
+            .await
+            .allows(Purpose::Transactional, Basis::Written, None)
+            .await
+    };
+    person("+447400123456")
+        .await
+        .passes("", "number", Transactional)
+        .await;
+    person("+13035550153")
+        .await
+        .captured(true)
+        .await
+        .passes("EX-1", "consent", Emergency)
+        .await;
+}
+
+/// A sign-off of a rule that cannot be loosened, or one that says nothing, is refused with the folder.
+#[test]
+fn only_some_rules_can_be_signed_off() {
+    let load = |sign_offs: &str| {
+        let text = format!(
+            "name: A\nregion: US\ntime_zone: America/Denver\ncompliance:\n  sign_offs:\n    - {sign_offs}\n"
+        );
+        let documents = std::collections::BTreeMap::from([(
+            "tenant.yaml".to_owned(),
+            ringback_core::config::Document::new(text),
+        )]);
+        let problems = ringback_core::config::load(&documents).unwrap_err();
+        problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let good = load("{ rule: EX-1, by: Inez, on: 2026-11-20, reason: gas }");
+    assert!(!good.contains("sign_offs"), "{good}");
+    assert!(
+        load("{ rule: US-1, by: Inez, on: 2026-11-20, reason: I like it }")
+            .contains("only EX-1 can")
+    );
+    assert!(
+        load("{ rule: EX-1, by: \"\", on: 2026-11-20, reason: gas }").contains("says who and why")
+    );
+}
