@@ -27,8 +27,11 @@ async fn house(provider: &str) -> (House, Guest, Far, String) {
 }
 
 async fn text(house: &House, guest: &Guest, lead: &str, category: &str) -> String {
-    let body =
-        json!({"lead_id": lead, "channel": "sms", "category": category, "body": "On our way"});
+    let words = match category {
+        "promotional" => "Alder Plumbing: a free check of your boiler. Reply STOP to end.",
+        _ => "On our way",
+    };
+    let body = json!({"lead_id": lead, "channel": "sms", "category": category, "body": words});
     house
         .post(&guest.key, "/v1/messages", body)
         .await
