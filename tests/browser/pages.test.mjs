@@ -47,10 +47,25 @@ async function everyPage() {
   for (const kind of ['leads', 'messages']) {
     assert.ok(pages.some((path) => new RegExp(`/${kind}/[^/]+$`).test(path)), `a page of one of the ${kind} is among ${pages}`);
   }
-  return ['/sign-in', ...pages];
+  return pages;
 }
 
-async function faults(path, theme, width) {
+/** Looks at one page in both themes at every width, and keeps its picture. */
+async function examine(page, path, name) {
+  const found = [];
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: theme });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: HEIGHT });
+      found.push(...await faults(page, path, theme, width));
+      if (width === 320) continue;
+      await page.screenshot({ path: join(screenshots, `${name}-${theme}-${width}.png`), fullPage: true });
+    }
+  }
+  return found;
+}
+
+async function faults(page, path, theme, width) {
   const found = [];
   // A mail's own words stand in a frame that runs no script, the examiner's neither.
   const { violations } = await new AxeBuilder({ page }).exclude('iframe').analyze();
@@ -69,20 +84,27 @@ test('every page is sound in light and dark at 1440, 390 and 320 px', { timeout:
     await page.setViewportSize({ width: WIDTHS[0], height: HEIGHT });
     const answer = await page.goto(demo.url + path);
     assert.equal(answer.status(), 200, path);
-    for (const theme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: theme });
-      for (const width of WIDTHS) {
-        await page.setViewportSize({ width, height: HEIGHT });
-        found.push(...await faults(path, theme, width));
-        if (width === 320) continue;
-        // Single things have ids in their address; their picture is named after the list.
-        const name = path.replace(/^\/t\/[^/]+/, '').replace(/(?<=\/)\w+_\w{13}$/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'overview';
-        await page.screenshot({ path: join(screenshots, `${name}-${theme}-${width}.png`), fullPage: true });
-      }
-    }
+    // Single things have ids in their address; their picture is named after the list.
+    const name = path.replace(/^\/t\/[^/]+/, '').replace(/(?<=\/)\w+_\w{13}$/, 'one').replaceAll('/', '-').replace(/^-/, '') || 'overview';
+    found.push(...await examine(page, path, name));
   }
   assert.deepEqual(found, []);
   assert.deepEqual(complaints, []);
+});
+
+test('signing in is sound for somebody who is not signed in, also after a mistake', { timeout: 120_000 }, async () => {
+  const stranger = await (await browser.newContext({ viewport: { width: WIDTHS[0], height: HEIGHT } })).newPage();
+  const found = [];
+  await stranger.goto(demo.url + '/sign-in');
+  assert.equal(await stranger.locator('h1').innerText(), 'Sign in');
+  found.push(...await examine(stranger, '/sign-in', 'sign-in'));
+  await stranger.locator('#email').fill(`${'very.long.name'.repeat(4)}@mail.example.com`);
+  await stranger.locator('#pw').fill('not the password');
+  await stranger.locator('button.main').click();
+  await stranger.locator('[role=alert]').waitFor();
+  found.push(...await examine(stranger, '/sign-in after a mistake', 'sign-in-mistake'));
+  assert.deepEqual(found, []);
+  await stranger.context().close();
 });
 
 test('the policy of every page forbids what pages do not need', async () => {

@@ -37,6 +37,10 @@ pub struct HostileArgs {
     /// MiB that the memory may grow from the first requests (a tenth, at least 50 a route) to the end.
     #[arg(long, default_value_t = 20.0)]
     growth_mib: f64,
+    /// The rest after the first requests comes in so many rounds over all routes, and memory is read after each: what leaks grows in
+    /// every round, what is cached or fragmented does not.
+    #[arg(long, default_value_t = 4)]
+    rounds: u64,
     /// Only routes whose method and path hold this text.
     #[arg(long)]
     only: Option<String>,
@@ -76,7 +80,12 @@ pub async fn run(args: &HostileArgs) -> Tried<(Value, bool)> {
     let mut growers = Vec::new();
     // Every route gets some before any gets the rest, so that caches are full when memory is first read.
     let first = (args.per_route / 10).max(50).min(args.per_route);
-    for (part, share) in [(0, first), (1, args.per_route - first)] {
+    let mut after_each = Vec::new();
+    let rounds = args.rounds.max(1);
+    let rest = args.per_route - first;
+    let round = |at: u64| rest / rounds + u64::from(at < rest % rounds);
+    let parts = std::iter::once((0, first)).chain((0..rounds).map(|at| (at + 1, round(at))));
+    for (part, share) in parts {
         for (at, route) in routes.iter().enumerate() {
             let seed = args.seed ^ (at as u64) << 8 ^ part << 40;
             let plan = Arc::new(Attack {
@@ -104,6 +113,8 @@ pub async fn run(args: &HostileArgs) -> Tried<(Value, bool)> {
         if part == 0 {
             early_kib = meter::rss_kib(pid)?;
             growers.clear();
+        } else {
+            after_each.push(meter::mib(meter::rss_kib(pid)?));
         }
     }
     // What is still at work is given a moment to end before memory is read.
@@ -117,7 +128,7 @@ pub async fn run(args: &HostileArgs) -> Tried<(Value, bool)> {
     let line = json!({
         "campaign": "hostile", "held": held, "seed": args.seed, "routes": routes.len(), "requests": findings.requests,
         "by_status": findings.by_status, "wrong": findings.wrong, "examples": findings.examples, "cut": findings.cut,
-        "rss_mib": {"after_the_first": meter::mib(early_kib), "after": meter::mib(late_kib), "grown": grown},
+        "rss_mib": {"after_the_first": meter::mib(early_kib), "after_each_round": after_each, "after": meter::mib(late_kib), "grown": grown},
         "grew_most_kib": growers,
         "healthy": healthy,
     });

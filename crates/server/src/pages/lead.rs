@@ -41,6 +41,8 @@ pub(super) fn routes() -> Router<App> {
 
 /// Lines of history on one page.
 const MOST_LINES: u32 = 60;
+/// Marks of tiers nearer to each other than this have no room for their words. Unit: hundredths of the bar.
+const LEAST_ROOM: i64 = 25;
 
 #[derive(Debug)]
 struct Clock {
@@ -82,6 +84,8 @@ struct Score {
     picture: String,
     awards: Vec<Award>,
     tiers: Vec<Threshold>,
+    /// The tiers in words, when there is no room for them beside their marks.
+    edges: String,
 }
 
 #[derive(Debug)]
@@ -389,17 +393,16 @@ fn score(
     }
     let shown: Vec<&(i64, String)> = tiers.iter().filter(|tier| tier.0 > 0).collect();
     let count = shown.len();
+    // Words need room beside each other; where the edges lie close, the numbers stand alone and the words below.
+    let close = |pair: &[&(i64, String)]| (pair[1].0 - pair[0].0) * 100 < whole * LEAST_ROOM;
+    let crowded = shown.windows(2).any(close);
     let thresholds = shown.iter().enumerate().map(|(at, tier)| Threshold {
         x: share(tier.0, whole),
-        text: format!(
-            "{} {}",
-            tier.0,
-            if count > 2 {
-                tier.1.split(' ').next().unwrap_or_default()
-            } else {
-                &tier.1
-            }
-        ),
+        text: if crowded {
+            tier.0.to_string()
+        } else {
+            format!("{} {}", tier.0, tier.1)
+        },
         anchor: if at + 1 == count && tier.0 * 10 > whole * 8 {
             "end"
         } else {
@@ -423,6 +426,11 @@ fn score(
         said,
         foot: foot.to_owned(),
         tiers: thresholds.collect(),
+        edges: if crowded {
+            listed.join(", ")
+        } else {
+            String::new()
+        },
         awards,
     }
 }

@@ -220,7 +220,10 @@ fn page(frame: Frame, home: &Home, known: &Known, shown: Shown, now: Timestamp) 
         .iter()
         .map(|attempt| provider(home, attempt.connection, message.sandbox).0)
         .collect();
-    let lead = lead_name(known.lead.as_ref());
+    let lead = known.lead.as_ref().map_or_else(
+        || "The lead".to_owned(),
+        |lead| super::people::name(&home.tenant, lead),
+    );
     let story = Story {
         told: &told,
         attempts: &known.attempts,

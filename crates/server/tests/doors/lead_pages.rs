@@ -575,3 +575,151 @@ async fn an_open_page_falls_silent_with_its_sign_in() {
     assert!(heard.is_some());
     house.close().await;
 }
+
+/// Every address under `/t/{slug}` that the pages' source declares.
+fn declared() -> Vec<String> {
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages")];
+    let mut found = std::collections::BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let addresses = text.split("\"/t/{slug}").skip(1);
+            found.extend(
+                addresses
+                    .filter_map(|rest| rest.split('"').next())
+                    .filter(|rest| !rest.contains('*') && !rest.contains(' '))
+                    .map(|rest| format!("/t/{{slug}}{rest}")),
+            );
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// X4, P7: whoever signs in at another business finds nothing on any page, neither under the business's own address nor by its ids
+/// under their own, and changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_business_finds_nothing_on_any_page() {
+    let house = House::open().await;
+    let lead = lead(&house, "Zyxcanary", "(303) 555-0142", "Burst pipe").await;
+    let alder = house.alder;
+    let messages = house
+        .until("messages", async || {
+            Some(house.messages(alder).await).filter(|all| {
+                !all.is_empty()
+                    && all
+                        .iter()
+                        .all(|one| one.status.settled() || one.accepted_at.is_some())
+            })
+        })
+        .await;
+    person(&house, house.alder, "Inez", "owner").await;
+    let user = house
+        .app
+        .ask(move |store| store.users(alder))
+        .await
+        .unwrap()
+        .remove(0);
+    house
+        .key(
+            ringback_store::KeyKind::Secret,
+            "rb_live_abcdefghijklmnopqrstuvwxyz012345678901234567",
+        )
+        .await;
+    let key = house
+        .app
+        .ask(move |store| store.keys_of(alder))
+        .await
+        .unwrap()
+        .remove(0);
+    let ids = [
+        lead.to_string(),
+        messages[0].id.to_string(),
+        house.twilio.to_string(),
+        user.id.to_string(),
+        key.id.to_string(),
+    ];
+    let before = (
+        house.leads(alder).await,
+        house.messages(alder).await,
+        house.app.registry.home(alder).unwrap().connections.len(),
+    );
+    let owner = person(&house, house.wren, "Wren", "owner").await;
+    let other = Browser::sign_in(&house, &owner, 40).await;
+    let addresses = declared();
+    assert!(addresses.len() > 45, "{addresses:?}");
+    // What the forms of these pages ask, so that none is refused for being empty before anybody looks whose it is.
+    let fields = [
+        ("text", "x"),
+        ("body", "x"),
+        ("by", "sms"),
+        ("stage", "contacted"),
+        ("kind", "phone"),
+        ("act", "disable"),
+        ("report", "delivered"),
+    ];
+    for address in &addresses {
+        // How the form looks on a website is as public as the form.
+        if address == "/t/{slug}/example" {
+            continue;
+        }
+        let theirs = address
+            .replace("{slug}", "alder")
+            .replace("{name}", "emergency-alert")
+            .replace("{id}", &ids[0])
+            .replace("{user}", &ids[3])
+            .replace("{key}", &ids[4]);
+        let answer = other.get(&theirs).await;
+        // What only takes posts has no page for anybody.
+        assert!(
+            [404, 405].contains(&answer.status.as_u16()),
+            "GET {theirs}: {}",
+            answer.status
+        );
+        assert!(
+            !String::from_utf8_lossy(&answer.body).contains("Zyxcanary"),
+            "GET {theirs}"
+        );
+        let answer = other.post(&theirs, &fields).await;
+        assert!(
+            [404, 405].contains(&answer.status.as_u16()),
+            "POST {theirs}: {}",
+            answer.status
+        );
+        if !["{id}", "{user}", "{key}"]
+            .iter()
+            .any(|part| address.contains(part))
+        {
+            continue;
+        }
+        for id in &ids {
+            let mine = address
+                .replace("{slug}", "wren")
+                .replace("{id}", id)
+                .replace("{user}", id)
+                .replace("{key}", id);
+            for answer in [other.get(&mine).await, other.post(&mine, &fields).await] {
+                assert!(
+                    [400, 404, 405, 422].contains(&answer.status.as_u16()),
+                    "{mine}: {}",
+                    answer.status
+                );
+                assert!(
+                    !String::from_utf8_lossy(&answer.body).contains("Zyxcanary"),
+                    "{mine}"
+                );
+            }
+        }
+    }
+    let after = (
+        house.leads(alder).await,
+        house.messages(alder).await,
+        house.app.registry.home(alder).unwrap().connections.len(),
+    );
+    assert_eq!(before, after, "nothing changed");
+    house.close().await;
+}

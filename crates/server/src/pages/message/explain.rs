@@ -50,11 +50,16 @@ pub(in super::super) const fn channel_word(channel: ChannelKind) -> &'static str
     }
 }
 
-/// Workflow, version and step of `name@3#1.otherwise.0`.
-pub(in super::super) fn step_of(step: &str) -> (&str, &str, &str) {
+/// Workflow, version and step of `name@3#1.otherwise.0`; the step as the workflow's page counts it, from one: `2.1`.
+pub(in super::super) fn step_of(step: &str) -> (&str, &str, String) {
     let (name, rest) = step.split_once('@').unwrap_or((step, ""));
     let (version, at) = rest.split_once('#').unwrap_or((rest, ""));
-    (name, version, at)
+    let counted: Vec<String> = at
+        .split('.')
+        .filter_map(|part| part.parse::<usize>().ok())
+        .map(|at| (at + 1).to_string())
+        .collect();
+    (name, version, counted.join("."))
 }
 
 /// Everything the sentence is made of.
@@ -328,7 +333,26 @@ impl Telling<'_> {
         }
     }
 
+    /// What it takes for the message to go, to go sooner, not to go, and what helps the next one.
     fn answers(&self) -> [String; 4] {
+        match self.message.status {
+            Status::Scheduled | Status::Queued | Status::Deferred => self.waiting(),
+            Status::Sending | Status::Accepted | Status::Delivered => [
+                s(""),
+                s("it has gone."),
+                s("it had been held; it cannot be taken back now."),
+                s("nothing went wrong."),
+            ],
+            Status::Blocked => self.held_back(),
+            Status::Failed
+            | Status::Bounced
+            | Status::Cancelled
+            | Status::Expired
+            | Status::Unknown => self.ended(),
+        }
+    }
+
+    fn waiting(&self) -> [String; 4] {
         let whom = self.whom;
         let stop = |more: &str| {
             if self.message.staff.is_some() {
@@ -347,7 +371,6 @@ impl Telling<'_> {
                 )
             })
             .unwrap_or_default();
-        let s = str::to_owned;
         match (self.message.status, self.code()) {
             (Status::Scheduled, _) => [
                 s(""),
@@ -392,18 +415,74 @@ impl Telling<'_> {
                     ),
                 ]
             }
-            (Status::Deferred, _) => [
+            _ => [
                 s("switch a connection of this channel on."),
                 s("the same."),
                 stop(&expires),
                 s("add a second connection for this channel."),
             ],
-            (Status::Sending | Status::Accepted | Status::Delivered, _) => [
-                s(""),
-                s("it has gone."),
-                s("it had been held; it cannot be taken back now."),
-                s("nothing went wrong."),
+        }
+    }
+
+    fn held_back(&self) -> [String; 4] {
+        let whom = self.whom;
+        match self.code() {
+            "suppressed" | "opted_out" => [
+                format!(
+                    "{whom} writes START; nobody else can undo an opt-out. An entry that you made yourself can be taken off the list."
+                ),
+                s("not possible."),
+                format!("{whom} stays on the list."),
+                s("nothing: the list did what it is for."),
             ],
+            "no_consent" | "consent_revoked" => [
+                format!("{whom} consents, and it is written down with the words they read."),
+                s("call instead."),
+                s("there is no consent."),
+                s("ask for consent in the form, with a box that is not ticked beforehand."),
+            ],
+            "number_type" => [
+                s("a number that can take texts."),
+                s("call, or write an email."),
+                s("the number stays the same."),
+                s("ask for a mobile number in the form."),
+            ],
+            "kill_switch" => [
+                s("switch sending on again, then try this message again."),
+                s("the same."),
+                s("it stays switched off."),
+                s("nothing: somebody switched it off on purpose."),
+            ],
+            "no_contact" => [
+                s("add the missing number or address, then send a new message."),
+                s("use a channel that is known."),
+                s("nothing is added."),
+                s("ask for it in the form, or name a second channel in the step."),
+            ],
+            "no_template" => [
+                s("write the template for this channel, then send a new message."),
+                s("the same."),
+                s("there is none."),
+                s("the check of the configuration finds it before it happens."),
+            ],
+            "no_common_hour" => [
+                format!("a confirmed time zone of {whom}, so that an allowed hour can be found."),
+                s("call in person."),
+                s("nothing says where they are."),
+                s("ask for the ZIP or state in the form."),
+            ],
+            _ => [
+                s("what the gate says, then try again."),
+                s("the same."),
+                s("nothing changes."),
+                s("what the gate says."),
+            ],
+        }
+    }
+
+    fn ended(&self) -> [String; 4] {
+        let whom = self.whom;
+        match (self.message.status, self.code()) {
             (Status::Failed, "no_connection" | "template") => [
                 s("mend what the sentence above names, then try again."),
                 s("the same."),
@@ -423,56 +502,6 @@ impl Telling<'_> {
                 s("ask for another address, or use another channel."),
                 s("the address stays as it is."),
                 s("check addresses when they are typed; a bounced one is not written to again."),
-            ],
-            (Status::Blocked, "suppressed" | "opted_out") => [
-                format!(
-                    "{whom} writes START; nobody else can undo an opt-out. An entry that you made yourself can be taken off the list."
-                ),
-                s("not possible."),
-                format!("{whom} stays on the list."),
-                s("nothing: the list did what it is for."),
-            ],
-            (Status::Blocked, "no_consent" | "consent_revoked") => [
-                format!("{whom} consents, and it is written down with the words they read."),
-                s("call instead."),
-                s("there is no consent."),
-                s("ask for consent in the form, with a box that is not ticked beforehand."),
-            ],
-            (Status::Blocked, "number_type") => [
-                s("a number that can take texts."),
-                s("call, or write an email."),
-                s("the number stays the same."),
-                s("ask for a mobile number in the form."),
-            ],
-            (Status::Blocked, "kill_switch") => [
-                s("switch sending on again, then try this message again."),
-                s("the same."),
-                s("it stays switched off."),
-                s("nothing: somebody switched it off on purpose."),
-            ],
-            (Status::Blocked, "no_contact") => [
-                s("add the missing number or address, then send a new message."),
-                s("use a channel that is known."),
-                s("nothing is added."),
-                s("ask for it in the form, or name a second channel in the step."),
-            ],
-            (Status::Blocked, "no_template") => [
-                s("write the template for this channel, then send a new message."),
-                s("the same."),
-                s("there is none."),
-                s("the check of the configuration finds it before it happens."),
-            ],
-            (Status::Blocked, "no_common_hour") => [
-                format!("a confirmed time zone of {whom}, so that an allowed hour can be found."),
-                s("call in person."),
-                s("nothing says where they are."),
-                s("ask for the ZIP or state in the form."),
-            ],
-            (Status::Blocked, _) => [
-                s("what the gate says, then try again."),
-                s("the same."),
-                s("nothing changes."),
-                s("what the gate says."),
             ],
             (Status::Cancelled, "digest") => [
                 s(""),
@@ -498,7 +527,7 @@ impl Telling<'_> {
                 s("nobody tries again."),
                 s("give the step a longer time to expire, or a second connection."),
             ],
-            (Status::Unknown, _) => [
+            _ => [
                 s("a report of the provider settles it."),
                 format!("try again; {whom} may then get it twice."),
                 s("it did arrive the first time and you leave it."),
@@ -506,6 +535,11 @@ impl Telling<'_> {
             ],
         }
     }
+}
+
+/// A text of its own.
+fn s(text: &str) -> String {
+    text.to_owned()
 }
 
 /// A reason in the words of people: a text, not an sms.

@@ -203,7 +203,10 @@ fn caused(event: &EventView, who: &str) -> (String, String) {
                 .unwrap_or_default(),
         ),
         kind => (
-            format!("{who}: {}", kind.replace(['_', '.'], " ")),
+            format!(
+                "{who} {}",
+                super::super::people::did(kind, &event.properties)
+            ),
             format!("Event {kind} by {}.", event.source),
         ),
     }

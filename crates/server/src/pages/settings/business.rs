@@ -11,6 +11,7 @@ use axum::routing::get;
 use ringback_core::config::{TenantConfig, durations};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::Timestamp;
+use ringback_core::turn::StaffMember;
 use ringback_store::{DocumentRow, House as _};
 
 pub(super) fn routes() -> Router<App> {
@@ -65,6 +66,7 @@ async fn show(State(app): State<App>, session: Session) -> PageResult {
     Ok(html(&page(
         frame,
         &session.home.tenant.config,
+        &session.home.tenant.staff,
         &documents,
         &local,
         app.now(),
@@ -74,6 +76,7 @@ async fn show(State(app): State<App>, session: Session) -> PageResult {
 fn page(
     frame: Frame,
     config: &TenantConfig,
+    staff: &[StaffMember],
     documents: &[DocumentRow],
     local: &Local,
     now: Timestamp,
@@ -105,11 +108,40 @@ fn page(
         .and_then(|document| document.text.as_deref())
         .unwrap_or_default();
     let base = frame.base.clone();
+    let files = documents
+        .iter()
+        .map(|document| File {
+            href: address(&base, &document.path, None),
+            path: document.path.clone(),
+            version: document.version,
+        })
+        .collect();
+    BusinessPage {
+        tabs: tabs(&base, Part::Business),
+        headline,
+        line,
+        facts: facts(config, local, now, text, &base),
+        warnings: warnings(config, staff, &base),
+        files,
+        example: format!("{base}/example"),
+        frame,
+    }
+}
+
+/// What is set, in words, each with its line in the file.
+fn facts(
+    config: &TenantConfig,
+    local: &Local,
+    now: Timestamp,
+    text: &str,
+    base: &str,
+) -> Vec<Fact> {
+    let settings = &config.settings;
     let fact = |name: &'static str, key: &str, lines: Vec<String>| {
         let (place, href) = match line_of(text, key) {
             Some(at) => (
                 format!("tenant.yaml:{at}"),
-                address(&base, "tenant.yaml", None),
+                address(base, "tenant.yaml", None),
             ),
             None => (String::new(), String::new()),
         };
@@ -120,7 +152,7 @@ fn page(
             href,
         }
     };
-    let facts = vec![
+    vec![
         fact("Name", "name", vec![settings.name.clone()]),
         fact("Country", "region", vec![settings.region.name().to_owned()]),
         fact(
@@ -161,41 +193,52 @@ fn page(
                     .unwrap_or_else(|| "None. Mails to leads need one.".to_owned()),
             ],
         ),
-    ];
-    let warnings = config
+    ]
+}
+
+/// What is allowed and probably not meant. Since the business moved in, its people are those under Staff: what the file says of them
+/// is shown as long as it is still true there.
+fn warnings(config: &TenantConfig, staff: &[StaffMember], base: &str) -> Vec<Warning> {
+    let as_written = |name: &str| {
+        let written = config.staff.people.iter().find(|one| one.name == name);
+        let kept = staff.iter().find(|one| one.name == name);
+        written.zip(kept).is_some_and(|(written, kept)| {
+            written.phone.as_ref().map(|phone| phone.as_str()) == kept.phone.as_deref()
+                && written.email.as_ref().map(|email| email.as_str()) == kept.email.as_deref()
+        })
+    };
+    let about = |message: &str| {
+        config
+            .staff
+            .people
+            .iter()
+            .map(|one| one.name.as_str())
+            .find(|name| message.starts_with(name))
+    };
+    config
         .warnings
         .iter()
+        .filter(|problem| {
+            problem.path != "staff.yaml" || about(&problem.message).is_none_or(as_written)
+        })
         .take(20)
         .map(|problem| Warning {
             text: match &problem.mend {
                 Some(mend) => format!("{} {mend}", problem.message),
                 None => problem.message.clone(),
             },
-            place: problem.line.map_or_else(
-                || problem.path.clone(),
-                |line| format!("{}:{line}", problem.path),
-            ),
-            href: address(&base, &problem.path, None),
+            place: match problem.line {
+                _ if problem.path == "staff.yaml" => "Staff".to_owned(),
+                Some(line) => format!("{}:{line}", problem.path),
+                None => problem.path.clone(),
+            },
+            href: if problem.path == "staff.yaml" {
+                format!("{base}/settings/staff")
+            } else {
+                address(base, &problem.path, None)
+            },
         })
-        .collect();
-    let files = documents
-        .iter()
-        .map(|document| File {
-            href: address(&base, &document.path, None),
-            path: document.path.clone(),
-            version: document.version,
-        })
-        .collect();
-    BusinessPage {
-        tabs: tabs(&base, Part::Business),
-        headline,
-        line,
-        facts,
-        warnings,
-        files,
-        example: format!("{base}/example"),
-        frame,
-    }
+        .collect()
 }
 
 /// The page of a file, in its newest version or an earlier one.
@@ -385,7 +428,7 @@ mod tests {
     /// U: what is set is said in words, with its line in the files.
     #[test]
     fn what_is_set_is_said_with_its_line() {
-        let text = page(frame(), &config(), &documents(), &local(), now())
+        let text = page(frame(), &config(), &[], &documents(), &local(), now())
             .render()
             .unwrap();
         sound(&text);
@@ -405,11 +448,42 @@ mod tests {
         config.settings.hours = None;
         config.settings.holidays = Default::default();
         config.settings.promise = None;
-        let text = page(frame(), &config, &[], &local(), now())
+        let text = page(frame(), &config, &[], &[], &local(), now())
             .render()
             .unwrap();
         sound(&text);
         assert!(text.contains("Always open."));
+    }
+
+    /// Example people are warned of until somebody changes them under Staff, which is where the warning leads.
+    #[test]
+    fn example_people_are_warned_of_where_they_are_changed() {
+        let config = config();
+        let mut staff: Vec<StaffMember> = config
+            .staff
+            .people
+            .iter()
+            .map(|one| StaffMember {
+                name: one.name.clone(),
+                phone: one.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+                email: one.email.as_ref().map(|email| email.as_str().to_owned()),
+                roles: Vec::new(),
+                lists: Vec::new(),
+                on_call: false,
+            })
+            .collect();
+        let said = |staff: &[StaffMember]| {
+            warnings(&config, staff, "/t/alder")
+                .into_iter()
+                .filter(|warning| warning.href == "/t/alder/settings/staff")
+                .map(|warning| warning.text)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(said(&staff).len(), 6, "{:?}", said(&staff));
+        let ruth = staff.iter_mut().find(|one| one.name == "Ruth Alder");
+        ruth.unwrap().phone = Some("+13032221234".into());
+        assert!(said(&staff).iter().all(|text| !text.contains("Ruth")));
+        assert_eq!(said(&[]).len(), 0);
     }
 
     /// The line is that of the key, not of a word that begins alike.

@@ -315,6 +315,10 @@ async fn revoke(
         session.actor(),
         session.peer.clone(),
     );
+    let ours = app.ask(move |store| store.keys_of(tenant)).await?;
+    if ours.iter().all(|key| key.id != id) {
+        return Err(PageError::NotFound);
+    }
     let done = app
         .change(move |writer| {
             let done = writer.revoke_key(tenant, id, now)?;
