@@ -30,11 +30,11 @@ unit: ## the tests of all crates
 	else $(CARGO) test --workspace --locked --all-targets --no-fail-fast; fi
 
 browser: ## the dashboard and the forms in a real Chromium
-	$(CARGO) build --locked --package ringback
+	$(CARGO) build --locked --workspace
 	cd tests/browser && RINGBACK=$(abspath target/debug/ringback) npm test
 
 faults: ## small campaigns against the debug binary: kills, hostile bodies, a stranger's key
-	$(CARGO) build --locked --package ringback --package ringback-bench
+	$(CARGO) build --locked --workspace
 	target/debug/ringback-bench crash --binary target/debug/ringback --leads 1000 --kills 4 --unknown-seconds 8
 	target/debug/ringback-bench hostile --binary target/debug/ringback --per-route 100
 	target/debug/ringback-bench isolation --binary target/debug/ringback
