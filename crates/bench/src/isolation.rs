@@ -106,7 +106,7 @@ async fn furnish(subject: &Subject, owner: &Tenant) -> Tried<()> {
         ),
         (
             "/v1/suppressions".into(),
-            json!({"email": format!("{CANARY}.gone@example.com"), "reason": "manual"}),
+            json!({"email": format!("{CANARY}.gone@example.com"), "reason": "listed"}),
         ),
         (
             "/v1/staff".into(),
