@@ -725,9 +725,8 @@ async fn webhooks_carry_bearer_source_and_two_signatures() {
 /// Over TLS the same connection serves again, and a certificate of another name ends the matter before anything is said.
 #[tokio::test]
 async fn tls_connections_are_trusted_by_name_and_used_again() {
-    use ringback_channels::{Egress, Http, http::Resolve, testing};
+    use ringback_channels::http::Resolve;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::{TlsAcceptor, rustls};
 
     struct Home;
     #[async_trait::async_trait]
@@ -736,24 +735,7 @@ async fn tls_connections_are_trusted_by_name_and_used_again() {
             Ok(vec!["127.0.0.1".parse().unwrap()])
         }
     }
-    let (key, certificate) = testing::server_certificate(&["api.example.test"]);
-    let egress = Egress {
-        allow: vec!["127.0.0.0/8".parse().unwrap()],
-        allow_http: false,
-    };
-    let client =
-        Http::trusting(egress, Arc::new(Home), std::slice::from_ref(&certificate)).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.into()],
-            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (client, acceptor) = support::trusted(&["api.example.test"], "127.0.0.0/8", Arc::new(Home));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let handshakes = Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -468,10 +468,9 @@ fn a_signature_that_comes_twice_is_none() {
 /// The certificate is fetched once through the guarded client, and never for a topic or from a place that is not ours to hear.
 #[tokio::test]
 async fn the_certificate_of_sns_is_fetched_once() {
-    use ringback_channels::{Egress, Http, http::Resolve};
+    use ringback_channels::http::Resolve;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::{TlsAcceptor, rustls};
 
     struct Home;
     #[async_trait::async_trait]
@@ -493,24 +492,11 @@ async fn the_certificate_of_sns_is_fetched_once() {
         }
         return;
     };
-    let (key, certificate) = testing::server_certificate(&["sns.us-east-1.amazonaws.com"]);
-    let egress = Egress {
-        allow: vec!["127.77.0.0/16".parse().unwrap()],
-        allow_http: false,
-    };
-    let client =
-        Http::trusting(egress, Arc::new(Home), std::slice::from_ref(&certificate)).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.into()],
-            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (client, acceptor) = support::trusted(
+        &["sns.us-east-1.amazonaws.com"],
+        "127.77.0.0/16",
+        Arc::new(Home),
+    );
     let file = sns_file();
     let pem = file["certificate_pem"].as_str().unwrap().to_owned();
     let fetched = Arc::new(AtomicUsize::new(0));

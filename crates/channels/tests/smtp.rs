@@ -6,7 +6,7 @@
 mod support;
 
 use lettre::message::Mailbox;
-use ringback_channels::{Channel, Egress, Http, http::SystemResolver, open, testing};
+use ringback_channels::{Channel, Egress, Http, http::SystemResolver, open};
 use ringback_core::messages::{Content, Outcome, Suppress};
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use tokio::{
     net::TcpListener,
     sync::Notify,
 };
-use tokio_rustls::{TlsAcceptor, rustls};
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum At {
@@ -568,28 +568,8 @@ async fn a_text_cannot_smuggle_a_second_mail() {
 
 /// A certificate for loopback, a client that trusts it, and a server that shows it.
 fn trusted() -> (Http, TlsAcceptor) {
-    let (key, certificate) = testing::server_certificate(&["127.0.0.1", "mail.example.test"]);
-    let egress = Egress {
-        allow: vec!["127.0.0.0/8".parse().unwrap()],
-        allow_http: false,
-    };
-    let http = Http::trusting(
-        egress,
-        Arc::new(SystemResolver),
-        std::slice::from_ref(&certificate),
-    )
-    .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.into()],
-            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
-        )
-        .unwrap();
-    (http, TlsAcceptor::from(Arc::new(config)))
+    let names = ["127.0.0.1", "mail.example.test"];
+    support::trusted(&names, "127.0.0.0/8", Arc::new(SystemResolver))
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use crate::secrets::MasterKey;
 use arc_swap::ArcSwap;
 use ringback_channels::{Channel, Http, Repeat};
-use ringback_core::config::{Document, Problem, TenantConfig};
+use ringback_core::config::{Document, Problem, Settings, TenantConfig};
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::ChannelKind;
@@ -260,7 +260,7 @@ impl Registry {
             sandbox: row.sandbox,
             references: ReferenceKey::new(&row.secret),
         };
-        let about = about(&tenant);
+        let about = Own::new(about(&tenant.config.settings));
         Ok(Home {
             about,
             tenant: Arc::new(tenant),
@@ -371,9 +371,8 @@ impl Home {
 }
 
 /// What every template may say of the business.
-fn about(tenant: &Tenant) -> Own {
-    let settings = &tenant.config.settings;
-    Own::new(serde_json::json!({
+pub(crate) fn about(settings: &Settings) -> serde_json::Value {
+    serde_json::json!({
         "name": settings.name,
         "phone": settings.phone,
         "email": settings.email,
@@ -381,5 +380,5 @@ fn about(tenant: &Tenant) -> Own {
         "website": settings.website,
         "region": settings.region,
         "color": settings.branding.color,
-    }))
+    })
 }

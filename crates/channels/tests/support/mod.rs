@@ -1,7 +1,7 @@
 //! A server that misbehaves on request, and the messages and connections that tests need.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use ringback_channels::{Channel, Egress, Http, open};
+use ringback_channels::{Channel, Egress, Http, http::Resolve, open, testing};
 use ringback_core::{
     ids::{AttemptId, MessageId},
     messages::{Content, Outgoing},
@@ -18,6 +18,28 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
 };
+use tokio_rustls::{TlsAcceptor, rustls};
+
+/// A client that trusts a certificate for these names and may go to that network, and a server's side that shows it.
+pub fn trusted(names: &[&str], network: &str, resolver: Arc<dyn Resolve>) -> (Http, TlsAcceptor) {
+    let (key, certificate) = testing::server_certificate(names);
+    let egress = Egress {
+        allow: vec![network.parse().unwrap()],
+        allow_http: false,
+    };
+    let client = Http::trusting(egress, resolver, std::slice::from_ref(&certificate)).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.into()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key).into(),
+        )
+        .unwrap();
+    (client, TlsAcceptor::from(Arc::new(config)))
+}
 
 /// What the server does with a request that it has read to the end.
 #[derive(Debug, Clone)]

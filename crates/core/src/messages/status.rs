@@ -81,6 +81,14 @@ impl Status {
         matches!(self, Self::Scheduled | Self::Queued | Self::Deferred)
     }
 
+    /// True when the message ended without arriving, and nobody took it back. The store's index of trouble holds the same.
+    pub const fn missed(self) -> bool {
+        matches!(
+            self,
+            Self::Failed | Self::Bounced | Self::Blocked | Self::Expired | Self::Unknown
+        )
+    }
+
     /// True when nothing more is to be done by us.
     pub const fn settled(self) -> bool {
         !self.waits() && !matches!(self, Self::Sending)

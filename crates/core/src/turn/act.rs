@@ -492,15 +492,7 @@ impl Turn<'_> {
         else {
             return Answer::NotFound;
         };
-        if !matches!(
-            known.status,
-            Status::Failed
-                | Status::Bounced
-                | Status::Blocked
-                | Status::Expired
-                | Status::Cancelled
-                | Status::Unknown
-        ) {
+        if !(known.status.missed() || known.status == Status::Cancelled) {
             return Answer::Refused {
                 code: "not_ended",
                 detail: format!(

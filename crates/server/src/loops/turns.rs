@@ -200,10 +200,8 @@ impl Turns {
 
     fn most_orders(&self) -> usize {
         let now = self.clock.now();
-        let behind = (0..3).any(|lane| {
-            self.in_flight[lane] >= IN_FLIGHT[lane]
-                || self.next_due[lane].is_some_and(|due| due <= now)
-        });
+        let behind =
+            (0..3).any(|lane| self.in_flight[lane] >= IN_FLIGHT[lane] || self.is_due(lane, now));
         if behind {
             MOST_ORDERS_BEHIND
         } else {
@@ -240,26 +238,12 @@ impl Turns {
         let now = self.clock.now();
         let tenants = self.registry.tenants();
         for settled in &outcomes {
-            orders.push_back((
-                Order {
-                    tenant: settled.message.tenant,
-                    at: now,
-                    intake: Intake::Settled(Box::new(settled.clone())),
-                    once: None,
-                },
-                None,
-            ));
+            let intake = Intake::Settled(Box::new(settled.clone()));
+            orders.push_back(own(settled.message.tenant, now, intake));
         }
         for looked in &looked {
-            orders.push_back((
-                Order {
-                    tenant: looked.message.tenant,
-                    at: now,
-                    intake: Intake::Looked(Box::new(looked.clone())),
-                    once: None,
-                },
-                None,
-            ));
+            let intake = Intake::Looked(Box::new(looked.clone()));
+            orders.push_back(own(looked.message.tenant, now, intake));
         }
         self.ring_runs(now, &mut orders);
         self.collect_overdue(now, &mut orders);
@@ -367,7 +351,7 @@ impl Turns {
         let mut room = Room::default();
         for (lane, most) in IN_FLIGHT.iter().enumerate() {
             room.free[lane] = most.saturating_sub(self.in_flight[lane]);
-            room.queue[lane] = self.next_due[lane].is_some_and(|due| due <= now);
+            room.queue[lane] = self.is_due(lane, now);
         }
         let mut answers = Vec::with_capacity(orders.len());
         let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
@@ -383,7 +367,7 @@ impl Turns {
         drop(turn);
         for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
             let free = room.free[lane].min(200);
-            if free == 0 || self.next_due[lane].is_none_or(|due| due > now) {
+            if free == 0 || !self.is_due(lane, now) {
                 continue;
             }
             let due = self.writer.due(*channel, now, free)?;
@@ -435,11 +419,13 @@ impl Turns {
         Ok((answers, sent_off))
     }
 
+    /// Something of this lane waits, and its time has come.
+    fn is_due(&self, lane: usize, now: Timestamp) -> bool {
+        self.next_due[lane].is_some_and(|due| due <= now)
+    }
+
     fn anything_due(&self, now: Timestamp) -> bool {
-        (0..3).any(|lane| {
-            self.in_flight[lane] < IN_FLIGHT[lane]
-                && self.next_due[lane].is_some_and(|due| due <= now)
-        })
+        (0..3).any(|lane| self.in_flight[lane] < IN_FLIGHT[lane] && self.is_due(lane, now))
     }
 
     /// Runs whose time has come become orders.
@@ -454,15 +440,7 @@ impl Turns {
         match self.writer.wakes(now, 500) {
             Ok(wakes) => {
                 for (tenant, run, lead) in wakes {
-                    orders.push_back((
-                        Order {
-                            tenant,
-                            at: now,
-                            intake: Intake::Wake { run, lead },
-                            once: None,
-                        },
-                        None,
-                    ));
+                    orders.push_back(own(tenant, now, Intake::Wake { run, lead }));
                 }
             }
             Err(error) => tracing::error!(%error, "waiting runs could not be read; tried again"),
@@ -489,15 +467,7 @@ impl Turns {
                     let lane = &mut self.in_flight[message.channel.code() as usize];
                     *lane = lane.saturating_sub(1);
                     let settled = self.lost(&message, &why);
-                    orders.push_back((
-                        Order {
-                            tenant: message.tenant,
-                            at: now,
-                            intake: Intake::Settled(Box::new(settled)),
-                            once: None,
-                        },
-                        None,
-                    ));
+                    orders.push_back(own(message.tenant, now, Intake::Settled(Box::new(settled))));
                 }
             }
             Err(error) => {
@@ -581,7 +551,7 @@ impl Turns {
     /// After a turn: what it put into the queue may be due sooner; what it claimed asks for a fresh look.
     fn look_ahead_after(&mut self, world: &World) {
         let now = self.clock.now();
-        let claimed = (0..3).any(|lane| self.next_due[lane].is_some_and(|due| due <= now));
+        let claimed = (0..3).any(|lane| self.is_due(lane, now));
         let woken = self.next_wake.is_some_and(|wake| wake <= now);
         let changed = || world.out.changes.iter().map(|change| &change.message);
         let looks = changed().filter(|message| message.status == Status::Unknown);
@@ -666,6 +636,17 @@ pub(super) fn answer(replies: &mut [Option<Reply>], answers: Vec<Answer>) {
             let _ = reply.send(Ok(answer));
         }
     }
+}
+
+/// An order that no caller waits for.
+fn own(tenant: TenantId, now: Timestamp, intake: Intake) -> (Order, Option<Reply>) {
+    let order = Order {
+        tenant,
+        at: now,
+        intake,
+        once: None,
+    };
+    (order, None)
 }
 
 /// Decides an order whose caller gave a key: the same key and body hears the same answer, nothing happens twice (X7).

@@ -160,10 +160,7 @@ async fn bulk_retry(
         .status
         .as_deref()
         .map_or(Ok(Status::Failed), status)?;
-    if !matches!(
-        wanted,
-        Status::Failed | Status::Bounced | Status::Blocked | Status::Expired | Status::Unknown
-    ) {
+    if !wanted.missed() {
         return Err(ApiError::invalid(
             "status",
             "Only failed, bounced, blocked, expired and unknown messages are tried again.",

@@ -335,13 +335,14 @@ fn back(session: &Session, class: &'static str, text: &str) -> Response {
     see_other_with(&format!("{}/connections", session.base()), class, text)
 }
 
+/// The account as the page knows it.
+fn row_of(session: &Session, id: ConnectionId) -> PageResult<&ConnectionRow> {
+    let mut rows = session.home.connections.iter();
+    rows.find(|row| row.id == id).ok_or(PageError::NotFound)
+}
+
 fn name_of(session: &Session, id: ConnectionId) -> String {
-    session
-        .home
-        .connections
-        .iter()
-        .find(|row| row.id == id)
-        .map_or_else(|| "The connection".to_owned(), |row| row.name.clone())
+    row_of(session, id).map_or_else(|_| "The connection".to_owned(), |row| row.name.clone())
 }
 
 async fn switch(app: &App, session: &Session, id: &str, enabled: bool) -> PageResult {
@@ -472,12 +473,7 @@ async fn test(
 ) -> PageResult {
     session.admin()?;
     let id = read(&id)?;
-    let row = session
-        .home
-        .connections
-        .iter()
-        .find(|row| row.id == id)
-        .ok_or(PageError::NotFound)?;
+    let row = row_of(&session, id)?;
     if let Some(why) = session.home.broken.get(&id) {
         return Ok(back(&session, "late", &format!("{}: {why}", row.name)));
     }
@@ -540,12 +536,7 @@ async fn ask_delete(
 ) -> PageResult {
     session.admin()?;
     let id = read(&id)?;
-    let row = session
-        .home
-        .connections
-        .iter()
-        .find(|row| row.id == id)
-        .ok_or(PageError::NotFound)?;
+    let row = row_of(&session, id)?;
     let others = session
         .home
         .connections

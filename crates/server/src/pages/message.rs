@@ -233,15 +233,7 @@ fn page(frame: Frame, home: &Home, known: &Known, shown: Shown, now: Timestamp) 
     };
     let base = frame.base.clone();
     let href = format!("{base}/messages/{}", message.id);
-    let ended = matches!(
-        message.status,
-        Status::Failed
-            | Status::Bounced
-            | Status::Blocked
-            | Status::Expired
-            | Status::Cancelled
-            | Status::Unknown
-    );
+    let ended = message.status.missed() || message.status == Status::Cancelled;
     let siblings = known
         .notification
         .iter()

@@ -3,7 +3,7 @@
 use super::format::amount;
 use super::{Frame, Named, Page, PageError, PageResult, Session, html};
 use crate::app::App;
-use crate::registry::Home;
+use crate::registry::{Home, about};
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -177,15 +177,7 @@ fn segment_words(text: &str) -> String {
 fn fill(template: &Template, config: &TenantConfig, zone: &TimeZone) -> Result<Rendered, String> {
     let mut data = template.sample();
     let settings = &config.settings;
-    let own = json!({
-        "name": settings.name,
-        "phone": settings.phone,
-        "email": settings.email,
-        "address": settings.postal_address,
-        "website": settings.website,
-        "region": settings.region,
-        "color": settings.branding.color,
-    });
+    let own = about(settings);
     if let Value::Object(map) = &mut data {
         let tenant = map.entry("tenant").or_insert_with(|| json!({}));
         if let (Value::Object(tenant), Value::Object(own)) = (tenant, own) {

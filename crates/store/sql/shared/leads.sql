@@ -9,10 +9,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 
 -- update [hot]: what is known about a lead changed.
 UPDATE leads
-SET first_name = $3, last_name = $4, phone = $5, email = $6, source = $7, city = $8, state = $9, zip = $10, country = $11, time_zone = $12,
-    attributes = $13, tags = $14, products = $15, product = $16, stage = $17, points = $18, tier = $19, anonymous = $20, test = $21,
-    created_at = $22, updated_at = $23, last_event_at = $24, ringing_since = $25, answered_at = $26, answered_by = $27, merged_into = $28
-WHERE tenant_id = $2 AND id = $1;
+SET first_name = $4, last_name = $5, phone = $6, email = $7, source = $8, city = $9, state = $10, zip = $11, country = $12, time_zone = $13,
+    attributes = $14, tags = $15, products = $16, product = $17, stage = $18, points = $19, tier = $20, anonymous = $21, test = $22,
+    created_at = $23, updated_at = $24, last_event_at = $25, ringing_since = $26, answered_at = $27, answered_by = $28, merged_into = $29
+WHERE tenant_id = $2 AND id = $1 AND number = $3;
 
 -- last_number [hot]: how far a tenant has counted its leads.
 SELECT number FROM leads WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1;

@@ -50,16 +50,7 @@ impl Reader<'_> {
         most: u32,
     ) -> Result<Vec<Message>, StoreError> {
         let mut before = before.map_or(i64::MAX, |id| id.raw());
-        let troubled = status.is_some_and(|status| {
-            matches!(
-                status,
-                Status::Failed
-                    | Status::Bounced
-                    | Status::Blocked
-                    | Status::Expired
-                    | Status::Unknown
-            )
-        });
+        let troubled = status.is_some_and(Status::missed);
         let statement = if troubled {
             &messages::TROUBLE
         } else {
@@ -105,16 +96,7 @@ impl Reader<'_> {
         const STEP: u32 = 250;
         const ROUNDS: usize = 20;
         let mut before = before.map_or(i64::MAX, |id| id.raw());
-        let troubled = filter.status.is_some_and(|status| {
-            matches!(
-                status,
-                Status::Failed
-                    | Status::Bounced
-                    | Status::Blocked
-                    | Status::Expired
-                    | Status::Unknown
-            )
-        });
+        let troubled = filter.status.is_some_and(Status::missed);
         let mut out: Vec<Message> = Vec::new();
         for _ in 0..ROUNDS {
             let page = match filter.lead {

@@ -85,7 +85,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn write_rest(&self, world: &World, now: Timestamp) -> Result<(), StoreError> {
+    fn write_rest(&self, world: &World, now: Timestamp) -> Result<(), StoreError> {
         for row in &world.out.set_aside {
             let fingerprint = fingerprint(&row.error);
             self.run(
@@ -155,12 +155,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn merge(
-        &self,
-        world: &World,
-        from: LeadId,
-        into: LeadId,
-    ) -> Result<(), StoreError> {
+    fn merge(&self, world: &World, from: LeadId, into: LeadId) -> Result<(), StoreError> {
         let Some(tenant) = world.leads.get(&from).map(|state| state.lead.tenant) else {
             return Ok(());
         };
@@ -184,7 +179,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn write_leads(&self, world: &World) -> Result<(), StoreError> {
+    fn write_leads(&self, world: &World) -> Result<(), StoreError> {
         let mut order: Vec<&LeadState> = world
             .leads
             .values()
@@ -226,33 +221,16 @@ impl Writer {
                     &scoring::UPDATE_STATE
                 };
                 let session = row.session.map_or(0, |session| session.raw());
-                if row.new {
-                    self.run(
-                        statement,
-                        params![
-                            lead.tenant.raw(),
-                            lead.id.raw(),
-                            row.model,
-                            session,
-                            row.state.points,
-                            row.state.tier,
-                            json(&row.state)
-                        ],
-                    )?;
-                } else {
-                    self.run(
-                        statement,
-                        params![
-                            lead.tenant.raw(),
-                            lead.id.raw(),
-                            row.model,
-                            session,
-                            row.state.points,
-                            row.state.tier,
-                            json(&row.state)
-                        ],
-                    )?;
-                }
+                let values = params![
+                    lead.tenant.raw(),
+                    lead.id.raw(),
+                    row.model,
+                    session,
+                    row.state.points,
+                    row.state.tier,
+                    json(&row.state)
+                ];
+                self.run(statement, values)?;
             }
             for run in state.runs.iter().filter(|run| run.dirty) {
                 self.write_run(run)?;
@@ -261,78 +239,48 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn write_lead(&self, state: &LeadState) -> Result<(), StoreError> {
+    fn write_lead(&self, state: &LeadState) -> Result<(), StoreError> {
         let lead = &state.lead;
-        if state.new {
-            let values = params![
-                lead.id.raw(),
-                lead.tenant.raw(),
-                lead.number,
-                lead.first_name,
-                lead.last_name,
-                lead.phone,
-                lead.email,
-                lead.source,
-                lead.city,
-                lead.state,
-                lead.zip,
-                lead.country,
-                lead.time_zone,
-                json(&lead.attributes),
-                json(&lead.tags),
-                json(&lead.products),
-                lead.product(),
-                lead.stage(),
-                lead.points,
-                lead.tier,
-                lead.anonymous,
-                lead.test,
-                micros(lead.created_at),
-                micros(lead.updated_at),
-                micros(lead.last_event_at),
-                lead.ringing_since.map(micros),
-                lead.answered_at.map(micros),
-                lead.answered_by,
-                lead.merged_into.map(|id| id.raw())
-            ];
-            self.run(&leads::INSERT, values)?;
+        let statement = if state.new {
+            &leads::INSERT
         } else {
-            let values = params![
-                lead.id.raw(),
-                lead.tenant.raw(),
-                lead.first_name,
-                lead.last_name,
-                lead.phone,
-                lead.email,
-                lead.source,
-                lead.city,
-                lead.state,
-                lead.zip,
-                lead.country,
-                lead.time_zone,
-                json(&lead.attributes),
-                json(&lead.tags),
-                json(&lead.products),
-                lead.product(),
-                lead.stage(),
-                lead.points,
-                lead.tier,
-                lead.anonymous,
-                lead.test,
-                micros(lead.created_at),
-                micros(lead.updated_at),
-                micros(lead.last_event_at),
-                lead.ringing_since.map(micros),
-                lead.answered_at.map(micros),
-                lead.answered_by,
-                lead.merged_into.map(|id| id.raw())
-            ];
-            self.run(&leads::UPDATE, values)?;
-        }
-        Ok(())
+            &leads::UPDATE
+        };
+        let values = params![
+            lead.id.raw(),
+            lead.tenant.raw(),
+            lead.number,
+            lead.first_name,
+            lead.last_name,
+            lead.phone,
+            lead.email,
+            lead.source,
+            lead.city,
+            lead.state,
+            lead.zip,
+            lead.country,
+            lead.time_zone,
+            json(&lead.attributes),
+            json(&lead.tags),
+            json(&lead.products),
+            lead.product(),
+            lead.stage(),
+            lead.points,
+            lead.tier,
+            lead.anonymous,
+            lead.test,
+            micros(lead.created_at),
+            micros(lead.updated_at),
+            micros(lead.last_event_at),
+            lead.ringing_since.map(micros),
+            lead.answered_at.map(micros),
+            lead.answered_by,
+            lead.merged_into.map(|id| id.raw())
+        ];
+        self.run(statement, values).map(|_| ())
     }
 
-    pub(super) fn write_run(&self, run: &Run) -> Result<(), StoreError> {
+    fn write_run(&self, run: &Run) -> Result<(), StoreError> {
         let (step, waits_for, wake_at, ended_at) = (
             &run.step,
             &run.waits_for,
@@ -383,7 +331,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn write_points(&self, world: &World) -> Result<(), StoreError> {
+    fn write_points(&self, world: &World) -> Result<(), StoreError> {
         let mut order: Vec<_> = world
             .points
             .iter()
@@ -431,7 +379,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn write_event(&self, event: &EventRow) -> Result<(), StoreError> {
+    fn write_event(&self, event: &EventRow) -> Result<(), StoreError> {
         let values = params![
             event.id.raw(),
             event.tenant.raw(),
@@ -447,7 +395,7 @@ impl Writer {
         self.run(&leads::INSERT_EVENT, values).map(|_| ())
     }
 
-    pub(super) fn write_award(&self, row: &LedgerRow) -> Result<(), StoreError> {
+    fn write_award(&self, row: &LedgerRow) -> Result<(), StoreError> {
         let values = params![
             row.tenant.raw(),
             row.lead.raw(),
@@ -463,7 +411,7 @@ impl Writer {
         self.run(&scoring::INSERT_LEDGER, values).map(|_| ())
     }
 
-    pub(super) fn write_message(&self, message: &Message) -> Result<(), StoreError> {
+    fn write_message(&self, message: &Message) -> Result<(), StoreError> {
         let plan = if message.plan == ringback_core::messages::Plan::default() {
             None
         } else {
@@ -513,10 +461,7 @@ impl Writer {
     }
 
     /// Answers the attempts whose message had moved on already.
-    pub(super) fn write_changes(
-        &self,
-        changes: &[MessageChange],
-    ) -> Result<HashSet<i64>, StoreError> {
+    fn write_changes(&self, changes: &[MessageChange]) -> Result<HashSet<i64>, StoreError> {
         let mut late = HashSet::new();
         for change in changes {
             let message = &change.message;
@@ -551,7 +496,7 @@ impl Writer {
         Ok(late)
     }
 
-    pub(super) fn change(&self, message: &Message) -> Result<(), StoreError> {
+    fn change(&self, message: &Message) -> Result<(), StoreError> {
         let (micros_of_cost, currency) = message.cost.as_ref().map_or((None, None), |cost| {
             (Some(cost.micros), Some(&cost.currency))
         });
@@ -593,7 +538,7 @@ impl Writer {
     }
 
     /// What waits for a recipient ends, in the commit of what ended it (C3).
-    pub(super) fn cancel_waiting(&self, cancel: &Cancel, now: Timestamp) -> Result<(), StoreError> {
+    fn cancel_waiting(&self, cancel: &Cancel, now: Timestamp) -> Result<(), StoreError> {
         let waiting = self.messages(
             &messages::WAITING_FOR,
             params![cancel.tenant.raw(), cancel.recipient],

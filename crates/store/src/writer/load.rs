@@ -101,7 +101,7 @@ impl Writer {
     }
 
     /// What alerts to staff look at: their contact points and the limits; and how far the leads are counted.
-    pub(super) fn load_tenant(
+    fn load_tenant(
         &mut self,
         world: &mut World,
         tenant: &Tenant,
@@ -148,7 +148,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn counter(&self, key: &CounterKey) -> Result<i64, StoreError> {
+    fn counter(&self, key: &CounterKey) -> Result<i64, StoreError> {
         let n = self
             .get(&messages::COUNTER)?
             .query_row(params![key.0.raw(), key.1, key.2], |row| row.get(0))
@@ -158,11 +158,7 @@ impl Writer {
     }
 
     /// Answers the lead behind the contact point.
-    pub(super) fn load_point(
-        &self,
-        world: &mut World,
-        key: PointKey,
-    ) -> Result<Option<LeadId>, StoreError> {
+    fn load_point(&self, world: &mut World, key: PointKey) -> Result<Option<LeadId>, StoreError> {
         if let Some(known) = world.points.get(&key) {
             return Ok(known.as_ref().and_then(|point| point.lead));
         }
@@ -179,11 +175,7 @@ impl Writer {
         Ok(lead)
     }
 
-    pub(super) fn load_recipient(
-        &self,
-        world: &mut World,
-        message: &Message,
-    ) -> Result<(), StoreError> {
+    fn load_recipient(&self, world: &mut World, message: &Message) -> Result<(), StoreError> {
         if message.channel != ChannelKind::Webhook && !message.recipient.is_empty() {
             let key = PointKey {
                 tenant: message.tenant,
@@ -195,7 +187,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn load_event_key(
+    fn load_event_key(
         &self,
         world: &mut World,
         tenant: TenantId,
@@ -218,11 +210,7 @@ impl Writer {
     }
 
     /// Loads a lead with all it has, and the leads it was merged into. Answers the last of them.
-    pub(super) fn load_lead(
-        &self,
-        world: &mut World,
-        id: LeadId,
-    ) -> Result<Option<LeadId>, StoreError> {
+    fn load_lead(&self, world: &mut World, id: LeadId) -> Result<Option<LeadId>, StoreError> {
         let mut id = id;
         for _ in 0..MOST_MERGES {
             if let Some(known) = world.leads.get(&id) {
@@ -266,11 +254,7 @@ impl Writer {
             .transpose()
     }
 
-    pub(super) fn lead_state(
-        &self,
-        world: &mut World,
-        lead: Lead,
-    ) -> Result<LeadState, StoreError> {
+    fn lead_state(&self, world: &mut World, lead: Lead) -> Result<LeadState, StoreError> {
         let id = lead.id.raw();
         let at = StoreError::at;
         let mut points = Vec::new();

@@ -4,7 +4,7 @@ use super::super::message::explain::channel_word;
 use super::super::{
     Fields, Frame, Named, Page, PageError, PageResult, Session, html, see_other_with,
 };
-use super::read;
+use super::{read, row_of};
 use crate::app::App;
 use askama::Template;
 use axum::Router;
@@ -400,12 +400,7 @@ fn of_row(
     session: &Session,
     id: ConnectionId,
 ) -> PageResult<(&ConnectionRow, &'static ProviderInfo)> {
-    let row = session
-        .home
-        .connections
-        .iter()
-        .find(|row| row.id == id)
-        .ok_or(PageError::NotFound)?;
+    let row = row_of(session, id)?;
     let info = catalogue()
         .iter()
         .find(|one| one.name == row.provider && one.channel == row.channel)
