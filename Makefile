@@ -64,8 +64,8 @@ seeded: ## show that the crash campaign can fail
 	$(CARGO) build --locked --workspace --features ringback/seeded-bugs
 	cp target/debug/ringback target/debug/ringback-seeded
 	$(CARGO) build --locked --workspace
-	grep -q RINGBACK_TEST_ANSWER_BEFORE_COMMIT target/debug/ringback-seeded
-	! grep -q RINGBACK_TEST_ANSWER_BEFORE_COMMIT target/debug/ringback
+	grep -q RINGBACK_TEST_BUGS target/debug/ringback-seeded
+	! grep -q RINGBACK_TEST_BUGS target/debug/ringback
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 
 campaigns: crash hostile isolation seeded ## the four above

@@ -12,6 +12,7 @@ pub mod leads;
 pub mod messages;
 pub mod places;
 pub mod scoring;
+pub mod seeded;
 pub mod templates;
 pub mod time;
 pub mod turn;

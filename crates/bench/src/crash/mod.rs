@@ -69,7 +69,7 @@ pub async fn run(args: &CrashArgs) -> Tried<(Value, bool)> {
     sink.answer_after(Duration::from_millis(args.sink_delay_ms));
     let mut subject = Subject::new(&args.binary, scratch.path())?;
     if args.expect_loss {
-        subject.set("RINGBACK_TEST_ANSWER_BEFORE_COMMIT", "1");
+        subject.set("RINGBACK_TEST_BUGS", "answer-before-commit");
     }
     let tenant = subject.create_tenant("Crash", "bench")?;
     subject.start()?;
