@@ -88,6 +88,48 @@ pub(crate) const RATE: SettingInfo = SettingInfo::optional(
     "The limit of your account, when you know it. Without it only the provider's own refusals slow us down.",
 );
 
+/// What every connection can be told: how much of it may be used, whatever its provider allows.
+const EVERYWHERE: &[SettingInfo] = &[
+    SettingInfo::optional(
+        MOST_PER_HOUR,
+        "Messages an hour",
+        "The most this connection carries in an hour. What is over it takes the next connection, or waits.",
+    ),
+    SettingInfo::optional(
+        MOST_PER_DAY,
+        "Messages a day",
+        "The most this connection carries in a day, such as the daily limit of a new account.",
+    ),
+];
+const MOST_PER_HOUR: &str = "most_per_hour";
+const MOST_PER_DAY: &str = "most_per_day";
+
+impl ProviderInfo {
+    /// Every setting of a connection: the provider's own, then what all of them have.
+    pub fn all_settings(&self) -> impl Iterator<Item = &'static SettingInfo> + use<> {
+        let everywhere = if self.name == "sandbox" {
+            &[]
+        } else {
+            EVERYWHERE
+        };
+        self.settings.iter().chain(everywhere)
+    }
+}
+
+/// The most messages of a connection in an hour and in a day, as they were set.
+pub fn most_of(
+    settings: &BTreeMap<String, String>,
+) -> Result<(Option<u32>, Option<u32>), SettingsError> {
+    let read = |name: &str| match settings.get(name).map(|text| text.trim()) {
+        None | Some("") => Ok(None),
+        Some(text) => match text.parse::<u32>() {
+            Ok(most @ 1..) => Ok(Some(most)),
+            _ => Err(SettingsError::new(name, "Write a whole number from 1.")),
+        },
+    };
+    Ok((read(MOST_PER_HOUR)?, read(MOST_PER_DAY)?))
+}
+
 /// Every provider, in the order of a menu.
 pub fn catalogue() -> &'static [ProviderInfo] {
     const ALL: &[ProviderInfo] = &[
@@ -128,6 +170,7 @@ pub fn open(
     http: &Http,
 ) -> Result<Arc<dyn Channel>, SettingsError> {
     let info = find(provider)?;
+    most_of(settings)?;
     let settings = Settings::checked(info, settings)?;
     Ok(match info.name {
         "twilio" => Arc::new(twilio::Twilio::open(&settings, http)?),

@@ -20,7 +20,7 @@ mod twilio;
 mod webhook;
 
 pub use self::http::{BootClock, Egress, Http};
-pub use catalogue::{ProviderInfo, SettingInfo, catalogue, open};
+pub use catalogue::{ProviderInfo, SettingInfo, catalogue, most_of, open};
 pub use channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports};
 pub use sandbox::sandbox;
 pub use settings::SettingsError;

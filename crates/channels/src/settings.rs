@@ -39,8 +39,8 @@ impl<'a> Settings<'a> {
         values: &'a BTreeMap<String, String>,
     ) -> Result<Self, SettingsError> {
         for (name, value) in values {
-            let Some(info) = provider.settings.iter().find(|one| one.name == name) else {
-                let known: Vec<&str> = provider.settings.iter().map(|one| one.name).collect();
+            let Some(info) = provider.all_settings().find(|one| one.name == name) else {
+                let known: Vec<&str> = provider.all_settings().map(|one| one.name).collect();
                 return Err(SettingsError::new(
                     name,
                     format!(

@@ -13,6 +13,7 @@ mod hooks;
 pub mod http;
 mod keys;
 mod leads;
+mod limits;
 mod live;
 mod loops;
 mod messages;

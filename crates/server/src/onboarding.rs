@@ -23,6 +23,8 @@ pub struct NewTenant {
     pub time_zone: Option<String>,
     /// Requests a minute; `None` is no limit.
     pub requests_per_minute: Option<u32>,
+    /// Messages an hour; `None` is no limit.
+    pub messages_per_hour: Option<u32>,
 }
 
 /// A tenant that moved in. The keys are shown here and never again.
@@ -142,6 +144,7 @@ fn inside(
         name: new.name.clone(),
         secret: crate::clock::random_bytes::<32>().to_vec(),
         requests_per_minute: new.requests_per_minute,
+        messages_per_hour: new.messages_per_hour,
         sandbox: false,
         kill: Vec::new(),
         created_at: now,

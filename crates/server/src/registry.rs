@@ -3,13 +3,13 @@
 
 use crate::secrets::MasterKey;
 use arc_swap::ArcSwap;
-use ringback_channels::{Channel, Http, Repeat};
+use ringback_channels::{Channel, Http, Rate, Repeat};
 use ringback_core::config::{Document, Problem, Settings, TenantConfig};
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::ChannelKind;
 use ringback_core::templates::{Own, Template};
-use ringback_core::turn::{Connection, Tenant};
+use ringback_core::turn::{Connection, Pace, Tenant};
 use ringback_store::{ConnectionRow, House, KeyRow, StoreError, TenantRow};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -231,6 +231,7 @@ impl Registry {
                         enabled: one.enabled,
                         repeat: able.repeat,
                         answers_opt_out: able.answers_opt_out,
+                        pace: self.pace(row.id, one, able.rate),
                     });
                     channels.insert(one.id, channel);
                 }
@@ -245,6 +246,7 @@ impl Registry {
                         enabled: false,
                         repeat: Repeat::Blind,
                         answers_opt_out: false,
+                        pace: Pace::default(),
                     });
                 }
             }
@@ -258,6 +260,7 @@ impl Registry {
             connections,
             kill: row.kill.clone(),
             sandbox: row.sandbox,
+            most_per_hour: row.messages_per_hour,
             references: ReferenceKey::new(&row.secret),
         };
         let about = Own::new(about(&tenant.config.settings));
@@ -320,6 +323,24 @@ impl Registry {
             }
         }
         Ok(past)
+    }
+
+    /// How much an account may be used: its rate, and what was set for it.
+    fn pace(&self, tenant: TenantId, row: &ConnectionRow, rate: Option<Rate>) -> Pace {
+        let settings = self.master.open(tenant, row.id, &row.settings);
+        let most = settings
+            .ok()
+            .and_then(|settings| ringback_channels::most_of(&settings).ok());
+        let (per_hour, per_day) = most.unwrap_or_default();
+        let interval = rate.map(|rate| {
+            let per = i64::try_from(rate.per.as_micros()).unwrap_or(i64::MAX);
+            per / i64::from(rate.count.max(1))
+        });
+        Pace {
+            interval,
+            per_hour,
+            per_day,
+        }
     }
 
     /// Opens an account with its sealed settings.

@@ -49,6 +49,7 @@ fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
             sandbox: row.get(5)?,
             kill,
             created_at: from_micros(row.get(7)?),
+            messages_per_hour: row.get(8)?,
         })
     };
     sqlite(read())

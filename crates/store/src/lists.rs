@@ -1,6 +1,7 @@
 //! Questions about leads and messages: lists, one thing whole, figures.
 
 mod of_leads;
+mod of_limits;
 mod of_messages;
 mod views;
 
@@ -13,6 +14,7 @@ use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{PointKind, Suppression};
 use rusqlite::{Row, params};
 
+pub use of_limits::{HeldBy, SpentOn};
 pub use views::*;
 
 impl Reader<'_> {

@@ -10,7 +10,7 @@ use crate::sql::{Statement, house, leads, messages, workflows};
 use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
-use ringback_core::turn::{Breakers, Once, Resting};
+use ringback_core::turn::{Breakers, Guesses, Once, Placed, Resting};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,6 +23,10 @@ pub struct Writer {
     last_id: i64,
     /// Which connections rest. A turn borrows it, and gives it back when it is written or taken back.
     pub breakers: RefCell<Breakers>,
+    /// Where messages over a limit were placed; the loop lends it to each turn.
+    pub placed: RefCell<Placed>,
+    /// How long texts were; the loop lends it to each turn.
+    pub guesses: RefCell<Guesses>,
     _lock: FolderLock,
 }
 
@@ -79,6 +83,8 @@ impl Writer {
             chains: ledger::Chains::new(seed),
             last_id,
             breakers: RefCell::new(breakers),
+            placed: RefCell::default(),
+            guesses: RefCell::default(),
             _lock: lock,
         })
     }
@@ -192,43 +198,70 @@ impl Writer {
 
     // What is due
 
-    /// Messages of a channel that may go now, most urgent first.
+    /// A tenant's messages of a channel and priority that may go now, the longest waiting first.
     pub fn due(
         &self,
-        channel: ChannelKind,
+        queue: QueueOf,
         now: Timestamp,
         most: u32,
     ) -> Result<Vec<Message>, StoreError> {
-        let mut out = Vec::new();
-        for priority in Priority::ALL {
-            let left = i64::from(most) - out.len() as i64;
-            if left <= 0 {
-                break;
-            }
-            out.extend(self.messages(
-                &messages::DUE,
-                params![channel.code(), priority.code(), micros(now), left],
-            )?);
-        }
-        Ok(out)
+        self.messages(
+            &messages::DUE,
+            params![
+                queue.channel.code(),
+                queue.priority.code(),
+                queue.tenant.raw(),
+                micros(now),
+                most
+            ],
+        )
     }
 
-    /// When the next message of a channel is due.
-    pub fn next_due(&self, channel: ChannelKind) -> Result<Option<Timestamp>, StoreError> {
-        let mut next: Option<i64> = None;
-        for priority in Priority::ALL {
-            let at = StoreError::at(messages::NEXT_DUE.name);
-            let due: Option<i64> = self
-                .get(&messages::NEXT_DUE)?
-                .query_row([channel.code(), priority.code()], |row| row.get(0))
-                .optional()
-                .map_err(at)?;
-            next = match (next, due) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
+    /// When a tenant's next message of a channel and priority is due.
+    pub fn next_due(&self, queue: QueueOf) -> Result<Option<Timestamp>, StoreError> {
+        let at = StoreError::at(messages::NEXT_DUE.name);
+        let values = params![
+            queue.channel.code(),
+            queue.priority.code(),
+            queue.tenant.raw()
+        ];
+        let due: Option<i64> = self
+            .get(&messages::NEXT_DUE)?
+            .query_row(values, |row| row.get(0))
+            .optional()
+            .map_err(at)?;
+        Ok(due.map(from_micros))
+    }
+
+    /// Every queue with messages that wait, and when the next of each is due: a seek for each, not a look at each message.
+    pub fn queues(&self) -> Result<Vec<(QueueOf, Timestamp)>, StoreError> {
+        let mut out = Vec::new();
+        for channel in ChannelKind::ALL.iter().copied() {
+            for priority in Priority::ALL.iter().copied() {
+                let mut after = i64::MIN;
+                loop {
+                    let at = StoreError::at(messages::NEXT_WAITING.name);
+                    let next: Option<i64> = self
+                        .get(&messages::NEXT_WAITING)?
+                        .query_row(params![channel.code(), priority.code(), after], |row| {
+                            row.get(0)
+                        })
+                        .optional()
+                        .map_err(at)?;
+                    let Some(tenant) = next else { break };
+                    after = tenant;
+                    let queue = QueueOf {
+                        channel,
+                        priority,
+                        tenant: TenantId::from_raw(tenant),
+                    };
+                    if let Some(due) = self.next_due(queue)? {
+                        out.push((queue, due));
+                    }
+                }
+            }
         }
-        Ok(next.map(from_micros))
+        Ok(out)
     }
 
     /// Runs whose time has come.
@@ -307,6 +340,17 @@ impl Writer {
         )?;
         Ok(gone == DRAFTS_AT_ONCE as usize)
     }
+}
+
+/// The messages of one tenant, channel and priority that wait (M7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueOf {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The channel.
+    pub channel: ChannelKind,
+    /// The priority.
+    pub priority: Priority,
 }
 
 /// A form that nobody went on with for so many days is forgotten (L11).

@@ -2,7 +2,7 @@
 
 use super::{did_you_mean, durations};
 use crate::conditions::Condition;
-use crate::messages::ChannelKind;
+use crate::messages::{ChannelKind, OwnPrices};
 use crate::places::{self, OpeningHours, Region, State, Zone};
 use crate::time::Timestamp;
 use jiff::civil::Date;
@@ -205,6 +205,35 @@ pub struct Limits {
     pub staff_alerts: StaffLimits,
     /// To one lead.
     pub leads: LeadLimits,
+    /// Texts of every kind.
+    pub sms: ChannelLimits,
+    /// Mails of every kind.
+    pub email: ChannelLimits,
+    /// Requests to other servers.
+    pub webhook: ChannelLimits,
+    /// Messages of every kind in an hour; none is without limit.
+    pub all_per_hour: Option<u32>,
+}
+
+impl Limits {
+    /// What a channel may carry.
+    pub const fn of(&self, channel: ChannelKind) -> ChannelLimits {
+        match channel {
+            ChannelKind::Sms => self.sms,
+            ChannelKind::Email => self.email,
+            ChannelKind::Webhook => self.webhook,
+        }
+    }
+}
+
+/// What a channel may carry, bulk and answers together; what is critical is counted but passes. None is without limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelLimits {
+    /// In an hour.
+    pub per_hour: Option<u32>,
+    /// In a day.
+    pub per_day: Option<u32>,
 }
 
 /// Alerts over these join a digest; a critical one is never silent.
@@ -255,7 +284,7 @@ impl Default for LeadLimits {
 }
 
 /// How much sending may cost, in the tenant's currency (M11).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// ISO 4217.
@@ -264,6 +293,10 @@ pub struct Budget {
     pub sms: Spending,
     /// For mails.
     pub email: Spending,
+    /// What its messages cost, where it knows better than the built-in list.
+    pub prices: OwnPrices,
+    /// What its numbers, plans and this server cost in a month, shared among the month's leads; whole units.
+    pub monthly_fees: u32,
 }
 
 impl Default for Budget {
@@ -275,6 +308,8 @@ impl Default for Budget {
                 per_month: None,
             },
             email: Spending::default(),
+            prices: OwnPrices::default(),
+            monthly_fees: 0,
         }
     }
 }

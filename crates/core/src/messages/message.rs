@@ -172,9 +172,17 @@ pub struct Doubt {
     pub absent_at: Option<i64>,
     /// How many calls may have gone out, each as a copy of its own.
     pub calls: u32,
+    /// What these calls may have cost, millionths of the tenant's currency (M11).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent: i64,
     /// It was decided to say it again although it may have gone out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+const fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 impl Message {

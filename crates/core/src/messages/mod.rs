@@ -2,6 +2,7 @@
 
 mod message;
 mod outcome;
+mod prices;
 pub mod segments;
 mod status;
 pub mod text;
@@ -9,5 +10,6 @@ mod words;
 
 pub use message::*;
 pub use outcome::*;
+pub use prices::*;
 pub use status::*;
 pub use words::*;

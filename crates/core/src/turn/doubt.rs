@@ -86,6 +86,7 @@ impl Turn<'_> {
                 looks: 0,
                 absent_at: None,
                 calls: before.as_ref().map_or(0, |doubt| doubt.calls) + 1,
+                spent: 0,
                 again: before.is_some_and(|doubt| doubt.again),
             },
         };
@@ -94,7 +95,15 @@ impl Turn<'_> {
             self.world.out.tallies.push(Tally::PossibleDuplicate);
         }
         let (again, first) = (doubt.again, !twin);
+        let mut doubt = doubt;
+        // Until it is found out it counts as spent; a twin that the provider drops costs nothing more.
+        if first {
+            doubt.spent = message.cost.as_ref().map_or(0, |cost| cost.micros);
+        }
         message.plan.doubt = Some(doubt);
+        if !first {
+            self.give_back(tenant, &mut message, called_at);
+        }
         message.why = Some(why.clone());
         let urgent = matches!(message.category, Category::Staff | Category::Emergency);
         let by_key = Self::repeat_of(tenant, message.connection) == Repeat::ByKey;
@@ -212,9 +221,16 @@ impl Turn<'_> {
                 self.note_look(&message, looked, "absent", why.clone(), None);
                 if proven {
                     self.world.out.tallies.push(Tally::Absent);
+                    let called = from_micros(doubt.called_at);
+                    doubt.spent -= doubt.spent / i64::from(doubt.calls.max(1));
                     doubt.calls -= 1;
+                    if doubt.calls == 0 {
+                        doubt.spent = 0;
+                    }
                     message.repeated = doubt.calls > 1;
-                    message.plan.doubt = Some(doubt).filter(|doubt| doubt.calls > 0);
+                    message.plan.doubt = Some(doubt);
+                    self.give_back(tenant, &mut message, called);
+                    message.plan.doubt = message.plan.doubt.filter(|doubt| doubt.calls > 0);
                     message.deadline = None;
                     self.again_or_elsewhere(tenant, message, &why, Again::Here(None));
                 } else {
@@ -244,7 +260,13 @@ impl Turn<'_> {
         outcome: &Outcome,
     ) {
         message.repeated = doubt.calls > 1;
-        message.plan.doubt = Some(doubt).filter(|doubt| doubt.calls > 1);
+        let called = from_micros(doubt.called_at);
+        let others = doubt.spent - doubt.spent / i64::from(doubt.calls.max(1));
+        message.plan.doubt = Some(Doubt {
+            spent: others,
+            ..doubt
+        })
+        .filter(|doubt| doubt.calls > 1);
         message.deadline = None;
         match outcome {
             Outcome::Accepted { reference, cost } | Outcome::Delivered { reference, cost } => {
@@ -254,7 +276,11 @@ impl Turn<'_> {
                     Status::Accepted
                 };
                 message.reference = Some(reference.0.clone());
-                message.cost.clone_from(cost);
+                // Without a price from the provider what was reserved stands.
+                if cost.is_some() {
+                    let real = Self::real_cost(tenant, &message, cost.as_ref());
+                    self.price(tenant, &mut message, real, called);
+                }
                 message.accepted_at = Some(self.now);
                 self.end(&mut message, None);
                 self.change(message);
@@ -313,6 +339,7 @@ impl Turn<'_> {
     /// Nothing more is done by itself. A report may still tell.
     pub(super) fn give_up(&mut self, tenant: &Arc<Tenant>, mut message: Message, why: &Reason) {
         message.status = Status::Unknown;
+        self.watch(tenant, &message, true);
         let elsewhere = if matches!(message.category, Category::Staff | Category::Emergency) {
             self.next_channel(tenant, &message, why)
         } else {

@@ -4,14 +4,13 @@
 mod ground;
 
 use super::say::signed;
-use super::world::{CounterKey, Point, PointKey};
+use super::world::PointKey;
 use super::{Connection, KillSwitch, Passage, Tenant, Turn, kind_of};
 use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings};
 use crate::consent::rules::Rules;
 use crate::contact::Phone;
-use crate::ids::TenantId;
 use crate::leads::Lead;
-use crate::messages::{Category, ChannelKind, Message, Priority, Reason, Status};
+use crate::messages::{Category, ChannelKind, Message, Reason, Status};
 use crate::places::{Places, Region, Whereabouts};
 use crate::time::Timestamp;
 use ground::{Ground, Held};
@@ -266,12 +265,21 @@ impl Turn<'_> {
             return said.end_by("number", Status::Blocked, "number_type", ground, sandbox);
         }
         said.pass("number", "");
-        match self.caps(tenant, message, point) {
+        match self.limited(tenant, message, point) {
             None => said.pass("caps", ""),
-            Some((until, because, digest)) => {
-                said.say("caps", "defer", &because);
-                let why = Reason::new("limit", because);
+            Some(held) => {
+                said.say("caps", "defer", &held.because);
+                let until = self.place(&held);
+                let why = Reason::new(held.code, held.because);
+                let digest = held.digest;
                 return said.finish(Ruling::Defer { until, why, digest }, sandbox);
+            }
+        }
+        match self.over_budget(tenant, message, sandbox) {
+            None => said.pass("budget", ""),
+            Some((until, code, because)) => {
+                let until = self.spread(until, message.expires_at);
+                return said.defer("budget", &code, until, because, sandbox);
             }
         }
         match self.hours(tenant, message, lead, places) {
@@ -308,32 +316,53 @@ impl Turn<'_> {
             );
         }
         if !sandbox && let Some((code, until, because)) = self.no_way(tenant, message) {
-            return said.defer("connection", code, until, because, sandbox);
+            return said.defer("connection", &code, until, because, sandbox);
         }
         said.pass("connection", "");
         said.finish(Ruling::Pass, sandbox)
     }
 
-    /// Why no account can carry a message now: all are off, or all rest. With the instant to ask again.
+    /// Why no account can carry a message now: all are off, rest, or are full. With the instant to ask again.
     fn no_way(
-        &self,
+        &mut self,
         tenant: &Tenant,
         message: &Message,
-    ) -> Option<(&'static str, Timestamp, String)> {
+    ) -> Option<(String, Timestamp, String)> {
         if tenant.ways(message.channel).next().is_none() {
             let until = self.now + signed(Duration::from_secs(300));
             let because = format!(
                 "Every {} connection is switched off; asked again in five minutes.",
                 message.channel
             );
-            return Some(("no_connection", until, because));
+            return Some(("no_connection".into(), until, because));
         }
         let rests = |way: &Connection| match self.world.breakers.passage(way.id, self.now) {
             Passage::Rests(until) => Some(until),
             Passage::Free | Passage::Probe => None,
         };
-        if self.ways(tenant, message).any(|way| rests(way).is_none()) {
-            return None;
+        let awake: Vec<&Connection> = self
+            .ways(tenant, message)
+            .filter(|way| rests(way).is_none())
+            .collect();
+        if !awake.is_empty() {
+            // Whoever is awake is full: the one that has room first decides.
+            let over = awake
+                .into_iter()
+                .map(|way| Some((self.over_account(tenant.id, way)?, way)));
+            let over: Option<Vec<_>> = over.collect();
+            let (over, way) = over?.into_iter().min_by_key(|((until, ..), _)| *until)?;
+            let way = way.clone();
+            let until = self.place_on(tenant.id, message, &way, over);
+            let because = format!(
+                "Connection {} has no room: its limit is {}.",
+                way.name,
+                super::limits::said_of(&way.pace, over.1),
+            );
+            return Some((
+                format!("{}:{}", super::limits::LIMIT, over.1.name()),
+                until,
+                because,
+            ));
         }
         let (until, name) = self
             .ways(tenant, message)
@@ -342,92 +371,7 @@ impl Turn<'_> {
         let because = format!(
             "Connection {name} rests after failures, and there is no other; asked again when it is tried."
         );
-        Some((RESTS, until, because))
-    }
-
-    /// Limits (M6): the person's own, and the tenant's for alerts. Answers until when it is held, why, and whether it joins a digest.
-    fn caps(
-        &self,
-        tenant: &Tenant,
-        message: &Message,
-        point: Option<&Point>,
-    ) -> Option<(Timestamp, String, bool)> {
-        if message.attempts > 0
-            || message.plan.keyword_answer
-            || message.channel == ChannelKind::Webhook
-        {
-            return None;
-        }
-        let limits = &tenant.config.settings.limits;
-        match message.category {
-            Category::Staff => {
-                // A digest speaks for those that were held; it is never held itself.
-                if message.plan.digest {
-                    return None;
-                }
-                let most = &limits.staff_alerts;
-                let bounds = match message.channel {
-                    ChannelKind::Sms => [most.sms_per_hour, most.sms_per_day, most.all_per_hour],
-                    ChannelKind::Email | ChannelKind::Webhook => {
-                        [most.email_per_hour, most.email_per_day, most.all_per_hour]
-                    }
-                };
-                let keys = staff_counters(tenant.id, message.channel, self.now);
-                let (key, bound) = keys
-                    .iter()
-                    .zip(bounds)
-                    .find(|(key, bound)| self.world.counter(key) >= i64::from(*bound))?;
-                let length = if key.1.ends_with("day") { DAY } else { HOUR };
-                let end = crate::time::from_micros((key.2 + 1) * length);
-                // A critical alert is never silent: what is over the limit goes as one digest within a minute.
-                let until = if message.priority == Priority::Critical {
-                    end.min(self.now + signed(Duration::from_secs(60)))
-                } else {
-                    end
-                };
-                Some((
-                    until,
-                    format!(
-                        "Over the limit of {bound} alerts ({}): joins one digest.",
-                        key.1.replace('.', " ")
-                    ),
-                    true,
-                ))
-            }
-            Category::Transactional | Category::Promotional => {
-                let (all, offers) = point?.recent.within(self.now);
-                let most = &limits.leads;
-                // A business may set less than the law allows, never more (US-8).
-                let most_offers = most
-                    .promotional_per_24h
-                    .min(Rules::built_in().promotional_per_24h);
-                let held = if message.category == Category::Promotional && offers.n >= most_offers {
-                    Some((
-                        offers,
-                        format!(
-                            "{most_offers} promotional contacts in 24 hours are the limit (US-8); the first of them was at {}.",
-                            offers
-                                .oldest
-                                .map(crate::time::from_micros)
-                                .unwrap_or(self.now)
-                        ),
-                    ))
-                } else if message.channel == ChannelKind::Sms && all.n >= most.texts_per_24h {
-                    Some((
-                        all,
-                        format!("{} texts in 24 hours are the limit.", most.texts_per_24h),
-                    ))
-                } else {
-                    None
-                };
-                let (window, because) = held?;
-                let until = window.oldest.map_or(self.now, |oldest| {
-                    crate::time::from_micros(oldest + DAY + 1)
-                });
-                Some((until, because, false))
-            }
-            Category::Emergency => None,
-        }
+        Some((RESTS.into(), until, because))
     }
 
     /// Quiet hours by the recipient's own places (C4).
@@ -510,38 +454,6 @@ enum Quiet {
     Never(String),
 }
 
-const HOUR: i64 = 3_600_000_000;
-const DAY: i64 = 86_400_000_000;
-
-/// The counters that a staff alert raises, in the order of their limits.
-pub(super) fn staff_counters(
-    tenant: TenantId,
-    channel: ChannelKind,
-    now: Timestamp,
-) -> [CounterKey; 3] {
-    let (hour, day) = (now.as_microsecond() / HOUR, now.as_microsecond() / DAY);
-    let [per_hour, per_day] = match channel {
-        ChannelKind::Sms => ["staff.sms.hour", "staff.sms.day"],
-        ChannelKind::Email | ChannelKind::Webhook => ["staff.email.hour", "staff.email.day"],
-    };
-    [
-        (tenant, per_hour, hour),
-        (tenant, per_day, day),
-        (tenant, "staff.all.hour", hour),
-    ]
-}
-
-/// Every counter that a turn may ask for, for the store to load.
-pub fn counters_of(tenant: TenantId, now: Timestamp) -> Vec<CounterKey> {
-    let mut keys = staff_counters(tenant, ChannelKind::Sms, now).to_vec();
-    keys.extend(
-        staff_counters(tenant, ChannelKind::Email, now)
-            .into_iter()
-            .take(2),
-    );
-    keys
-}
-
 fn killed(tenant: &Tenant, message: &Message) -> Option<String> {
     tenant.kill.iter().find_map(|switch| match switch {
         KillSwitch::All => Some("All sending is switched off for this business.".to_owned()),
@@ -556,7 +468,7 @@ fn killed(tenant: &Tenant, message: &Message) -> Option<String> {
         {
             Some(format!("Workflow {name} is switched off."))
         }
-        KillSwitch::Channel(_) | KillSwitch::Workflow(_) => None,
+        KillSwitch::Channel(_) | KillSwitch::Workflow(_) | KillSwitch::Share(_) => None,
     })
 }
 

@@ -66,7 +66,8 @@ impl Turn<'_> {
                 .map(|reference| reference.0.clone());
         }
         if report.cost.is_some() {
-            message.cost.clone_from(&report.cost);
+            let sent = message.accepted_at.unwrap_or(message.created_at);
+            self.price(tenant, &mut message, report.cost.clone(), sent);
         }
         if report.suppress != Suppress::No {
             let why = report

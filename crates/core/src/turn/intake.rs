@@ -328,8 +328,10 @@ pub struct Settled {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
-    /// What came of it.
+    /// What came of it; what went well names its cost, by the provider or by the list.
     pub outcome: Outcome,
+    /// How many segments its text had, when it was a text and was filled in.
+    pub segments: Option<u32>,
 }
 
 /// A look into a provider's log that ended, with the message as it was when it was asked for.
@@ -572,10 +574,13 @@ impl Order {
             Intake::Suppress(order) => point(order.kind, order.value.clone()),
             Intake::Looked(looked) => needs.messages.push(looked.message.id),
             Intake::Settled(settled) => {
-                if !matches!(
-                    settled.outcome,
-                    Outcome::Accepted { .. } | Outcome::Delivered { .. }
-                ) {
+                let as_reserved = match &settled.outcome {
+                    Outcome::Accepted { cost, .. } | Outcome::Delivered { cost, .. } => {
+                        *cost == settled.message.cost && settled.message.plan.doubt.is_none()
+                    }
+                    _ => false,
+                };
+                if !as_reserved {
                     needs.messages.push(settled.message.id);
                 }
             }

@@ -5,13 +5,18 @@
 
 mod act;
 mod breaker;
+pub mod budget;
 mod capture;
 mod doubt;
 mod gate;
 mod hooks;
 mod intake;
+pub mod limits;
+mod lines;
+mod notify;
 mod points;
 mod react;
+mod rollout;
 mod say;
 mod settle;
 mod tenant;
@@ -20,9 +25,13 @@ mod workflow;
 pub mod world;
 
 pub use breaker::{Breakers, Passage, Resting};
+pub use budget::Guesses;
 pub use doubt::LookUps;
-pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};
+pub use gate::{Ruling, Said, Verdict, VerdictView};
 pub use intake::*;
+pub use limits::{Pace, Placed, counters_of};
+pub use lines::{Line, Lines, MOST_CALLS};
+pub use rollout::Share;
 pub use settle::Retries;
 pub use tenant::*;
 pub use world::World;
@@ -45,15 +54,6 @@ pub trait Dice {
     fn roll(&mut self) -> f64;
 }
 
-/// How much may be sent off in this turn, per channel.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Room {
-    /// Attempts that may still begin, by the channel's stored number.
-    pub free: [u32; 3],
-    /// True where messages wait already, so that a new one must not overtake them.
-    pub queue: [bool; 3],
-}
-
 /// One turn over a batch of orders.
 pub struct Turn<'a> {
     /// What is known, and what changes.
@@ -66,14 +66,20 @@ pub struct Turn<'a> {
     pub dice: &'a mut dyn Dice,
     /// The instant of the turn.
     pub now: Timestamp,
-    /// What may be sent off.
-    pub room: Room,
+    /// The calls under way, and who must queue.
+    pub lines: &'a Lines,
     /// How long a claim holds; calls end before.
     pub lease: Duration,
     /// When it is looked up what became of calls whose end is unknown.
     pub looks: LookUps,
     /// Messages that this turn sends off: born claimed, with their intent in the same commit.
     pub sent_off: Vec<MessageId>,
+    /// Whose messages found no line that has room: they are asked again when one of their calls ended.
+    pub held: std::collections::HashSet<(ChannelKind, TenantId, crate::messages::Priority)>,
+    /// What this turn began, on top of the calls under way.
+    begun: lines::Begun,
+    /// True while messages are taken from the queue.
+    claiming: bool,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
     fuel: u32,
 }
@@ -110,7 +116,7 @@ impl<'a> Turn<'a> {
         ids: &'a mut IdMaker,
         dice: &'a mut dyn Dice,
         now: Timestamp,
-        room: Room,
+        lines: &'a Lines,
         lease: Duration,
     ) -> Self {
         Self {
@@ -119,10 +125,13 @@ impl<'a> Turn<'a> {
             ids,
             dice,
             now,
-            room,
+            lines,
             lease,
             looks: LookUps::default(),
             sent_off: Vec::new(),
+            held: std::collections::HashSet::new(),
+            begun: lines::Begun::default(),
+            claiming: false,
             fuel: FUEL,
         }
     }
@@ -135,13 +144,12 @@ impl<'a> Turn<'a> {
         let start = self.world.savepoint();
         self.fuel = FUEL;
         let sent_off = self.sent_off.len();
-        let room = self.room;
         let answer = catch_unwind(AssertUnwindSafe(|| self.decide(&tenant, order)));
         let answer = answer.unwrap_or_else(|panic| {
             // What came before the reaction failed too: nothing of the order is kept but its raw form.
             self.world.roll_back(start);
             self.sent_off.truncate(sent_off);
-            self.room = room;
+            self.recount();
             let error = panic_text(panic.as_ref());
             self.set_aside(order.tenant, None, &error, &format!("{:?}", order.intake));
             Answer::Refused { code: "set_aside", detail: "This could not be decided. It was set aside with its raw form; see the errors page.".into(), field: None }
@@ -189,7 +197,7 @@ impl<'a> Turn<'a> {
         react: impl FnOnce(&mut Self) -> Result<(), Fault>,
     ) {
         let start = self.world.savepoint();
-        let (sent_off, room) = (self.sent_off.len(), self.room);
+        let sent_off = self.sent_off.len();
         let error = match catch_unwind(AssertUnwindSafe(|| react(self))) {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault.to_string(),
@@ -197,7 +205,7 @@ impl<'a> Turn<'a> {
         };
         self.world.roll_back(start);
         self.sent_off.truncate(sent_off);
-        self.room = room;
+        self.recount();
         self.set_aside(tenant.id, Some(lead), &error, &raw());
     }
 
@@ -273,17 +281,14 @@ impl<'a> Turn<'a> {
     /// Claims messages that are due: each is gated again, and goes off with its intent in this commit, or waits, or ends.
     pub fn claim(&mut self, due: Vec<Message>) {
         let due: Vec<Message> = self.join_digests(due);
+        self.claiming = true;
         for message in due {
             let Some(tenant) = self.tenants.get(&message.tenant).cloned() else {
                 continue;
             };
             self.claim_one(&tenant, message);
         }
-    }
-
-    /// Room for one more attempt on this channel.
-    fn has_room(&self, channel: ChannelKind) -> bool {
-        self.room.free[channel.code() as usize] > 0
+        self.claiming = false;
     }
 }
 

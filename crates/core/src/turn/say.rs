@@ -1,8 +1,8 @@
 //! Deciding what is said: recipients, channels, templates, and the message rows that come of it (M2, M5, W2).
 
 use super::gate::{RESTS, Ruling};
-use super::world::PointKey;
-use super::{Answer, Compose, Connection, Fault, Passage, Tenant, Turn, kind_of};
+use super::lines::Line;
+use super::{Answer, Compose, Connection, Fault, Passage, Tenant, Turn};
 use crate::ids::{ConnectionId, LeadId, RunId};
 use crate::leads::Lead;
 use crate::messages::{Category, ChannelKind, Filling, Message, Plan, Priority, Reason, Status};
@@ -234,8 +234,7 @@ impl Turn<'_> {
         message.sandbox = verdict.sandbox;
         match verdict.ruling {
             Ruling::Pass => {
-                let lane = message.channel.code() as usize;
-                if self.room.queue[lane] || !self.has_room(message.channel) {
+                if self.must_queue(message) || !self.has_line(tenant, message) {
                     message.status = Status::Queued;
                     message.due_at = message.due_at.min(self.now);
                 } else {
@@ -286,8 +285,11 @@ impl Turn<'_> {
         if message.hash.is_none() {
             message.hash = Some(hash_of(message));
         }
-        self.room.free[message.channel.code() as usize] -= 1;
+        self.begun.add(Line::of(message));
         self.count_contact(tenant, message);
+        if !message.sandbox {
+            self.reserve(tenant, message);
+        }
     }
 
     /// The accounts that may carry a message now. After a call whose end is unknown only the same account may be asked again by its
@@ -314,7 +316,13 @@ impl Turn<'_> {
         }
         let urgent = matches!(message.category, Category::Staff | Category::Emergency);
         // An alert tries out a resting account only when there is no other.
+        let critical = message.priority == Priority::Critical;
         let rank = |way: &&Connection| {
+            if self.over_account(tenant.id, way).is_some()
+                || !self.may_call(Line::Account(way.id), critical)
+            {
+                return None;
+            }
             let tried = u8::from(message.plan.tried.contains(&way.id));
             match self.world.breakers.passage(way.id, self.now) {
                 Passage::Free => Some(tried),
@@ -330,37 +338,23 @@ impl Turn<'_> {
         Some((way.id, self.world.breakers.passage(way.id, self.now)))
     }
 
-    /// What contact limits count, at the moment of the intent (M6).
-    fn count_contact(&mut self, tenant: &Tenant, message: &Message) {
-        if message.attempts > 1 || message.plan.keyword_answer {
-            return;
-        }
-        if message.category == Category::Staff {
-            for key in super::gate::staff_counters(tenant.id, message.channel, self.now) {
-                self.world.count(key);
-            }
-        } else if message.channel != ChannelKind::Webhook {
-            let key = PointKey {
-                tenant: tenant.id,
-                kind: kind_of(message.channel),
-                value: message.recipient.clone(),
-            };
-            let now = self.now;
-            if message.channel == ChannelKind::Sms || message.category == Category::Promotional {
-                self.world
-                    .point_mut(&key, now)
-                    .recent
-                    .add(now, message.category == Category::Promotional);
-            }
-        }
-    }
-
     /// Gates a message whose time has come, again and for good: only this run counts (compliance 1.3).
     pub(super) fn claim_one(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
-        self.room.queue[message.channel.code() as usize] = false;
         self.place_at_gates(tenant, &mut message);
         if message.status == Status::Queued {
-            return; // no room after all: it stays as it is
+            if message.plan.hook.is_none() {
+                // No room after all: it stays as it is, and its tenant is asked again when a call ended.
+                self.held
+                    .insert((message.channel, message.tenant, message.priority));
+                return;
+            }
+            // A webhook that is slow makes way for the others of its tenant.
+            message.status = Status::Deferred;
+            message.due_at = self.now + signed(Duration::from_secs(1));
+            message.why = Some(Reason::new(
+                "busy",
+                "Its receiver is slow, and as many calls as there may be are under way; asked again in a second.",
+            ));
         }
         if message.status == Status::Sending {
             self.sent_off.push(message.id);

@@ -1,8 +1,9 @@
 //! An attempt ended: the message moves on, is tried again, goes another way, or ends (M4, M5, reliability 3.1).
 
 use super::breaker::Swing;
+use super::budget;
 use super::say::signed;
-use super::world::{Expects, MessageChange, PointKey, Raised, Suppression, Tally};
+use super::world::{Expects, MessageChange, PointKey, Suppression, Tally};
 use super::{Answer, Settled, Tenant, Turn, kind_of};
 use crate::messages::{
     Attempt, Category, ChannelKind, Message, Outcome, Plan, Reason, Status, Suppress,
@@ -72,8 +73,17 @@ impl Turn<'_> {
                     Status::Accepted
                 };
                 message.reference = Some(reference.0.clone());
-                message.cost.clone_from(cost);
+                if let Some(n) = settled.segments {
+                    self.world.guesses.learn(sent, n);
+                }
+                let real = Self::real_cost(tenant, &message, cost.as_ref());
+                // Where the price is another than what was reserved the row was read: a late answer changes no budget.
+                if real != sent.cost && self.in_flight(sent) {
+                    let claimed = budget::claimed_at(sent, self.lease, self.now);
+                    self.price(tenant, &mut message, real, claimed);
+                }
                 message.accepted_at = Some(settled.finished_at);
+                self.watch(tenant, &message, false);
                 self.end(&mut message, None);
                 if message.repeated {
                     self.world.out.tallies.push(Tally::PossibleDuplicate);
@@ -86,9 +96,10 @@ impl Turn<'_> {
                 self.world.out.attempts.push(attempt);
             }
             failed => {
-                let in_flight = self.world.messages.get(&sent.id).is_some_and(|known| {
-                    known.status == Status::Sending && known.epoch == sent.epoch
-                });
+                if let Some(n) = settled.segments {
+                    self.world.guesses.learn(sent, n);
+                }
+                let in_flight = self.in_flight(sent);
                 attempt.late = !in_flight;
                 self.world.out.attempts.push(attempt);
                 if in_flight && let Some(mut message) = self.world.message_mut(sent.id).cloned() {
@@ -101,6 +112,14 @@ impl Turn<'_> {
             }
         }
         Answer::Done
+    }
+
+    /// True when the row that was read is still under way in this epoch.
+    fn in_flight(&self, sent: &Message) -> bool {
+        self.world
+            .messages
+            .get(&sent.id)
+            .is_some_and(|known| known.status == Status::Sending && known.epoch == sent.epoch)
     }
 
     /// The breaker of the account takes in what a call came to. Answers whether the call was its probe.
@@ -122,17 +141,19 @@ impl Turn<'_> {
         if let Swing::Opened(because) = swing {
             let way = tenant.connections.iter().find(|way| way.id == id);
             let name = way.map_or("(removed)", |way| way.name.as_str());
-            self.world.out.errors.push(Raised {
-                tenant: tenant.id,
-                severity: "error",
-                message: format!(
-                    "Connection {name} rests: {because} Its messages take another way or wait until one of them finds that it works again."
-                ),
-                context: serde_json::json!({
-                    "component": "sending", "connection": id, "provider": way.map(|way| way.provider.as_str()),
-                }),
-                at: self.now,
+            let text = format!(
+                "Connection {name} rests: {because} Its messages take another way or wait until one of them finds that it works again."
+            );
+            let context = serde_json::json!({
+                "component": "sending", "connection": id, "provider": way.map(|way| way.provider.as_str()),
             });
+            self.raise(tenant, "error", text.clone(), context);
+            self.alert_admins(
+                tenant,
+                Some(sent.channel),
+                &format!("{name} does not work"),
+                &text,
+            );
         }
         probe
     }
@@ -150,7 +171,19 @@ impl Turn<'_> {
             .doubt
             .as_ref()
             .is_some_and(|doubt| doubt.calls > 1);
+        if !matches!(outcome, Outcome::Unknown { .. }) {
+            let claimed = budget::claimed_at(&message, self.lease, called_at);
+            self.give_back(tenant, &mut message, claimed);
+        }
         match outcome {
+            // It was not called: what it really costs is known now, and is reserved at once.
+            Outcome::Retryable { why, .. }
+                if why.code == budget::DEARER
+                    && Retries::wait(message.category, message.attempts + 1).is_some() =>
+            {
+                self.wait(&mut message, Duration::ZERO, why);
+                self.change(message);
+            }
             Outcome::Retryable { why, after } => {
                 if self.asks_by_key(tenant, &message) {
                     let wish = after.map(|wish| wish.min(LONGEST_WAIT));
@@ -183,6 +216,7 @@ impl Turn<'_> {
                     Suppress::No => message.ends(Status::Failed),
                     certain => status_of(*certain),
                 };
+                self.watch(tenant, &message, true);
                 let elsewhere = self.next_channel(tenant, &message, why);
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
                 self.change(message);
@@ -240,6 +274,7 @@ impl Turn<'_> {
             }
             _ => {
                 message.status = message.ends(Status::Failed);
+                self.watch(tenant, &message, true);
                 let elsewhere = self.next_channel(tenant, &message, why);
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
             }

@@ -25,6 +25,8 @@ pub struct Tenant {
     pub kill: Vec<KillSwitch>,
     /// True when everything goes to the sandbox.
     pub sandbox: bool,
+    /// What the operator lets it send in an hour, by its tier (M6); none is without limit.
+    pub most_per_hour: Option<u32>,
     /// Its time zone.
     pub zone: TimeZone,
     /// Its key for reference numbers.
@@ -65,6 +67,8 @@ pub struct Connection {
     pub repeat: Repeat,
     /// True when the provider answers STOP itself.
     pub answers_opt_out: bool,
+    /// How much it may be used (M6).
+    pub pace: super::Pace,
 }
 
 /// Something that is switched off.
@@ -77,6 +81,8 @@ pub enum KillSwitch {
     Channel(ChannelKind),
     /// One workflow.
     Workflow(String),
+    /// One workflow for all leads but a share of them.
+    Share(super::Share),
 }
 
 impl Tenant {

@@ -69,6 +69,21 @@ impl Turn<'_> {
             if self.ran_before(lead, workflow) {
                 continue;
             }
+            if let Some(share) = tenant.share_of(&workflow.name)
+                && !share.has(lead)
+            {
+                let why = format!("it is for {} % of the leads now", share.percent);
+                let said = json!({"workflow": workflow.name, "why": why});
+                self.note(
+                    tenant.id,
+                    lead,
+                    "workflow.passed_over",
+                    "workflow",
+                    None,
+                    said,
+                );
+                continue;
+            }
             self.start(tenant, lead, happening, workflow)?;
         }
         Ok(())

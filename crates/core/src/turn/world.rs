@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
 
+pub use super::limits::{Count, Counted, CounterKey, Span};
 pub use super::points::*;
 
 /// Visits of one browser less than 30 minutes apart (S1).
@@ -278,9 +279,6 @@ pub enum Expects {
     Read,
 }
 
-/// A counter of a limit: name and slot (hour or day since 1970).
-pub type CounterKey = (TenantId, &'static str, i64);
-
 /// What the store knew and what this turn changes.
 #[derive(Debug, Default)]
 pub struct World {
@@ -290,8 +288,8 @@ pub struct World {
     pub points: HashMap<PointKey, Option<Point>>,
     /// Messages that were looked up.
     pub messages: HashMap<MessageId, Message>,
-    /// Limits.
-    pub counters: HashMap<CounterKey, (i64, bool)>,
+    /// Limits and budgets.
+    pub counters: HashMap<CounterKey, Count>,
     /// The tenant's count of leads.
     pub numbers: HashMap<TenantId, i64>,
     /// Names of events that are known already.
@@ -300,6 +298,10 @@ pub struct World {
     pub seen: HashMap<(TenantId, String), bool>,
     /// Which connections rest. Lent by the writer for a turn; a turn that is taken back keeps what it heard.
     pub breakers: super::Breakers,
+    /// Where messages over a limit were placed. Lent like the breakers.
+    pub placed: super::Placed,
+    /// How long texts were. Lent like the breakers.
+    pub guesses: super::Guesses,
     /// What is to be written.
     pub out: Output,
     undo: Vec<Undo>,
@@ -342,6 +344,8 @@ pub struct Output {
     pub tallies: Vec<Tally>,
     /// Errors for the page of errors.
     pub errors: Vec<Raised>,
+    /// Switches that turned by themselves.
+    pub switched: Vec<(TenantId, super::KillSwitch)>,
 }
 
 /// Something that people of the business should know went wrong (O4).
@@ -411,7 +415,7 @@ enum Undo {
     Lead(LeadId, Option<Box<LeadState>>),
     Point(PointKey, Option<Option<Point>>),
     Message(MessageId, Option<Box<Message>>),
-    Counter(CounterKey, Option<(i64, bool)>),
+    Counter(CounterKey, Option<Count>),
     Number(TenantId, Option<i64>),
     EventKey((LeadId, String)),
     Seen((TenantId, String), Option<bool>),
@@ -421,7 +425,7 @@ enum Undo {
 #[derive(Debug, Clone, Copy)]
 pub struct Savepoint {
     undo: usize,
-    lengths: [usize; 16],
+    lengths: [usize; 17],
 }
 
 impl World {
@@ -532,17 +536,18 @@ impl World {
 
     /// How far a limit is used.
     pub fn counter(&self, key: &CounterKey) -> i64 {
-        self.counters.get(key).map_or(0, |(n, _)| *n)
+        self.counters.get(key).map_or(0, |count| count.n)
     }
 
-    /// Counts one more.
-    pub fn count(&mut self, key: CounterKey) {
+    /// Counts so many more.
+    pub fn count(&mut self, key: CounterKey, by: i64) {
         if self.saving {
             self.undo
                 .push(Undo::Counter(key, self.counters.get(&key).copied()));
         }
-        let slot = self.counters.entry(key).or_insert((0, true));
-        *slot = (slot.0 + 1, true);
+        let count = self.counters.entry(key).or_default();
+        count.n += by;
+        count.added += by;
     }
 
     /// The next number of a tenant's leads.
@@ -602,7 +607,7 @@ fn put_back<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, before:
 }
 
 impl Output {
-    fn lengths(&self) -> [usize; 16] {
+    fn lengths(&self) -> [usize; 17] {
         [
             self.merges.len(),
             self.events.len(),
@@ -620,10 +625,11 @@ impl Output {
             self.trouble.len(),
             self.tallies.len(),
             self.errors.len(),
+            self.switched.len(),
         ]
     }
 
-    fn truncate(&mut self, to: [usize; 16]) {
+    fn truncate(&mut self, to: [usize; 17]) {
         self.merges.truncate(to[0]);
         self.events.truncate(to[1]);
         self.event_keys.truncate(to[2]);
@@ -640,5 +646,6 @@ impl Output {
         self.trouble.truncate(to[13]);
         self.tallies.truncate(to[14]);
         self.errors.truncate(to[15]);
+        self.switched.truncate(to[16]);
     }
 }

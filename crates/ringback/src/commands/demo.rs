@@ -170,6 +170,7 @@ fn set_up(config: &Config, name: &str, preset: &Preset) -> Result<Stage, Failed>
                 region: None,
                 time_zone: None,
                 requests_per_minute: None,
+                messages_per_hour: None,
             };
             let MovedIn {
                 tenant,

@@ -57,7 +57,7 @@ impl Tenant {
                 for row in offline.writer.tenants()? {
                     if json {
                         print_json(
-                            &serde_json::json!({"tenant": row.id, "slug": row.slug, "name": row.name, "requests_per_minute": row.requests_per_minute}),
+                            &serde_json::json!({"tenant": row.id, "slug": row.slug, "name": row.name, "requests_per_minute": row.requests_per_minute, "messages_per_hour": row.messages_per_hour}),
                         )?;
                     } else {
                         anstream::println!("{}  {}  {}", row.id, row.slug, row.name);
@@ -82,6 +82,11 @@ impl Create {
                 "free" => 60,
                 "pro" => 300,
                 _ => 1_000,
+            }),
+            messages_per_hour: self.tier.as_deref().map(|tier| match tier {
+                "free" => 600,
+                "pro" => 6_000,
+                _ => 60_000,
             }),
         };
         let moved = move_in(&mut offline.writer, &mut offline.ids, &new, offline.now)?;

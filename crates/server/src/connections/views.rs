@@ -87,8 +87,7 @@ impl ConnectionBody {
             .find(|one| one.name == row.provider && one.channel == row.channel);
         let open = |name: &str| {
             info.is_some_and(|info| {
-                info.settings
-                    .iter()
+                info.all_settings()
                     .any(|one| one.name == name && !one.secret)
             })
         };

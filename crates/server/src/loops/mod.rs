@@ -2,6 +2,7 @@
 
 mod inbox;
 mod live;
+mod queues;
 #[cfg(feature = "seeded-bugs")]
 mod seeded;
 mod sending;

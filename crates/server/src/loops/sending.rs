@@ -4,12 +4,13 @@ use crate::registry::{Home, Registry};
 use crate::secrets::{TokenFor, Tokens};
 use metrics::{counter, histogram};
 use ringback_channels::Channel;
+use ringback_core::messages::segments::segments;
 use ringback_core::messages::{
-    Category, ChannelKind, Content, Finding, Message, Outcome, Outgoing, Reason, Suppress,
+    Category, ChannelKind, Content, Cost, Finding, Message, Outcome, Outgoing, Reason, Suppress,
 };
 use ringback_core::templates::{Data, FeedbackId, Own, RenderContext, headers_for};
 use ringback_core::time::{Clock, Timestamp, from_micros};
-use ringback_core::turn::{Looked, Settled};
+use ringback_core::turn::{Looked, Settled, budget};
 use ringback_store::{House as _, Readers};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -97,7 +98,7 @@ impl Sender {
             let started_at = sender.0.clock.now();
             let boot = sender.0.registry.http().boot();
             let began = boot.now();
-            let mut outcome = sender.attempt(&message, ends).await;
+            let (mut outcome, segments) = sender.attempt(&message, ends).await;
             if boot.now().saturating_sub(began) > FROZEN {
                 frozen(&mut outcome);
             }
@@ -105,7 +106,7 @@ impl Sender {
             let taken = finished_at.duration_since(started_at).as_secs_f64();
             histogram!("ringback_provider_seconds", "channel" => message.channel.as_str()).record(taken);
             counter!("ringback_attempts_total", "channel" => message.channel.as_str(), "outcome" => word(&outcome)).increment(1);
-            sender.0.inbox.settled(Settled { message, started_at, finished_at, outcome });
+            sender.0.inbox.settled(Settled { message, started_at, finished_at, outcome, segments });
         });
     }
 
@@ -203,63 +204,112 @@ impl Sender {
         })
     }
 
-    async fn attempt(&self, message: &Message, ends: Duration) -> Outcome {
+    /// One call. Answers what it came to, and how many segments its text had when it was one.
+    async fn attempt(&self, message: &Message, ends: Duration) -> (Outcome, Option<u32>) {
+        match self.prepared(message, ends) {
+            Err((outcome, segments)) => (outcome, segments),
+            Ok(ready) => {
+                let limit = call_limit(message.channel) + Duration::from_secs(5);
+                let call = ready.channel.send(&ready.outgoing);
+                let outcome = match tokio::time::timeout(limit, call).await {
+                    Ok(outcome) => ready.priced(outcome),
+                    Err(_) => Outcome::Unknown {
+                        why: Reason::new("deadline", "The provider did not answer in time."),
+                    },
+                };
+                (outcome, ready.segments)
+            }
+        }
+    }
+
+    /// Everything before the first byte: whether it may still be called, by which account, with which words, at which price.
+    fn prepared(&self, message: &Message, ends: Duration) -> Result<Ready, (Outcome, Option<u32>)> {
         let inner = &self.0;
-        let gone = |code: &str, detail: &str| Outcome::Permanent {
-            why: Reason::new(code, detail),
-            suppress: Suppress::No,
+        let gone = |why: Reason| {
+            let suppress = Suppress::No;
+            (Outcome::Permanent { why, suppress }, None)
         };
         let Some(home) = inner.registry.home(message.tenant) else {
-            return gone("no_tenant", "The business is not here any more.");
+            let why = Reason::new("no_tenant", "The business is not here any more.");
+            return Err(gone(why));
         };
         let now = inner.clock.now();
         // A worker that was frozen past its lease must not speak any more: somebody else may have taken over (reliability 3.1).
         if message.deadline.is_none_or(|deadline| deadline <= now) {
-            return Outcome::Retryable {
-                why: Reason::new(
-                    "late",
-                    "The server was frozen past the deadline before it called.",
-                ),
-                after: None,
-            };
+            let why = Reason::new(
+                "late",
+                "The server was frozen past the deadline before it called.",
+            );
+            return Err((Outcome::Retryable { why, after: None }, None));
         }
+        let misconfigured = |detail: &str| {
+            let why = Reason::new("no_connection", detail);
+            (Outcome::Misconfigured { why }, None)
+        };
         let channel: Arc<dyn Channel> = match message.connection {
             None if message.sandbox => Arc::clone(&inner.sandbox[message.channel.code() as usize]),
             None => {
-                return Outcome::Misconfigured {
-                    why: Reason::new(
-                        "no_connection",
-                        "There is no connection that is switched on.",
+                return Err(misconfigured("There is no connection that is switched on."));
+            }
+            Some(id) => home.channels.get(&id).map(Arc::clone).ok_or_else(|| {
+                misconfigured(
+                    "The connection is not there any more, or its settings cannot be opened.",
+                )
+            })?,
+        };
+        let outgoing = self
+            .outgoing(&home, message, now, Some(ends))
+            .map_err(gone)?;
+        let segments = match &outgoing.content {
+            Content::Text { body } => Some(segments(body).count),
+            Content::Mail { .. } | Content::Json { .. } => None,
+        };
+        let price = budget::listed(&home.tenant, message, segments.unwrap_or(1));
+        let reserved = budget::reserved(message);
+        match &price {
+            // Not a byte has left: what it really costs is reserved first (M11).
+            Some(price) if price.micros > reserved => {
+                let why = Reason::new(
+                    budget::DEARER,
+                    format!(
+                        "It has {} segments, more than was reserved for; reserved anew before it goes.",
+                        segments.unwrap_or(1)
                     ),
-                };
+                );
+                Err((Outcome::Retryable { why, after: None }, segments))
             }
-            Some(id) => match home.channels.get(&id) {
-                Some(channel) => Arc::clone(channel),
-                None => {
-                    return Outcome::Misconfigured {
-                        why: Reason::new(
-                            "no_connection",
-                            "The connection is not there any more, or its settings cannot be opened.",
-                        ),
-                    };
-                }
+            _ => Ok(Ready {
+                channel,
+                outgoing,
+                segments,
+                price,
+            }),
+        }
+    }
+}
+
+/// A call that can be made.
+struct Ready {
+    channel: Arc<dyn Channel>,
+    outgoing: Outgoing,
+    segments: Option<u32>,
+    price: Option<Cost>,
+}
+
+impl Ready {
+    /// The price by the list, where the provider names none.
+    fn priced(&self, outcome: Outcome) -> Outcome {
+        let or_listed = |cost: Option<Cost>| cost.or_else(|| self.price.clone());
+        match outcome {
+            Outcome::Accepted { reference, cost } => Outcome::Accepted {
+                reference,
+                cost: or_listed(cost),
             },
-        };
-        let outgoing = match self.outgoing(&home, message, now, Some(ends)) {
-            Ok(outgoing) => outgoing,
-            Err(why) => {
-                return Outcome::Permanent {
-                    why,
-                    suppress: Suppress::No,
-                };
-            }
-        };
-        let limit = call_limit(message.channel);
-        match tokio::time::timeout(limit + Duration::from_secs(5), channel.send(&outgoing)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Unknown {
-                why: Reason::new("deadline", "The provider did not answer in time."),
+            Outcome::Delivered { reference, cost } => Outcome::Delivered {
+                reference,
+                cost: or_listed(cost),
             },
+            other => other,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
+use super::queues::Queues;
 use crate::clock::WallDice;
 use crate::registry::Registry;
 use jiff::SignedDuration;
@@ -10,8 +11,10 @@ use ringback_core::ids::{IdMaker, LeadId, MessageId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
-use ringback_core::turn::{Answer, Intake, LookUps, Once, Order, Room, Settled, Turn, World};
-use ringback_store::{Checkpointer, StoreError, Writer};
+use ringback_core::turn::{
+    Answer, Intake, Line, Lines, LookUps, MOST_CALLS, Once, Order, Settled, Turn, World,
+};
+use ringback_store::{Checkpointer, QueueOf, StoreError, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +24,8 @@ use std::time::{Duration, Instant};
 /// How long a claim holds. Calls end before it does.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 const LEASE_SPAN: SignedDuration = SignedDuration::from_secs(60);
-/// Attempts in flight per channel: texts, mails, webhooks. One slow channel never holds up another (M8).
-const IN_FLIGHT: [u32; 3] = [400, 400, 200];
+/// The queues are read anew from the store now and then, whatever is remembered of them.
+const REFILL_EVERY: Duration = Duration::from_secs(30);
 /// Look-ups under way at the same time, over all tenants.
 const MOST_LOOKS: usize = 32;
 /// Orders of one turn; fewer while messages wait, so that intake never starves sending.
@@ -53,8 +56,9 @@ pub(crate) struct Turns {
     /// Hands a caller's answer over as HTTP status and body, so that a repeated call hears the same (X7).
     pub(crate) written: fn(&Answer) -> (u16, String),
     ids: IdMaker,
-    in_flight: [u32; 3],
-    next_due: [Option<Timestamp>; 3],
+    lines: Lines,
+    queues: Queues,
+    filled: Instant,
     next_wake: Option<Timestamp>,
     next_look: Option<Timestamp>,
     looking: HashSet<MessageId>,
@@ -70,6 +74,15 @@ pub(crate) struct Sending {
     pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
     /// When that is done.
     pub(crate) looks: LookUps,
+}
+
+/// What a turn came to.
+struct Decided {
+    answers: Vec<Answer>,
+    /// Calls that begin once it is committed.
+    sent_off: Vec<Arc<Message>>,
+    /// Queues that were taken from, and whether one of their messages found no line with room.
+    claimed: Vec<(QueueOf, bool)>,
 }
 
 impl Loops {
@@ -132,8 +145,9 @@ impl Turns {
             sending,
             written,
             ids,
-            in_flight: [0; 3],
-            next_due: [None; 3],
+            lines: Lines::default(),
+            queues: Queues::default(),
+            filled: now,
             next_wake: None,
             next_look: None,
             looking: HashSet::new(),
@@ -144,6 +158,7 @@ impl Turns {
 
     fn run(mut self) {
         self.recover();
+        self.fill_queues();
         self.look_ahead();
         self.look_for_looks();
         while let Some(queue) = self.inbox.next(Some(self.wake_at()), self.most_orders()) {
@@ -176,13 +191,14 @@ impl Turns {
                 .iter()
                 .map(|message| self.lost(message, &why))
                 .collect();
-            self.in_flight = count(piece);
+            for message in piece {
+                self.lines.begin(Line::of(message));
+            }
             self.one(Queue {
                 outcomes,
                 ..Queue::default()
             });
         }
-        self.in_flight = [0; 3];
     }
 
     fn lost(&self, message: &Message, why: &Reason) -> Settled {
@@ -195,14 +211,12 @@ impl Turns {
                 .map_or(now, |deadline| deadline - LEASE_SPAN),
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
+            segments: None,
         }
     }
 
     fn most_orders(&self) -> usize {
-        let now = self.clock.now();
-        let behind =
-            (0..3).any(|lane| self.in_flight[lane] >= IN_FLIGHT[lane] || self.is_due(lane, now));
-        if behind {
+        if self.lines.full() || self.queues.any_due(self.clock.now()) {
             MOST_ORDERS_BEHIND
         } else {
             MOST_ORDERS
@@ -211,11 +225,9 @@ impl Turns {
 
     fn wake_at(&self) -> Instant {
         let now = self.clock.now();
-        let lanes = (0..3)
-            .filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane])
-            .filter_map(|lane| self.next_due[lane]);
+        let due = self.queues.next().filter(|_| !self.lines.full());
         let look = self.next_look.filter(|_| self.looking.len() < MOST_LOOKS);
-        let next = lanes.chain(self.next_wake).chain(look).min();
+        let next = due.into_iter().chain(self.next_wake).chain(look).min();
         let wait = next.map_or(SLOWEST_POLL, |next| {
             Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO)
         });
@@ -255,8 +267,7 @@ impl Turns {
         match self.decide(&orders, &mut replies, &tenants, now) {
             Ok((sent_off, world)) => {
                 for settled in &outcomes {
-                    let lane = &mut self.in_flight[settled.message.channel.code() as usize];
-                    *lane = lane.saturating_sub(1);
+                    self.ended(&settled.message);
                 }
                 if !looked.is_empty() {
                     for one in &looked {
@@ -268,7 +279,7 @@ impl Turns {
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
                 for message in sent_off {
-                    self.in_flight[message.channel.code() as usize] += 1;
+                    self.lines.begin(Line::of(&message));
                     (self.sending.send_off)(message);
                 }
                 self.tell(&world);
@@ -302,15 +313,15 @@ impl Turns {
         let decided = self.decide_inside(orders, tenants, now);
         let committed = decided.and_then(|decided| {
             #[cfg(feature = "seeded-bugs")]
-            super::seeded::answer_before_commit(replies, &decided.0);
+            super::seeded::answer_before_commit(replies, &decided.0.answers);
             self.writer.commit().map(|()| decided)
         });
         match committed {
-            Ok((answers, sent_off, world)) => {
-                answer(replies, answers);
+            Ok((decided, world)) => {
+                answer(replies, decided.answers);
                 self.writer.breakers.borrow_mut().written();
-                self.look_ahead_after(&world);
-                Ok((sent_off, world))
+                self.look_ahead_after(&world, &decided.claimed);
+                Ok((decided.sent_off, world))
             }
             Err(error) => {
                 self.writer.roll_back();
@@ -319,42 +330,42 @@ impl Turns {
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "answers, what to send off, and the world, once"
-    )]
     fn decide_inside(
         &mut self,
         orders: &[Order],
         tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
         now: Timestamp,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
+    ) -> Result<(Decided, World), StoreError> {
         let mut world = self.writer.load(orders, tenants, now)?;
         world.breakers = self.writer.breakers.take();
+        world.placed = self.writer.placed.take();
+        world.guesses = self.writer.guesses.take();
         let decided = self.decide_in(&mut world, orders, tenants, now);
+        self.writer
+            .placed
+            .replace(std::mem::take(&mut world.placed));
+        self.writer
+            .guesses
+            .replace(std::mem::take(&mut world.guesses));
         self.writer
             .breakers
             .replace(std::mem::take(&mut world.breakers));
-        let (answers, sent_off) = decided?;
-        Ok((answers, sent_off, world))
+        Ok((decided?, world))
     }
 
-    /// Decides against what was loaded, and writes it.
+    /// Decides against what was loaded, takes from the queues what there is room for, and writes it.
     fn decide_in(
         &mut self,
         world: &mut World,
         orders: &[Order],
         tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
         now: Timestamp,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>), StoreError> {
+    ) -> Result<Decided, StoreError> {
         let mut dice = WallDice;
-        let mut room = Room::default();
-        for (lane, most) in IN_FLIGHT.iter().enumerate() {
-            room.free[lane] = most.saturating_sub(self.in_flight[lane]);
-            room.queue[lane] = self.is_due(lane, now);
-        }
+        self.lines.behind = self.queues.behind(now);
+        let lines = &self.lines;
         let mut answers = Vec::with_capacity(orders.len());
-        let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
+        let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, lines, LEASE);
         turn.looks = self.sending.looks;
         for order in orders {
             answers.push(match &order.once {
@@ -362,42 +373,22 @@ impl Turns {
                 Some(once) => once_only(&self.writer, &mut turn, order, once, now, self.written)?,
             });
         }
-        let room = turn.room;
-        let mut sent_off = std::mem::take(&mut turn.sent_off);
-        drop(turn);
-        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            let free = room.free[lane].min(200);
-            if free == 0 || !self.is_due(lane, now) {
-                continue;
-            }
-            let due = self.writer.due(*channel, now, free)?;
-            self.writer.load_for(world, &due, tenants, now)?;
+        let begun = u32::try_from(turn.sent_off.len()).unwrap_or(u32::MAX);
+        let free = MOST_CALLS.saturating_sub(lines.all() + begun);
+        let mut claimed = Vec::new();
+        for (queue, share) in self.queues.shares(now, free) {
+            let due = self.writer.due(queue, now, share)?;
+            self.writer.load_for(turn.world, &due, tenants, now)?;
             // What this turn changed already is newer than the row that was read.
-            let due = due
-                .into_iter()
-                .filter(|message| {
-                    !world
-                        .out
-                        .changes
-                        .iter()
-                        .any(|change| change.message.id == message.id)
-                })
-                .collect();
-            let mut turn = Turn::new(
-                world,
-                tenants,
-                &mut self.ids,
-                &mut dice,
-                now,
-                Room {
-                    free: room.free,
-                    queue: [false; 3],
-                },
-                LEASE,
-            );
+            let changes = &turn.world.out.changes;
+            let newer = |message: &Message| changes.iter().any(|one| one.message.id == message.id);
+            let due = due.into_iter().filter(|one| !newer(one)).collect();
+            turn.held.clear();
             turn.claim(due);
-            sent_off.append(&mut turn.sent_off);
+            claimed.push((queue, !turn.held.is_empty()));
         }
+        let sent_off = std::mem::take(&mut turn.sent_off);
+        drop(turn);
         self.writer.apply(world, now)?;
         let find = |id: &MessageId| {
             let new = world.out.messages.iter().find(|message| message.id == *id);
@@ -416,16 +407,21 @@ impl Turns {
             .filter_map(find)
             .map(|message| Arc::new(message.clone()))
             .collect();
-        Ok((answers, sent_off))
-    }
-
-    /// Something of this lane waits, and its time has come.
-    fn is_due(&self, lane: usize, now: Timestamp) -> bool {
-        self.next_due[lane].is_some_and(|due| due <= now)
+        Ok(Decided {
+            answers,
+            sent_off,
+            claimed,
+        })
     }
 
     fn anything_due(&self, now: Timestamp) -> bool {
-        (0..3).any(|lane| self.in_flight[lane] < IN_FLIGHT[lane] && self.is_due(lane, now))
+        !self.lines.full() && self.queues.any_due(now)
+    }
+
+    /// A call ended: its line has room, and who waited for it is asked again.
+    fn ended(&mut self, message: &Message) {
+        self.lines.end(Line::of(message));
+        self.queues.release(message.tenant, message.channel);
     }
 
     /// Runs whose time has come become orders.
@@ -464,8 +460,6 @@ impl Turns {
                     "The server heard no end of the call before its lease ended.",
                 );
                 for message in overdue {
-                    let lane = &mut self.in_flight[message.channel.code() as usize];
-                    *lane = lane.saturating_sub(1);
                     let settled = self.lost(&message, &why);
                     orders.push_back(own(message.tenant, now, Intake::Settled(Box::new(settled))));
                 }
@@ -490,10 +484,7 @@ impl Turns {
             }
         }
         gauge!("ringback_orders_waiting").set(self.inbox.waiting() as f64);
-        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            gauge!("ringback_in_flight", "channel" => channel.as_str())
-                .set(f64::from(self.in_flight[lane]));
-        }
+        gauge!("ringback_in_flight").set(f64::from(self.lines.all()));
     }
 
     fn look_for_looks(&mut self) {
@@ -534,13 +525,19 @@ impl Turns {
         }
     }
 
+    /// Reads the queues anew.
+    fn fill_queues(&mut self) {
+        self.filled = instant();
+        match self.writer.queues() {
+            Ok(all) => self.queues.fill(all),
+            Err(error) => tracing::error!(%error, "the queues could not be read; tried again"),
+        }
+    }
+
     /// Asks the store when something is due next.
     fn look_ahead(&mut self) {
-        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            match self.writer.next_due(*channel) {
-                Ok(due) => self.next_due[lane] = due,
-                Err(error) => tracing::error!(%error, "the queue could not be read; tried again"),
-            }
+        if self.filled.elapsed() > REFILL_EVERY {
+            self.fill_queues();
         }
         match self.writer.next_wake() {
             Ok(wake) => self.next_wake = wake,
@@ -548,19 +545,28 @@ impl Turns {
         }
     }
 
-    /// After a turn: what it put into the queue may be due sooner; what it claimed asks for a fresh look.
-    fn look_ahead_after(&mut self, world: &World) {
+    /// After a turn: what it put into a queue may be due sooner; a queue it claimed from is asked for its next.
+    fn look_ahead_after(&mut self, world: &World, claimed: &[(QueueOf, bool)]) {
         let now = self.clock.now();
-        let claimed = (0..3).any(|lane| self.is_due(lane, now));
+        for (queue, held) in claimed {
+            match self.writer.next_due(*queue) {
+                Ok(due) => {
+                    self.queues.set(*queue, due);
+                    if *held && due.is_some_and(|due| due <= now) {
+                        self.queues.hold(*queue, now);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "a queue could not be read; tried again"),
+            }
+        }
         let woken = self.next_wake.is_some_and(|wake| wake <= now);
         let changed = || world.out.changes.iter().map(|change| &change.message);
         let looks = changed().filter(|message| message.status == Status::Unknown);
         if let Some(look) = looks.filter_map(|message| message.deadline).min() {
             self.next_look = Some(self.next_look.map_or(look, |next| next.min(look)));
         }
-        if claimed || woken || !world.out.cancels.is_empty() {
+        if woken {
             self.look_ahead();
-            return;
         }
         for message in world
             .out
@@ -569,8 +575,12 @@ impl Turns {
             .chain(changed())
             .filter(|message| message.status.waits())
         {
-            let next = &mut self.next_due[message.channel.code() as usize];
-            *next = Some(next.map_or(message.due_at, |next| next.min(message.due_at)));
+            let queue = QueueOf {
+                tenant: message.tenant,
+                channel: message.channel,
+                priority: message.priority,
+            };
+            self.queues.note(queue, message.due_at);
         }
         let wakes = world
             .leads
@@ -601,6 +611,11 @@ impl Turns {
             .map(|change| (change.message.tenant, change.message.lead));
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
+        if !world.out.switched.is_empty()
+            && let Err(error) = self.registry.reload(&self.writer)
+        {
+            tracing::error!(%error, "a switch turned by itself could not be read; it holds from the next change on");
+        }
         for tally in &world.out.tallies {
             match tally {
                 Tally::Unknown => counter!("ringback_messages_unknown_total").increment(1),
@@ -672,12 +687,4 @@ fn once_only(
     let (status, body) = written(&answer);
     writer.remember(order.tenant, once, status, &body, now)?;
     Ok(answer)
-}
-
-fn count(messages: &[Message]) -> [u32; 3] {
-    let mut counts = [0; 3];
-    for message in messages {
-        counts[message.channel.code() as usize] += 1;
-    }
-    counts
 }

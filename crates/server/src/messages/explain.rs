@@ -55,6 +55,8 @@ pub(super) fn to_change(message: &Message, gates: &[GateBody]) -> Option<String>
     Some(match (message.status, code, held) {
         (Status::Deferred, _, Some("quiet_hours")) => "Nothing: it goes by itself when quiet hours end.".into(),
         (Status::Deferred, _, Some("caps")) => "Nothing: it goes by itself when the limit has room again.".into(),
+        (Status::Deferred, _, Some("budget")) => "Raise the budget in tenant.yaml; else it goes by itself when the budget begins anew.".into(),
+        (Status::Deferred, code, Some("connection")) if code.starts_with("limit") => "Nothing: it goes by itself when the connection has room again. A second connection for the channel takes what the first cannot.".into(),
         (Status::Deferred, _, Some("connection")) => "Switch a connection of this channel on.".into(),
         (Status::Deferred, _, Some("kill_switch" | "killed")) => "Switch sending on again with PATCH /v1/tenant.".into(),
         (Status::Deferred, ..) => "Nothing: it is tried again by itself.".into(),

@@ -278,11 +278,19 @@ fn facts(told: &Telling<'_>, known: &Known, base: &str, account: &str, lead: &st
     let mut lines = vec![match &message.cost {
         Some(cost) => Line::new(
             "Cost",
-            format!("{:.4} {}", cost.micros as f64 / 1e6, cost.currency),
+            match message.status {
+                Status::Sending => {
+                    format!("{:.4} {} reserved", cost.micros as f64 / 1e6, cost.currency)
+                }
+                _ => format!("{:.4} {}", cost.micros as f64 / 1e6, cost.currency),
+            },
         ),
         None if message.sandbox => Line::new("Cost", "nothing, the sandbox is free"),
         None if message.attempts == 0 => Line::new("Cost", "nothing so far"),
-        None => Line::new("Cost", "not reported by the provider"),
+        None => Line::new(
+            "Cost",
+            "nothing by the price list, and the provider named no price",
+        ),
     }];
     if message.recipient.is_empty() {
         lines.push(Line::new("To", "nobody: there is no address"));

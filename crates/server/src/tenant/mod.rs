@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use ringback_core::ids::{KeyId, TenantId};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::KillSwitch;
+use ringback_core::turn::{KillSwitch, Share};
 use ringback_store::{House as _, TenantRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -70,6 +70,8 @@ pub struct TenantBody {
     kill: Vec<KillSwitch>,
     /// Requests a minute; null is no limit.
     requests_per_minute: Option<u32>,
+    /// Messages an hour; null is no limit.
+    messages_per_hour: Option<u32>,
     /// Since when.
     created_at: Timestamp,
 }
@@ -83,6 +85,7 @@ impl TenantBody {
             sandbox: row.sandbox,
             kill: row.kill.clone(),
             requests_per_minute: row.requests_per_minute,
+            messages_per_hour: row.messages_per_hour,
             created_at: row.created_at,
         }
     }
@@ -119,7 +122,7 @@ async fn tenant(caller: Caller) -> ApiResult<Json<TenantBody>> {
 pub struct Switches {
     /// Everything goes to the sandbox.
     sandbox: Option<bool>,
-    /// All that is switched off from now on: `"all"`, `{"channel": "sms"}`, `{"workflow": "name"}`; empty switches everything on.
+    /// All that is switched off from now on: `"all"`, `{"channel": "sms"}`, `{"workflow": "name"}`; or only for a share of the leads, `{"share": {"workflow": "name", "percent": 10}}`. Empty switches everything on.
     #[schema(value_type = Option<Vec<Object>>)]
     kill: Option<Vec<KillSwitch>>,
 }
@@ -138,7 +141,7 @@ async fn switch(
     if let Some(kill) = &told.kill {
         check(kill, &caller)?;
     }
-    let tenant = caller.home.row.id;
+    let (tenant, now) = (caller.home.row.id, app.now());
     let act = Act::new(
         &caller,
         peer,
@@ -153,11 +156,35 @@ async fn switch(
             .find(|row| row.id == tenant)
             .ok_or_else(ApiError::not_found)?;
         row.sandbox = told.sandbox.unwrap_or(row.sandbox);
-        row.kill = told.kill.unwrap_or(row.kill);
+        if let Some(kill) = told.kill {
+            row.kill = begun(kill, &row.kill, now);
+        }
         writer.update_tenant(&row)?;
         Ok(Deed::done(&TenantBody::new(&row)))
     };
     app.administer(act, deed).await
+}
+
+/// Shares that are new or changed begin now: what failed before does not count against them.
+pub(crate) fn begun(
+    mut kill: Vec<KillSwitch>,
+    before: &[KillSwitch],
+    now: Timestamp,
+) -> Vec<KillSwitch> {
+    for switch in &mut kill {
+        if let KillSwitch::Share(share) = switch {
+            let same = before.iter().find_map(|one| match one {
+                KillSwitch::Share(one)
+                    if one.workflow == share.workflow && one.percent == share.percent =>
+                {
+                    Some(one.since)
+                }
+                _ => None,
+            });
+            share.since = same.unwrap_or_else(|| now.as_microsecond());
+        }
+    }
+    kill
 }
 
 fn check(kill: &[KillSwitch], caller: &Caller) -> Result<(), ApiError> {
@@ -165,9 +192,19 @@ fn check(kill: &[KillSwitch], caller: &Caller) -> Result<(), ApiError> {
         return Err(ApiError::invalid("kill", "At most 100 switches."));
     }
     for switch in kill {
-        if let KillSwitch::Workflow(name) = switch
-            && !caller.home.tenant.config.workflows.contains_key(name)
+        if let KillSwitch::Share(share) = switch
+            && (share.percent > 100 || share.back_above > 100)
         {
+            return Err(ApiError::invalid(
+                "kill",
+                "A share is a whole number from 0 to 100.",
+            ));
+        }
+        let (KillSwitch::Workflow(name) | KillSwitch::Share(Share { workflow: name, .. })) = switch
+        else {
+            continue;
+        };
+        if !caller.home.tenant.config.workflows.contains_key(name) {
             return Err(ApiError::invalid(
                 "kill",
                 format!(

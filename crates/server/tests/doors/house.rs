@@ -479,6 +479,7 @@ async fn tenant(app: &App, slug: &str, preset: &str, change: fn(&str, &str) -> S
         name: slug.to_owned(),
         secret: vec![7; 32],
         requests_per_minute: None,
+        messages_per_hour: None,
         sandbox: false,
         kill: Vec::new(),
         created_at: app.now(),

@@ -22,6 +22,8 @@ pub enum Does {
     RefusesUs,
     /// Asks to come back after an hour.
     AsksForAnHour,
+    /// Knows that the number does not exist.
+    RefusesNumber,
 }
 
 /// A message as it arrived.
@@ -150,6 +152,10 @@ impl Far {
             Does::Breaks => return None,
             Does::RefusesUs => return Some(("401 Unauthorized", "{}".into())),
             Does::AsksForAnHour => return Some(("429 Too Many Requests", "{}".into())),
+            Does::RefusesNumber => {
+                let body = json!({"code": 21211, "message": "Invalid 'To' Phone Number"});
+                return Some(("400 Bad Request", body.to_string()));
+            }
             Does::Takes | Does::TakesAndBreaks => {}
         }
         let twin =

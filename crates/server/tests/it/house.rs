@@ -125,9 +125,29 @@ impl House {
         (house, guest)
     }
 
+    /// A server with one business from a preset whose files were changed: text of a file, what it becomes.
+    pub async fn changed(preset: &'static str, changes: &[(&str, &str, &str)]) -> (Self, Guest) {
+        let house = Self::empty().await;
+        let mut files = preset_files(preset);
+        for (path, before, after) in changes {
+            if before.is_empty() {
+                files.push(((*path).to_owned(), (*after).to_owned()));
+                continue;
+            }
+            let (_, text) = files.iter_mut().find(|(name, _)| name == path).unwrap();
+            assert!(text.contains(before), "{before} in {path}");
+            *text = text.replace(before, after);
+        }
+        let guest = house.open_files(preset, files).await;
+        (house, guest)
+    }
+
     /// Opens a business from a preset.
     pub async fn open(&self, slug: &'static str, preset: &str) -> Guest {
-        let files = preset_files(preset);
+        self.open_files(slug, preset_files(preset)).await
+    }
+
+    async fn open_files(&self, slug: &'static str, files: Vec<(String, String)>) -> Guest {
         let documents: BTreeMap<String, Document> = files
             .iter()
             .map(|(path, text)| (path.clone(), Document::new(text.clone())))
@@ -169,6 +189,7 @@ impl House {
                     name: slug.into(),
                     secret: vec![id.raw() as u8; 32],
                     requests_per_minute: None,
+                    messages_per_hour: None,
                     sandbox: false,
                     kill: Vec::new(),
                     created_at: now,

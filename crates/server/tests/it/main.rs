@@ -19,5 +19,6 @@ mod house;
 mod isolation;
 mod keys;
 mod leads;
+mod limits;
 mod live;
 mod messages;

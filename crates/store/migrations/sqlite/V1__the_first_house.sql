@@ -6,6 +6,7 @@ CREATE TABLE tenants (
     name TEXT NOT NULL,
     secret BLOB NOT NULL CHECK (length(secret) = 32),
     requests_per_minute BIGINT,
+    messages_per_hour BIGINT,
     sandbox BIGINT NOT NULL DEFAULT 0 CHECK (sandbox IN (0, 1)),
     kill TEXT NOT NULL DEFAULT '[]',
     created_at BIGINT NOT NULL
@@ -271,7 +272,7 @@ CREATE TABLE messages (
     CHECK ((state IN (1, 3)) = (deadline IS NOT NULL)),
     CHECK (state <> 1 OR attempt_id IS NOT NULL)
 );
-CREATE INDEX messages_due ON messages (channel, priority, due_at) WHERE state = 0;
+CREATE INDEX messages_due ON messages (channel, priority, tenant_id, due_at) WHERE state = 0;
 CREATE INDEX messages_open ON messages (state, deadline) WHERE deadline IS NOT NULL;
 CREATE INDEX messages_lead ON messages (lead_id, id) WHERE lead_id IS NOT NULL;
 CREATE INDEX messages_tenant ON messages (tenant_id, id);

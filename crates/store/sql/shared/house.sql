@@ -1,11 +1,11 @@
 -- tenants: all of them.
-SELECT id, slug, name, secret, requests_per_minute, sandbox, kill, created_at FROM tenants ORDER BY id;
+SELECT id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour FROM tenants ORDER BY id;
 
 -- insert_tenant: a business moves in.
-INSERT INTO tenants (id, slug, name, secret, requests_per_minute, sandbox, kill, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO tenants (id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- update_tenant: its switches.
-UPDATE tenants SET name = $2, requests_per_minute = $3, sandbox = $4, kill = $5 WHERE id = $1;
+UPDATE tenants SET name = $2, requests_per_minute = $3, sandbox = $4, kill = $5, messages_per_hour = $6 WHERE id = $1;
 
 -- documents: the newest version of every file of a tenant.
 SELECT path, version, text FROM documents AS d WHERE tenant_id = $1 AND version = (SELECT max(version) FROM documents WHERE tenant_id = $1 AND path = d.path);

@@ -1,17 +1,20 @@
 -- columns message: id, tenant_id, lead_id, staff, run_id, step, notification_id, event_id, channel, connection_id, recipient, category, priority, status, due_at, created_at, expires_at, template, template_version, locale, body, data, plan, verdict, epoch, attempt_id, deadline, hash, attempts, sandbox, repeated, provider_ref, accepted_at, settled_at, facts, why, cost_micros, currency
 
 -- insert [hot]: a message with the change that caused it (M2); one that is sent off at once is born claimed.
-INSERT INTO messages (id, tenant_id, lead_id, staff, run_id, step, notification_id, event_id, channel, connection_id, recipient, category, priority, status, state, due_at, created_at, expires_at, template, template_version, locale, body, data, plan, verdict, epoch, attempt_id, deadline, hash, attempts, sandbox, repeated, settled_at, why)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34);
+INSERT INTO messages (id, tenant_id, lead_id, staff, run_id, step, notification_id, event_id, channel, connection_id, recipient, category, priority, status, state, due_at, created_at, expires_at, template, template_version, locale, body, data, plan, verdict, epoch, attempt_id, deadline, hash, attempts, sandbox, repeated, settled_at, why, cost_micros, currency)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36);
 
 -- by_id [hot]: one message.
 SELECT {message} FROM messages WHERE id = $1;
 
--- due [hot]: what may go next on a channel, in the order of one priority.
-SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4;
+-- due [hot]: what a tenant may send next on a channel, in the order of one priority.
+SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 AND due_at <= $4 ORDER BY due_at LIMIT $5;
 
--- next_due [hot]: when the next message of a channel and priority is due.
-SELECT due_at FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 ORDER BY due_at LIMIT 1;
+-- next_due [hot]: when a tenant's next message of a channel and priority is due.
+SELECT due_at FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 ORDER BY due_at LIMIT 1;
+
+-- next_waiting [hot]: the next tenant that has messages of a channel and priority waiting.
+SELECT tenant_id FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id > $3 ORDER BY tenant_id LIMIT 1;
 
 -- accept [hot]: the provider took it. Only an attempt of this epoch still in flight counts; a later answer is evidence.
 UPDATE messages
@@ -91,8 +94,23 @@ INSERT INTO seen (tenant_id, day, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHIN
 -- counter [hot]: how far a limit is used.
 SELECT n FROM counters WHERE tenant_id = $1 AND name = $2 AND slot = $3;
 
--- set_counter [hot]: a limit is used further.
-INSERT INTO counters (tenant_id, name, slot, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, name, slot) DO UPDATE SET n = excluded.n;
+-- add_to_counter [hot]: a limit is used further; what others added in the meantime stays.
+INSERT INTO counters (tenant_id, name, slot, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, name, slot) DO UPDATE SET n = n + excluded.n;
+
+-- spent: what the tenant's messages cost since a month and a day, by counter.
+SELECT name, slot, n FROM counters
+WHERE tenant_id = $1 AND ((name = $2 AND slot >= $3) OR (name = $4 AND slot >= $5)) ORDER BY name, slot;
+
+-- cost_total: what all messages of a tenant cost by a channel, those under way included.
+SELECT coalesce(sum(cost_micros), 0), coalesce(currency, ''), count(*) FROM messages WHERE tenant_id = $1 AND channel = $2 AND cost_micros IS NOT NULL GROUP BY currency;
+
+-- leads_since: how many leads came since an instant given as id.
+SELECT count(*) FROM leads WHERE tenant_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL AND anonymous = 0 AND test = 0;
+
+-- held_by: what the tenant's limits and budgets hold: how many messages, and when the first and the last of them are asked again.
+SELECT why ->> 'code' AS code, channel, count(*), min(due_at), max(due_at), min(id)
+FROM (SELECT why, channel, due_at, id FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 LIMIT $2)
+GROUP BY 1, 2;
 
 -- once [hot]: what a call with this key was answered, today or the day before.
 SELECT hash, status, answer FROM idempotency_keys WHERE tenant_id = $1 AND day IN ($2, $2 - 1) AND key = $3;

@@ -18,6 +18,8 @@ pub struct TenantRow {
     pub secret: Vec<u8>,
     /// Requests a minute; `None` is no limit.
     pub requests_per_minute: Option<u32>,
+    /// Messages an hour, by its tier; `None` is no limit (M6).
+    pub messages_per_hour: Option<u32>,
     /// Everything goes to the sandbox.
     pub sandbox: bool,
     /// What is switched off.

@@ -22,7 +22,8 @@ impl Writer {
             row.requests_per_minute,
             row.sandbox,
             json(&row.kill),
-            micros(row.created_at)
+            micros(row.created_at),
+            row.messages_per_hour
         ];
         self.run(&house::INSERT_TENANT, values).map(|_| ())
     }
@@ -36,7 +37,8 @@ impl Writer {
                 row.name,
                 row.requests_per_minute,
                 row.sandbox,
-                json(&row.kill)
+                json(&row.kill),
+                row.messages_per_hour
             ],
         )
         .map(|_| ())

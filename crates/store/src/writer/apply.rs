@@ -1,12 +1,13 @@
 //! What a turn changed, written table by table.
 
 use super::{DAY, Writer, fingerprint};
-use crate::StoreError;
 use crate::rows::{self, json, recent_blob, state_of};
 use crate::sql::{house, leads, ledger, messages, scoring, workflows};
-use ringback_core::ids::LeadId;
+use crate::{House as _, StoreError};
+use ringback_core::ids::{LeadId, TenantId};
 use ringback_core::messages::{Message, Status};
 use ringback_core::time::{Timestamp, micros};
+use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
     Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
 };
@@ -67,13 +68,11 @@ impl Writer {
         for cancel in &world.out.cancels {
             self.cancel_waiting(cancel, now)?;
         }
-        for (key, (n, dirty)) in &world.counters {
-            if *dirty {
-                self.run(
-                    &messages::SET_COUNTER,
-                    params![key.0.raw(), key.1, key.2, n],
-                )?;
-            }
+        for (key, count) in world.counters.iter().filter(|(_, count)| count.added != 0) {
+            self.run(
+                &messages::ADD_TO_COUNTER,
+                params![key.tenant.raw(), key.what.name(), key.slot, count.added],
+            )?;
         }
         self.write_rest(world, now)?;
         self.numbers.extend(
@@ -126,6 +125,9 @@ impl Writer {
         }
         for row in &world.out.audit {
             self.write_audit_row(row)?;
+        }
+        for (tenant, switch) in &world.out.switched {
+            self.turn_switch(*tenant, switch)?;
         }
         for raised in &world.out.errors {
             self.run(
@@ -395,6 +397,19 @@ impl Writer {
         self.run(&leads::INSERT_EVENT, values).map(|_| ())
     }
 
+    /// A switch of a tenant turned by itself; an older one of the same workflow goes.
+    fn turn_switch(&self, tenant: TenantId, switch: &KillSwitch) -> Result<(), StoreError> {
+        let Some(mut row) = self.tenants()?.into_iter().find(|row| row.id == tenant) else {
+            return Ok(());
+        };
+        row.kill.retain(|one| match (one, switch) {
+            (KillSwitch::Share(one), KillSwitch::Share(new)) => one.workflow != new.workflow,
+            (one, new) => one != new,
+        });
+        row.kill.push(switch.clone());
+        self.update_tenant(&row)
+    }
+
     fn write_award(&self, row: &LedgerRow) -> Result<(), StoreError> {
         let values = params![
             row.tenant.raw(),
@@ -455,7 +470,9 @@ impl Writer {
             message.sandbox,
             message.repeated,
             message.settled_at.map(micros),
-            message.why.as_ref().map(json)
+            message.why.as_ref().map(json),
+            message.cost.as_ref().map(|cost| cost.micros),
+            message.cost.as_ref().map(|cost| cost.currency.as_str())
         ];
         self.run(&messages::INSERT, values).map(|_| ())
     }

@@ -9,7 +9,7 @@ use ringback_core::leads::Lead;
 use ringback_core::messages::{ChannelKind, Message, Outcome};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{
-    CounterKey, LeadState, PointKey, PointKind, ScoreRow, Session, World,
+    Count, CounterKey, LeadState, PointKey, PointKind, ScoreRow, Session, World,
 };
 use ringback_core::turn::{Intake, Needs, Order, Tenant};
 use rusqlite::{OptionalExtension, params};
@@ -125,10 +125,10 @@ impl Writer {
                 }
             }
         }
-        for key in ringback_core::turn::counters_of(tenant.id, now) {
+        for key in ringback_core::turn::counters_of(tenant, now) {
             if let std::collections::hash_map::Entry::Vacant(e) = world.counters.entry(key) {
                 let n = self.counter(&key)?;
-                e.insert((n, false));
+                e.insert(Count { n, added: 0 });
             }
         }
         if let std::collections::hash_map::Entry::Vacant(e) = world.numbers.entry(tenant.id) {
@@ -151,7 +151,10 @@ impl Writer {
     fn counter(&self, key: &CounterKey) -> Result<i64, StoreError> {
         let n = self
             .get(&messages::COUNTER)?
-            .query_row(params![key.0.raw(), key.1, key.2], |row| row.get(0))
+            .query_row(
+                params![key.tenant.raw(), key.what.name(), key.slot],
+                |row| row.get(0),
+            )
             .optional();
         Ok(n.map_err(StoreError::at(messages::COUNTER.name))?
             .unwrap_or(0))

@@ -125,8 +125,7 @@ fn fields(
         });
     }
     for setting in info
-        .settings
-        .iter()
+        .all_settings()
         .filter(|setting| !(info.name == "sandbox" && setting.name == "channel"))
     {
         let kept_value = kept

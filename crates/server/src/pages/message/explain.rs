@@ -91,7 +91,8 @@ impl Telling<'_> {
         self.message
             .why
             .as_ref()
-            .map_or("", |why| why.code.as_str())
+            .and_then(|why| why.code.split(':').next())
+            .unwrap_or_default()
     }
 
     fn detail(&self) -> &str {
@@ -201,7 +202,7 @@ impl Telling<'_> {
                 "Waits until {due} and joins one digest: {}",
                 lower_first(self.detail().split(": joins").next().unwrap_or_default())
             ),
-            ("limit", _) => format!("Waits until {due}: {}", self.told()),
+            ("limit" | "budget", _) => format!("Waits until {due}: {}", self.told()),
             _ if self.detail().is_empty() => format!("Held, asked again at {due}"),
             _ => format!("Held until {due}: {}", self.told()),
         }
@@ -399,6 +400,14 @@ impl Telling<'_> {
                 ),
                 stop(&expires),
                 s("send less often, or raise the limit."),
+            ],
+            (Status::Deferred, "budget") => [
+                s(""),
+                s(
+                    "raise the budget in tenant.yaml under budget; held messages are asked again when their time comes, or send it again now.",
+                ),
+                stop(&expires),
+                s("nothing went wrong: the budget is there so that a mistake stays cheap."),
             ],
             (Status::Deferred, "quiet_hours") => {
                 let offer = if self.message.category == Category::Promotional {

@@ -5,6 +5,7 @@ mod business;
 mod compliance;
 pub(super) mod document;
 mod keys;
+mod limits;
 mod people;
 mod staff;
 mod switches;
@@ -24,6 +25,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(staff::routes())
         .merge(people::routes())
         .merge(switches::routes())
+        .merge(limits::routes())
         .merge(compliance::routes())
         .merge(audit::routes())
 }
@@ -41,6 +43,7 @@ enum Part {
     People,
     Keys,
     Switches,
+    Limits,
     Compliance,
     Audit,
 }
@@ -51,6 +54,7 @@ const PARTS: &[Part] = &[
     Part::People,
     Part::Keys,
     Part::Switches,
+    Part::Limits,
     Part::Compliance,
     Part::Audit,
 ];
@@ -63,6 +67,7 @@ impl Part {
             Self::People => "Who signs in",
             Self::Keys => "Keys",
             Self::Switches => "Switches",
+            Self::Limits => "Limits and costs",
             Self::Compliance => "Compliance",
             Self::Audit => "What was changed",
         }
@@ -75,6 +80,7 @@ impl Part {
             Self::People => "people",
             Self::Keys => "keys",
             Self::Switches => "switches",
+            Self::Limits => "limits",
             Self::Compliance => "compliance",
             Self::Audit => "audit",
         }

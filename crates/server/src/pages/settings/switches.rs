@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::routing::get;
 use ringback_core::config::TenantConfig;
 use ringback_core::messages::ChannelKind;
-use ringback_core::turn::KillSwitch;
+use ringback_core::turn::{KillSwitch, Share};
 use ringback_store::{House as _, TenantRow};
 use serde::Deserialize;
 
@@ -48,7 +48,63 @@ struct SwitchesPage {
     line: String,
     switches: Vec<Switch>,
     workflows: Vec<Switch>,
+    shares: Vec<ShareRow>,
     action: String,
+}
+
+/// For how many of the leads a workflow is.
+#[derive(Debug)]
+struct ShareRow {
+    workflow: String,
+    at: usize,
+    says: String,
+    class: &'static str,
+    symbol: &'static str,
+    word: String,
+    /// Value, word, and whether it is chosen.
+    choices: Vec<(u8, String, bool)>,
+}
+
+/// The shares that can be chosen (M12).
+const SHARES: [u8; 4] = [0, 10, 50, 100];
+
+fn shares(row: &TenantRow, config: &TenantConfig) -> Vec<ShareRow> {
+    let of = |name: &str| {
+        row.kill.iter().find_map(|switch| match switch {
+            KillSwitch::Share(share) if share.workflow == name => Some(share),
+            _ => None,
+        })
+    };
+    config
+        .workflows
+        .values()
+        .enumerate()
+        .map(|(at, workflow)| {
+            let share = of(&workflow.name);
+            let percent = share.map_or(100, |share| share.percent);
+            ShareRow {
+                workflow: workflow.name.clone(),
+                at,
+                says: match share {
+                    Some(share) if share.percent > 0 => format!(
+                        "The same leads every time. Taken back by itself when more than {} % of its messages fail.",
+                        share.back_above
+                    ),
+                    Some(_) => "No lead begins it; runs that began go on.".to_owned(),
+                    None => workflow.label.clone().unwrap_or_default(),
+                },
+                class: if percent == 100 { "kept" } else { "held" },
+                symbol: if percent == 100 { "delivered" } else { "deferred" },
+                word: if percent == 100 { "All leads".into() } else { format!("{percent} % of the leads") },
+                choices: SHARES
+                    .iter()
+                    .copied()
+                    .chain(Some(percent).filter(|one| !SHARES.contains(one)))
+                    .map(|one| (one, if one == 100 { "all leads".into() } else { format!("{one} %") }, one == percent))
+                    .collect(),
+            }
+        })
+        .collect()
 }
 
 async fn show(State(app): State<App>, session: Session) -> PageResult {
@@ -144,6 +200,7 @@ fn page(frame: Frame, row: &TenantRow, config: &TenantConfig) -> SwitchesPage {
         line: "A switch works from the next second on, without a restart.".to_owned(),
         switches,
         workflows,
+        shares: shares(row, config),
         action: format!("{}/settings/switches", frame.base),
         frame,
     }
@@ -155,15 +212,22 @@ struct Turned {
     what: String,
     /// `yes` stops (or switches the sandbox on), else it goes again.
     on: String,
+    /// For a share: of how many of a hundred leads.
+    percent: String,
 }
 
 /// What is turned.
 enum What {
     Kill(KillSwitch),
     Sandbox,
+    Share(String),
 }
 
 fn what(text: &str, config: &TenantConfig) -> Option<What> {
+    if let Some(name) = text.strip_prefix("share:") {
+        let known = config.workflows.contains_key(name);
+        return known.then(|| What::Share(name.to_owned()));
+    }
     if text == "all" {
         return Some(What::Kill(KillSwitch::All));
     }
@@ -189,7 +253,10 @@ async fn turn(
     session.admin()?;
     let what = what(&turned.what, &session.home.tenant.config).ok_or(PageError::NotFound)?;
     let on = turned.on == "yes";
+    let percent = turned.percent.trim().parse::<u8>().unwrap_or(100).min(100);
     let said = match (&what, on) {
+        (What::Share(name), _) if percent == 100 => format!("{name} is for all leads."),
+        (What::Share(name), _) => format!("{name} is for {percent} % of the leads from now on."),
         (What::Sandbox, true) => "Everything stays in the sandbox from now on.".to_owned(),
         (What::Sandbox, false) => {
             "The sandbox stands in only where no provider is connected.".to_owned()
@@ -210,6 +277,21 @@ async fn turn(
         };
         match what {
             What::Sandbox => row.sandbox = on,
+            What::Share(workflow) => {
+                let mut kill = row.kill.clone();
+                kill.retain(
+                    |one| !matches!(one, KillSwitch::Share(share) if share.workflow == workflow),
+                );
+                if percent < 100 {
+                    kill.push(KillSwitch::Share(Share {
+                        workflow,
+                        percent,
+                        back_above: 10,
+                        since: 0,
+                    }));
+                }
+                row.kill = crate::tenant::begun(kill, &row.kill, now);
+            }
             What::Kill(switch) => {
                 row.kill.retain(|one| *one != switch);
                 if on {
@@ -223,7 +305,7 @@ async fn turn(
             &actor,
             Some(&peer),
             "switch",
-            &serde_json::json!({"what": turned.what, "on": on}),
+            &serde_json::json!({"what": turned.what, "on": on, "percent": turned.percent}),
             now,
         )
     })
@@ -242,6 +324,12 @@ fn say(switch: &KillSwitch) -> String {
         KillSwitch::Channel(ChannelKind::Email) => "mails".to_owned(),
         KillSwitch::Channel(ChannelKind::Webhook) => "webhooks".to_owned(),
         KillSwitch::Workflow(name) => format!("the workflow {name}"),
+        KillSwitch::Share(share) => {
+            format!(
+                "the workflow {} for {} % of the leads",
+                share.workflow, share.percent
+            )
+        }
     }
 }
 
@@ -263,6 +351,7 @@ mod tests {
             name: "Alder".into(),
             secret: Vec::new(),
             requests_per_minute: None,
+            messages_per_hour: None,
             sandbox,
             kill,
             created_at: now(),
@@ -287,6 +376,7 @@ mod tests {
             "channel:email",
             "channel:webhook",
             "workflow:emergency-alert",
+            "share:emergency-alert",
             "sandbox",
         ] {
             assert!(text.contains(&format!("value=\"{what}\"")), "{what}");
@@ -307,7 +397,17 @@ mod tests {
             Some(What::Kill(KillSwitch::Channel(ChannelKind::Sms)))
         ));
         assert!(matches!(what("sandbox", &config), Some(What::Sandbox)));
-        for text in ["channel:fax", "workflow:nobody", "workflow", ""] {
+        assert!(matches!(
+            what("share:emergency-alert", &config),
+            Some(What::Share(_))
+        ));
+        for text in [
+            "channel:fax",
+            "workflow:nobody",
+            "share:nobody",
+            "workflow",
+            "",
+        ] {
             assert!(what(text, &config).is_none(), "{text}");
         }
     }

@@ -1,0 +1,166 @@
+//! The lines to the providers: how many calls may be under way, so that a slow account holds up only itself (M8), and who must queue.
+
+use super::{Connection, Tenant, Turn};
+use crate::ids::{ConnectionId, TenantId};
+use crate::messages::{ChannelKind, Message, Priority};
+use std::collections::{HashMap, HashSet};
+
+/// Calls under way at the same time, over all accounts and tenants (M8).
+pub const MOST_CALLS: u32 = 1_000;
+/// Of these, so many are kept for what is critical.
+const KEPT_FREE: u32 = 50;
+
+/// What calls are counted by: an account, or the sandbox of a tenant's channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// An account at a provider.
+    Account(ConnectionId),
+    /// The built-in inbox.
+    Sandbox(TenantId, ChannelKind),
+}
+
+impl Line {
+    /// The line of a message that was claimed.
+    pub const fn of(message: &Message) -> Self {
+        match message.connection {
+            Some(id) => Self::Account(id),
+            None => Self::Sandbox(message.tenant, message.channel),
+        }
+    }
+}
+
+/// The calls under way, and whose messages wait for their turn already.
+#[derive(Debug, Default)]
+pub struct Lines {
+    calls: HashMap<Line, u32>,
+    all: u32,
+    /// Who has messages whose time has come: a new one of the same or a lower priority goes behind them.
+    pub behind: HashSet<(ChannelKind, TenantId, Priority)>,
+}
+
+impl Lines {
+    /// A call begins.
+    pub fn begin(&mut self, line: Line) {
+        *self.calls.entry(line).or_default() += 1;
+        self.all += 1;
+    }
+
+    /// A call ended. Answers false when none was known of.
+    pub fn end(&mut self, line: Line) -> bool {
+        let Some(n) = self.calls.get_mut(&line) else {
+            return false;
+        };
+        *n -= 1;
+        if *n == 0 {
+            self.calls.remove(&line);
+        }
+        self.all -= 1;
+        true
+    }
+
+    /// All calls under way.
+    pub const fn all(&self) -> u32 {
+        self.all
+    }
+
+    /// The calls under way on a line.
+    pub fn on(&self, line: Line) -> u32 {
+        self.calls.get(&line).copied().unwrap_or_default()
+    }
+
+    /// True when no call can begin before one ends.
+    pub const fn full(&self) -> bool {
+        self.all >= MOST_CALLS
+    }
+}
+
+/// The calls that a turn begins, on top of those under way.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    lines: HashMap<Line, u32>,
+    all: u32,
+}
+
+impl Begun {
+    pub(super) fn add(&mut self, line: Line) {
+        *self.lines.entry(line).or_default() += 1;
+        self.all += 1;
+    }
+}
+
+impl Turn<'_> {
+    /// Whether one more call may begin on a line. A line may hold as many calls as there is room left for others: one slow account
+    /// takes half of all at most, two a third each, and the next always finds room. What is critical needs only room.
+    pub(super) fn may_call(&self, line: Line, urgent: bool) -> bool {
+        let free = MOST_CALLS.saturating_sub(self.lines.all + self.begun.all);
+        if urgent {
+            return free > 0;
+        }
+        let free = free.saturating_sub(KEPT_FREE);
+        let begun = self.begun.lines.get(&line).copied().unwrap_or_default();
+        self.lines.on(line) + begun < free
+    }
+
+    /// True where messages of the same tenant and channel wait that a new one must not overtake.
+    pub(super) fn must_queue(&self, message: &Message) -> bool {
+        !self.claiming
+            && !self.lines.behind.is_empty()
+            && Priority::ALL
+                .iter()
+                .filter(|one| one.code() <= message.priority.code())
+                .any(|one| {
+                    self.lines
+                        .behind
+                        .contains(&(message.channel, message.tenant, *one))
+                })
+    }
+
+    /// What this turn began is counted anew, after some of it was taken back.
+    pub(super) fn recount(&mut self) {
+        self.begun = Begun::default();
+        for id in &self.sent_off {
+            let out = &self.world.out;
+            let changed = out.changes.iter().rev().map(|change| &change.message);
+            let found = out.messages.iter().rev().chain(changed);
+            if let Some(message) = found.into_iter().find(|message| message.id == *id) {
+                let line = Line::of(message);
+                *self.begun.lines.entry(line).or_default() += 1;
+                self.begun.all += 1;
+            }
+        }
+    }
+
+    /// Whether any line that could carry the message has room.
+    pub(super) fn has_line(&self, tenant: &Tenant, message: &Message) -> bool {
+        let urgent = message.priority == Priority::Critical;
+        if message.sandbox {
+            return self.may_call(Line::Sandbox(tenant.id, message.channel), urgent);
+        }
+        let mut ways = self.ways(tenant, message);
+        ways.any(|way: &Connection| self.may_call(Line::Account(way.id), urgent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// M8: whatever the slow ones take, the next account finds room.
+    #[test]
+    fn slow_accounts_share_what_is_left() {
+        let mut lines = Lines::default();
+        let mut taken = Vec::new();
+        for account in 1..=6 {
+            let line = Line::Account(ConnectionId::from_raw(account));
+            while lines.on(line) < MOST_CALLS - lines.all() - KEPT_FREE {
+                lines.begin(line);
+            }
+            taken.push(lines.on(line));
+        }
+        assert_eq!(taken, [475, 238, 119, 59, 30, 15]);
+        let line = Line::Account(ConnectionId::from_raw(1));
+        assert!(lines.end(line));
+        assert_eq!(lines.on(line), 474);
+        assert!(!lines.end(Line::Account(ConnectionId::from_raw(77))));
+    }
+}

@@ -1,0 +1,208 @@
+//! Whose messages wait and when the next of each is due: who is asked next, and how much of a turn is theirs (M7).
+//!
+//! A queue is what one tenant has waiting on one channel at one priority. Of the queues that are due the most urgent go first; those of
+//! the same priority share a turn evenly, and where it ended the next turn goes on. A queue whose lines are full rests until one of
+//! its calls ended.
+
+use ringback_core::ids::TenantId;
+use ringback_core::messages::{ChannelKind, Priority};
+use ringback_core::time::Timestamp;
+use ringback_store::QueueOf;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Messages taken from the queues in one turn.
+pub(super) const MOST_CLAIMS: u32 = 200;
+
+/// The queues, kept in memory; the store knows better, and is asked now and then.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    next: HashMap<QueueOf, Timestamp>,
+    order: BTreeSet<(Timestamp, QueueOf)>,
+    held: HashMap<QueueOf, Timestamp>,
+    /// Where the last turn ended, by priority.
+    after: BTreeMap<Priority, TenantId>,
+}
+
+impl Queues {
+    /// Everything as the store has it. What is held stays held.
+    pub(super) fn fill(&mut self, all: Vec<(QueueOf, Timestamp)>) {
+        self.next.clear();
+        self.order.clear();
+        let held = std::mem::take(&mut self.held);
+        for (queue, due) in all {
+            if held.contains_key(&queue) {
+                self.held.insert(queue, due);
+            } else {
+                self.set(queue, Some(due));
+            }
+        }
+    }
+
+    /// The next of a queue is due then, or nothing of it waits.
+    pub(super) fn set(&mut self, queue: QueueOf, due: Option<Timestamp>) {
+        self.held.remove(&queue);
+        if let Some(before) = self.next.remove(&queue) {
+            self.order.remove(&(before, queue));
+        }
+        if let Some(due) = due {
+            self.next.insert(queue, due);
+            self.order.insert((due, queue));
+        }
+    }
+
+    /// Something more waits: a queue is due no later than this.
+    pub(super) fn note(&mut self, queue: QueueOf, due: Timestamp) {
+        if let Some(held) = self.held.get_mut(&queue) {
+            *held = due.min(*held);
+        } else if self.next.get(&queue).is_none_or(|next| due < *next) {
+            self.set(queue, Some(due));
+        }
+    }
+
+    /// No line of a queue has room: it rests until a call of its tenant and channel ended.
+    pub(super) fn hold(&mut self, queue: QueueOf, now: Timestamp) {
+        let due = self.next.get(&queue).copied().unwrap_or(now);
+        self.set(queue, None);
+        self.held.insert(queue, due);
+    }
+
+    /// A call of a tenant and channel ended: its queues are asked again.
+    pub(super) fn release(&mut self, tenant: TenantId, channel: ChannelKind) {
+        if self.held.is_empty() {
+            return;
+        }
+        for priority in Priority::ALL.iter().copied() {
+            let queue = QueueOf {
+                tenant,
+                channel,
+                priority,
+            };
+            if let Some(due) = self.held.remove(&queue) {
+                self.set(queue, Some(due));
+            }
+        }
+    }
+
+    /// When the next queue is due.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.order.first().map(|(due, _)| *due)
+    }
+
+    /// True when messages wait whose time has come.
+    pub(super) fn any_due(&self, now: Timestamp) -> bool {
+        self.next().is_some_and(|due| due <= now)
+    }
+
+    /// Who has messages that a new one must not overtake.
+    pub(super) fn behind(&self, now: Timestamp) -> HashSet<(ChannelKind, TenantId, Priority)> {
+        let due = self.order.iter().take_while(|(due, _)| *due <= now);
+        due.map(|(_, queue)| queue)
+            .chain(self.held.keys())
+            .map(|queue| (queue.channel, queue.tenant, queue.priority))
+            .collect()
+    }
+
+    /// The queues that are due, the most urgent first, with what each may take of a turn; those of one priority share evenly, and
+    /// begin after the one that was last the time before.
+    pub(super) fn shares(&mut self, now: Timestamp, room: u32) -> Vec<(QueueOf, u32)> {
+        let mut by_priority: BTreeMap<Priority, Vec<QueueOf>> = BTreeMap::new();
+        for (_, queue) in self.order.iter().take_while(|(due, _)| *due <= now) {
+            by_priority.entry(queue.priority).or_default().push(*queue);
+        }
+        let mut left = room.min(MOST_CLAIMS);
+        let mut shares = Vec::new();
+        for (priority, mut queues) in by_priority {
+            if left == 0 {
+                break;
+            }
+            let after = self.after.get(&priority).copied();
+            queues.sort_unstable_by_key(|queue| {
+                (after.is_some_and(|after| queue.tenant <= after), *queue)
+            });
+            let most = u32::try_from(queues.len()).unwrap_or(u32::MAX);
+            let share = (left / most).max(1);
+            for queue in queues {
+                if left == 0 {
+                    break;
+                }
+                let own = share.min(left);
+                left -= own;
+                self.after.insert(priority, queue.tenant);
+                shares.push((queue, own));
+            }
+        }
+        shares
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringback_core::time::from_micros;
+
+    fn queue(tenant: i64, priority: Priority) -> QueueOf {
+        QueueOf {
+            tenant: TenantId::from_raw(tenant),
+            channel: ChannelKind::Sms,
+            priority,
+        }
+    }
+
+    /// M7: the same priority is shared evenly, and what is urgent comes before it.
+    #[test]
+    fn tenants_share_what_is_equally_urgent() {
+        let now = from_micros(100);
+        let mut queues = Queues::default();
+        for tenant in 1..=3 {
+            queues.note(queue(tenant, Priority::Low), from_micros(tenant));
+        }
+        queues.note(queue(9, Priority::Critical), from_micros(99));
+        queues.note(queue(8, Priority::Critical), from_micros(101));
+        let shares = queues.shares(now, 1_000);
+        assert_eq!(shares[0], (queue(9, Priority::Critical), 200));
+        // The critical one took only what it had; the next turn is the others'.
+        queues.set(queue(9, Priority::Critical), None);
+        let shares = queues.shares(now, 100);
+        assert_eq!(
+            shares,
+            [
+                (queue(1, Priority::Low), 33),
+                (queue(2, Priority::Low), 33),
+                (queue(3, Priority::Low), 33)
+            ]
+        );
+        let shares = queues.shares(now, 2);
+        assert_eq!(
+            shares,
+            [(queue(1, Priority::Low), 1), (queue(2, Priority::Low), 1)]
+        );
+        let shares = queues.shares(now, 2);
+        assert_eq!(
+            shares,
+            [(queue(3, Priority::Low), 1), (queue(1, Priority::Low), 1)]
+        );
+    }
+
+    #[test]
+    fn a_queue_without_a_line_rests_until_a_call_ended() {
+        let now = from_micros(100);
+        let mut queues = Queues::default();
+        let slow = queue(1, Priority::Low);
+        queues.note(slow, from_micros(50));
+        queues.hold(slow, now);
+        assert!(!queues.any_due(now));
+        queues.note(slow, from_micros(40));
+        assert!(!queues.any_due(now));
+        assert!(queues.behind(now).contains(&(
+            ChannelKind::Sms,
+            TenantId::from_raw(1),
+            Priority::Low
+        )));
+        queues.release(TenantId::from_raw(1), ChannelKind::Email);
+        assert!(!queues.any_due(now));
+        queues.release(TenantId::from_raw(1), ChannelKind::Sms);
+        assert_eq!(queues.next(), Some(from_micros(40)));
+        queues.fill(Vec::new());
+        assert_eq!(queues.next(), None);
+    }
+}
