@@ -11,6 +11,7 @@ pub mod http;
 mod mail;
 mod resend;
 mod sandbox;
+mod sendgrid;
 mod ses;
 mod settings;
 pub mod signing;

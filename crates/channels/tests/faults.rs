@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use support::{Reply, Server, answer, channel, http, outgoing, settings};
 use tokio::net::TcpListener;
 
-const HTTP_PROVIDERS: [&str; 4] = ["twilio", "resend", "ses", "webhook"];
+const HTTP_PROVIDERS: [&str; 5] = ["twilio", "resend", "ses", "sendgrid", "webhook"];
 
 /// What a provider answers when it took the message, and the name it gives it.
 fn taken(provider: &str) -> (Reply, &'static str) {
@@ -25,6 +25,10 @@ fn taken(provider: &str) -> (Reply, &'static str) {
         ),
         "resend" => (answer("200 OK", &[], r#"{"id":"e-1"}"#), "e-1"),
         "ses" => (answer("200 OK", &[], r#"{"MessageId":"0100-1"}"#), "0100-1"),
+        "sendgrid" => (
+            answer("202 Accepted", &[("x-message-id", "m-1.a")], ""),
+            "m-1.a",
+        ),
         _ => (answer("204 No Content", &[], ""), ""),
     }
 }
@@ -186,7 +190,7 @@ async fn a_line_that_breaks_after_the_request_is_unknown() {
 /// A yes that cannot be read is no proof; a webhook's receiver says yes by its status alone.
 #[tokio::test]
 async fn a_yes_in_unreadable_words_is_unknown() {
-    for provider in ["twilio", "resend", "ses"] {
+    for provider in ["twilio", "resend", "ses", "sendgrid"] {
         for body in [
             "",
             "{",
@@ -521,7 +525,7 @@ async fn a_receiver_may_ask_to_be_left_alone() {
 #[tokio::test]
 async fn hostile_messages_are_refused_before_anything_is_called() {
     let server = Server::always(answer("200 OK", &[], "{}")).await;
-    for provider in ["resend", "ses"] {
+    for provider in ["resend", "ses", "sendgrid"] {
         let channel = channel(provider, &server.url());
         for change in 0..6 {
             let mut message = outgoing(provider);
@@ -571,6 +575,11 @@ async fn probes_tell_what_they_found_without_sending() {
             r#"{"SendingEnabled":true,"ProductionAccessEnabled":false,"SendQuota":{"Max24HourSend":200.0,"MaxSendRate":1.0,"SentLast24Hours":50.0}}"#,
             "150 more mails today, 1 a second. The account is still in the SES sandbox",
         ),
+        (
+            "sendgrid",
+            r#"{"scopes":["mail.send","sender_verification_eligible"]}"#,
+            "may send mail",
+        ),
         ("webhook", "", "status 200"),
     ] {
         let server = Server::always(answer("200 OK", &[], body)).await;
@@ -595,6 +604,243 @@ async fn probes_tell_what_they_found_without_sending() {
             .unwrap()
             .contains("only send")
     );
+}
+
+/// N2: SendGrid's refusals, by status, field and words.
+#[tokio::test]
+async fn sendgrids_refusals_fall_into_their_class() {
+    let error = |field: &str, message: &str| {
+        format!(r#"{{"errors":[{{"message":"{message}","field":{field},"help":null}}]}}"#)
+    };
+    let at_reset = [
+        ("x-ratelimit-reset", "1767225665"),
+        ("x-ratelimit-remaining", "0"),
+    ];
+    let both = [("x-ratelimit-reset", "1767225665"), ("retry-after", "7")];
+    let past = [("x-ratelimit-reset", "1767225600")];
+    let absurd = [("x-ratelimit-reset", "99999999999999")];
+    for (status, headers, body, expected, suppress, after) in [
+        (
+            "400 No",
+            &[][..],
+            error(
+                r#""personalizations.0.to.0.email""#,
+                "Does not contain a valid address.",
+            ),
+            "permanent",
+            Suppress::Invalid,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error(
+                r#""personalizations""#,
+                "Each email address should be unique",
+            ),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error(
+                r#""from.email""#,
+                "The from email does not contain a valid address.",
+            ),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error(r#""subject""#, "The subject is required."),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error("null", "Bad Request"),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "401 No",
+            &[],
+            error(
+                "null",
+                "The provided authorization grant is invalid, expired, or revoked",
+            ),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "401 No",
+            &[],
+            error("null", "Maximum credits exceeded"),
+            "retry",
+            Suppress::No,
+            Some(3600),
+        ),
+        (
+            "403 No",
+            &[],
+            error(
+                r#""from""#,
+                "The from address does not match a verified Sender Identity.",
+            ),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "403 No",
+            &[],
+            error("null", "access forbidden"),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "413 No",
+            &[],
+            "<html>413</html>".to_owned(),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "429 No",
+            &at_reset[..],
+            error("null", "too many requests"),
+            "retry",
+            Suppress::No,
+            Some(60),
+        ),
+        (
+            "429 No",
+            &both[..],
+            String::new(),
+            "retry",
+            Suppress::No,
+            Some(7),
+        ),
+        (
+            "429 No",
+            &past[..],
+            String::new(),
+            "retry",
+            Suppress::No,
+            Some(0),
+        ),
+        (
+            "429 No",
+            &absurd[..],
+            String::new(),
+            "retry",
+            Suppress::No,
+            Some(86_400),
+        ),
+        ("429 No", &[], String::new(), "retry", Suppress::No, None),
+        (
+            "500 No",
+            &[],
+            error("null", "Internal error"),
+            "unknown",
+            Suppress::No,
+            None,
+        ),
+        // A yes without the name of the mail comes from somebody else.
+        (
+            "202 Accepted",
+            &[],
+            String::new(),
+            "unknown",
+            Suppress::No,
+            None,
+        ),
+        (
+            "200 OK",
+            &[("x-message-id", "m-1")][..],
+            String::new(),
+            "unknown",
+            Suppress::No,
+            None,
+        ),
+    ] {
+        let outcome = outcome_of("sendgrid", answer(status, headers, &body)).await;
+        assert_eq!(word(&outcome), expected, "{status} {body}: {outcome:?}");
+        match outcome {
+            Outcome::Permanent {
+                suppress: found, ..
+            } => assert_eq!(found, suppress, "{body}"),
+            Outcome::Retryable { after: found, .. } => {
+                assert_eq!(
+                    found.map(|after| after.as_secs()),
+                    after,
+                    "{status} {headers:?}"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// T5: SendGrid's own links and footers stay off unless they are asked for, and its own headers cannot be taken over.
+#[tokio::test]
+async fn sendgrid_leaves_mails_as_they_are_written() {
+    let server = Server::always(answer("202 Accepted", &[("x-message-id", "m")], "")).await;
+    for (tracking, expected) in [
+        (
+            "no",
+            serde_json::json!({"click_tracking": {"enable": false}, "open_tracking": {"enable": false}, "subscription_tracking": {"enable": false}}),
+        ),
+        (
+            "yes",
+            serde_json::json!({"subscription_tracking": {"enable": false}}),
+        ),
+    ] {
+        let mut all = settings("sendgrid", &server.url());
+        all.extend(support::map(&[
+            ("tracking", tracking),
+            ("ip_pool", "offers"),
+        ]));
+        let channel = open("sendgrid", &all, &http()).unwrap();
+        assert_eq!(channel.capabilities().reports.engagement, tracking == "yes");
+        assert_eq!(word(&channel.send(&outgoing("sendgrid")).await), "accepted");
+        let request = server.requests().pop().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(body["tracking_settings"], expected);
+        assert_eq!(body["ip_pool_name"], "offers");
+    }
+    let calls = server.requests().len();
+    let channel = channel("sendgrid", &server.url());
+    for (header, to) in [
+        ("Subject", "lead@example.test"),
+        ("X-SG-EID", "lead@example.test"),
+        ("X-Fine", "żółw@example.test"),
+    ] {
+        let mut message = outgoing("sendgrid");
+        let ringback_core::messages::Content::Mail { headers, .. } = &mut message.content else {
+            unreachable!()
+        };
+        headers.push((header.into(), "x".into()));
+        message.to = to.into();
+        assert_eq!(word(&channel.send(&message).await), "permanent", "{header}");
+    }
+    assert_eq!(server.requests().len(), calls);
+    let only_reads = Server::always(answer("200 OK", &[], r#"{"scopes":["alerts.read"]}"#)).await;
+    let why = support::channel("sendgrid", &only_reads.url())
+        .probe()
+        .await
+        .unwrap_err();
+    assert_eq!(why.code, "no_scope");
 }
 
 /// The requests as they stand on the line.
@@ -651,6 +897,28 @@ async fn requests_carry_what_the_providers_ask_for() {
                 // The same message gives the same bytes, or Resend would refuse the key.
                 sent(provider, &server).await;
                 assert_eq!(server.requests()[1].body, request.body);
+            }
+            "sendgrid" => {
+                assert!(request.head.starts_with("POST /v3/mail/send "));
+                assert_eq!(request.header("authorization"), Some("Bearer SG.made-up"));
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+                assert_eq!(
+                    body["from"],
+                    serde_json::json!({"email": "hello@example.test", "name": "Acme"})
+                );
+                assert_eq!(
+                    body["headers"]["List-Unsubscribe-Post"],
+                    "List-Unsubscribe=One-Click"
+                );
+                assert_eq!(body["content"][0]["type"], "text/plain");
+                assert_eq!(body["content"][1]["type"], "text/html");
+                let person = &body["personalizations"][0];
+                assert_eq!(person["to"][0]["email"], "lead@example.test");
+                assert_eq!(person["custom_args"]["message_ref"], id.as_str());
+                assert_eq!(
+                    person["custom_args"]["attempt_ref"],
+                    outgoing(provider).attempt.to_string()
+                );
             }
             "ses" => {
                 assert!(request.head.starts_with("POST /v2/email/outbound-emails "));

@@ -40,6 +40,16 @@ fn what_is_missing_or_wrong_is_named() {
         ("ses", ("region", "us-east-1.evil.example/"), "region"),
         ("ses", ("topic_arn", "my-topic"), "topic_arn"),
         ("ses", ("secret_access_key", ""), "secret_access_key"),
+        ("sendgrid", ("api_key", ""), "api_key"),
+        ("sendgrid", ("from", "Acme"), "from"),
+        ("sendgrid", ("verification_key", "MFkw"), "verification_key"),
+        (
+            "sendgrid",
+            ("verification_key_secondary", "whsec_x"),
+            "verification_key_secondary",
+        ),
+        ("sendgrid", ("ip_pool", "x"), "ip_pool"),
+        ("sendgrid", ("tracking", "perhaps"), "tracking"),
         ("webhook", ("url", ""), "url"),
         ("webhook", ("secret", "short"), "secret"),
         ("webhook", ("source", "Ż"), "source"),
@@ -60,7 +70,7 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(
         error
             .advice
-            .contains("twilio, resend, ses, smtp, webhook, sandbox"),
+            .contains("twilio, resend, ses, sendgrid, smtp, webhook, sandbox"),
         "{error}"
     );
 }

@@ -1,9 +1,11 @@
 //! Signing webhooks as the providers do, for tests and the load harness: what is signed here, [`read`](crate::Channel::read) accepts.
 
 mod certificate;
+mod sendgrid;
 mod sns;
 
 pub use certificate::server_certificate;
+pub use sendgrid::SendGrid;
 pub use sns::{Sns, trusting};
 
 use crate::{

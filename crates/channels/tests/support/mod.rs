@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     future::pending,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -229,6 +229,8 @@ pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 pub const AUTH_TOKEN: &str = "made-up-auth-token-for-tests-0001";
 pub const WHSEC: &str = "whsec_bWFkZS11cC1zaWduaW5nLXNlY3JldC0xLWZvci10ZXN0cw==";
+/// An account that signs its events with a key made for this run.
+pub static SENDGRID: LazyLock<testing::SendGrid> = LazyLock::new(testing::SendGrid::default);
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000001:ses-events";
 
 /// Settings of a provider that calls `base`.
@@ -253,6 +255,12 @@ pub fn settings(provider: &str, base: &str) -> BTreeMap<String, String> {
             ("from", "Acme <hello@example.test>"),
             ("configuration_set", "engage"),
             ("topic_arn", TOPIC),
+            ("base_url", base),
+        ]),
+        "sendgrid" => map(&[
+            ("api_key", "SG.made-up"),
+            ("from", "Acme <hello@example.test>"),
+            ("verification_key", &SENDGRID.verification_key()),
             ("base_url", base),
         ]),
         "webhook" => map(&[("url", base), ("secret", WHSEC)]),
