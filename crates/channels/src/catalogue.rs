@@ -1,7 +1,7 @@
 //! The providers there are, what each wants to know, and opening a connection to one.
 
 use crate::{
-    channel::Channel, http::Http, resend, sandbox, sendgrid, ses, settings::Settings,
+    channel::Channel, http::Http, http_sms, resend, sandbox, sendgrid, ses, settings::Settings,
     settings::SettingsError, smtp, twilio, webhook,
 };
 use ringback_core::messages::ChannelKind;
@@ -92,6 +92,7 @@ pub(crate) const RATE: SettingInfo = SettingInfo::optional(
 pub fn catalogue() -> &'static [ProviderInfo] {
     const ALL: &[ProviderInfo] = &[
         twilio::INFO,
+        http_sms::INFO,
         resend::INFO,
         ses::INFO,
         sendgrid::INFO,
@@ -132,6 +133,7 @@ pub fn open(
     let settings = Settings::checked(info, settings)?;
     Ok(match info.name {
         "twilio" => Arc::new(twilio::Twilio::open(&settings, http)?),
+        "http_sms" => Arc::new(http_sms::HttpSms::open(&settings, http)?),
         "resend" => Arc::new(resend::Resend::open(&settings, http)?),
         "ses" => Arc::new(ses::Ses::open(&settings, http)?),
         "sendgrid" => Arc::new(sendgrid::SendGrid::open(&settings, http)?),

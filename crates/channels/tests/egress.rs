@@ -324,7 +324,7 @@ async fn plain_http_is_for_listed_networks() {
 #[tokio::test]
 async fn a_name_inside_is_a_matter_of_configuration() {
     let (http, _) = resolving(Egress::default(), &[&["10.0.0.7"]]);
-    for provider in ["twilio", "resend", "ses", "sendgrid", "webhook"] {
+    for provider in ["twilio", "resend", "ses", "sendgrid", "http_sms", "webhook"] {
         let channel = open(
             provider,
             &settings(provider, "https://inside.example"),

@@ -70,7 +70,7 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(
         error
             .advice
-            .contains("twilio, resend, ses, sendgrid, smtp, webhook, sandbox"),
+            .contains("twilio, http_sms, resend, ses, sendgrid, smtp, webhook, sandbox"),
         "{error}"
     );
 }
@@ -81,12 +81,17 @@ fn everything_in_the_catalogue_opens_with_what_it_requires() {
         let values: Vec<(&str, &str)> = provider
             .settings
             .iter()
-            .filter(|one| one.required || one.name == "from")
+            .filter(|one| {
+                one.required
+                    || one.name == "from"
+                    || (provider.name == "http_sms" && one.name == "body")
+            })
             .map(|one| {
                 let value = match one.name {
                     "account_sid" => "AC1",
-                    "from" if provider.name == "twilio" => "+15005550006",
+                    "from" if provider.channel == ChannelKind::Sms => "+15005550006",
                     "from" => "Acme <hello@example.com>",
+                    "body" => r#"{"to": "{{to}}", "text": "{{text}}"}"#,
                     "url" => "https://example.com/hook",
                     "host" => "smtp.example.com",
                     "region" => "eu-central-1",

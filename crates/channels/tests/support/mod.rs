@@ -231,6 +231,7 @@ pub const AUTH_TOKEN: &str = "made-up-auth-token-for-tests-0001";
 pub const WHSEC: &str = "whsec_bWFkZS11cC1zaWduaW5nLXNlY3JldC0xLWZvci10ZXN0cw==";
 /// An account that signs its events with a key made for this run.
 pub static SENDGRID: LazyLock<testing::SendGrid> = LazyLock::new(testing::SendGrid::default);
+pub const PROOF: &str = "made-up-proof-secret-1";
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000001:ses-events";
 
 /// Settings of a provider that calls `base`.
@@ -263,6 +264,37 @@ pub fn settings(provider: &str, base: &str) -> BTreeMap<String, String> {
             ("verification_key", &SENDGRID.verification_key()),
             ("base_url", base),
         ]),
+        "http_sms" => map(&[
+            ("url", &format!("{base}/messages")),
+            ("headers", r#"{"Authorization": "Bearer {{secret}}"}"#),
+            (
+                "body",
+                r#"{"to": "{{to}}", "from": "{{from}}", "text": "{{text}}", "hook": "{{report_url}}", "ids": ["{{message_id}}", "{{attempt_id}}"]}"#,
+            ),
+            ("from", "+15005550006"),
+            ("secret", "made-up-key"),
+            ("id_pointer", "/data/id"),
+            ("code_pointer", "/errors/0/code"),
+            (
+                "refusals",
+                "40001=invalid, 40300=opted_out, 40310=blocked, 402=config, 10011=retry, http_402=config, http_409=retry",
+            ),
+            ("report_id", "/id"),
+            ("report_status", "/status"),
+            (
+                "report_statuses",
+                "queued=accepted, sent=sent, delivered=delivered, read=read, failed=failed, expired=expired, gone=cancelled, other=nothing",
+            ),
+            ("report_code", "/code"),
+            ("reply_id", "/id"),
+            ("reply_from", "/from"),
+            ("reply_to", "/to"),
+            ("reply_text", "/text"),
+            ("proof", "hmac_sha256_hex"),
+            ("proof_header", "X-Signature"),
+            ("proof_secret", PROOF),
+            ("proof_timestamp_header", "X-Timestamp"),
+        ]),
         "webhook" => map(&[("url", base), ("secret", WHSEC)]),
         other => panic!("no settings for {other}"),
     }
@@ -283,7 +315,7 @@ pub fn message_id() -> MessageId {
 /// A message that the provider can carry.
 pub fn outgoing(provider: &str) -> Outgoing {
     let (to, content) = match provider {
-        "twilio" => (
+        "twilio" | "http_sms" => (
             "+12065550100",
             Content::Text {
                 body: "Hello, we got your request. Zażółć 👍 & more+".to_owned(),
