@@ -4,7 +4,7 @@ mod certificate;
 mod sendgrid;
 mod sns;
 
-pub use certificate::server_certificate;
+pub use certificate::{expired_certificate, server_certificate};
 pub use sendgrid::SendGrid;
 pub use sns::{Sns, trusting};
 
