@@ -123,6 +123,18 @@ async fn twilios_codes_fall_into_their_class() {
 async fn resends_names_fall_into_their_class() {
     for (status, name, expected) in [
         ("422 No", "missing_required_field", "permanent"),
+        ("422 No", "invalid_parameter", "permanent"),
+        ("422 No", "invalid_attachment", "permanent"),
+        ("400 No", "invalid_idempotency_key", "permanent"),
+        ("400 No", "validation_error", "permanent"),
+        ("401 No", "restricted_api_key", "config"),
+        ("403 No", "invalid_access", "config"),
+        ("403 No", "suspended_api_key", "config"),
+        ("404 No", "not_found", "config"),
+        ("405 No", "method_not_allowed", "config"),
+        ("422 No", "invalid_region", "config"),
+        ("429 No", "monthly_quota_exceeded", "retry"),
+        ("500 No", "internal_server_error", "retry"),
         ("403 No", "validation_error", "config"),
         ("422 No", "validation_error", "permanent"),
         ("401 No", "missing_api_key", "config"),
@@ -141,6 +153,21 @@ async fn resends_names_fall_into_their_class() {
         let outcome = outcome_of("resend", answer(status, &[], &body)).await;
         assert_eq!(word(&outcome), expected, "{status} {name}");
         assert!(!format!("{outcome:?}").contains("lead@"), "{outcome:?}");
+    }
+    // When to come back: what Retry-After says, else when the window of the account ends.
+    let body = r#"{"statusCode":429,"name":"rate_limit_exceeded","message":"x"}"#;
+    for (headers, expected) in [
+        (&[("ratelimit-reset", "3")][..], Some(3)),
+        (&[("ratelimit-reset", "3"), ("retry-after", "9")], Some(9)),
+        (&[("ratelimit-reset", "99999999")], Some(86_400)),
+        (&[("ratelimit-reset", "soon")], None),
+        (&[], None),
+    ] {
+        let outcome = outcome_of("resend", answer("429 No", headers, body)).await;
+        let Outcome::Retryable { after, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(after.map(|after| after.as_secs()), expected, "{headers:?}");
     }
 }
 
@@ -169,6 +196,13 @@ async fn the_types_of_ses_fall_into_their_class() {
         ("400 No", "MessageRejected", "virus", "permanent"),
         ("400 No", "MailFromDomainNotVerifiedException", "", "config"),
         ("400 No", "SendingPausedException", "", "config"),
+        ("400 No", "AccountSuspendedException", "", "config"),
+        ("403 No", "AccessDeniedException", "", "config"),
+        ("403 No", "InvalidClientTokenId", "", "config"),
+        ("403 No", "ExpiredTokenException", "", "config"),
+        ("400 No", "LimitExceededException", "too many", "retry"),
+        ("429 No", "TooManyRequestsException", "slow down", "retry"),
+        ("418 No", "SomethingNewException", "", "permanent"),
         ("404 No", "NotFoundException", "", "config"),
         ("400 No", "BadRequestException", "", "permanent"),
         ("403 No", "SignatureDoesNotMatch", "", "config"),

@@ -6,7 +6,10 @@ use crate::{
     answers::{Twins, by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
-    http::{Answer, Broke, Call, Http, retry_after::retry_after},
+    http::{
+        Answer, Broke, Call, Http,
+        retry_after::{LONGEST_WAIT, retry_after},
+    },
     mail::{Mail, encoded_words, mail, plain},
     settings::{Settings, SettingsError, secret_header, under},
     signing::sendgrid::VerificationKey,
@@ -26,8 +29,6 @@ const NAME: &str = "SendGrid";
 const DEADLINE: Duration = Duration::from_secs(15);
 /// The custom argument that carries our message's id and comes back with events.
 pub(super) const MESSAGE: &str = "message_ref";
-/// Nobody is believed to mean more than this.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// Headers that SendGrid writes itself and refuses from others. Source: "headers" of the API reference.
 const RESERVED: [&str; 12] = [
     "x-sg-id",

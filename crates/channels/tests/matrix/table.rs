@@ -466,6 +466,7 @@ pub fn rows() -> Vec<Row> {
             vec![
                 line("400", Said("permanent"), |_| answer("400 No", &[], HTML)),
                 line("401", Said("config"), |_| answer("401 No", &[], HTML)),
+                line("402", Said("config"), |_| answer("402 No", &[], HTML)),
                 line("403", Said("config"), |_| answer("403 No", &[], HTML)),
                 line("404", Said("config"), |_| answer("404 No", &[], HTML)),
                 line("405", Said("config"), |_| answer("405 No", &[], HTML)),
