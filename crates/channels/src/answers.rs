@@ -32,6 +32,11 @@ pub(crate) fn by_status(name: &str, answer: &Answer, twins: Twins, now: Timestam
                 "{name} did not accept the credentials; check them."
             )),
         },
+        402 => Outcome::Misconfigured {
+            why: why(format!(
+                "{name} wants to be paid first; look at the account."
+            )),
+        },
         404 | 405 | 410 => Outcome::Misconfigured {
             why: why(format!(
                 "{name} does not know this address; check the settings of the connection."

@@ -1,7 +1,7 @@
 //! The providers there are, what each wants to know, and opening a connection to one.
 
 use crate::{
-    channel::Channel, http::Http, resend, sandbox, ses, settings::Settings,
+    channel::Channel, http::Http, http_sms, resend, sandbox, sendgrid, ses, settings::Settings,
     settings::SettingsError, smtp, twilio, webhook,
 };
 use ringback_core::messages::ChannelKind;
@@ -134,8 +134,10 @@ pub fn most_of(
 pub fn catalogue() -> &'static [ProviderInfo] {
     const ALL: &[ProviderInfo] = &[
         twilio::INFO,
+        http_sms::INFO,
         resend::INFO,
         ses::INFO,
+        sendgrid::INFO,
         smtp::INFO,
         webhook::INFO,
         sandbox::SMS,
@@ -174,8 +176,10 @@ pub fn open(
     let settings = Settings::checked(info, settings)?;
     Ok(match info.name {
         "twilio" => Arc::new(twilio::Twilio::open(&settings, http)?),
+        "http_sms" => Arc::new(http_sms::HttpSms::open(&settings, http)?),
         "resend" => Arc::new(resend::Resend::open(&settings, http)?),
         "ses" => Arc::new(ses::Ses::open(&settings, http)?),
+        "sendgrid" => Arc::new(sendgrid::SendGrid::open(&settings, http)?),
         "smtp" => Arc::new(smtp::Smtp::open(&settings, http)?),
         "webhook" => Arc::new(webhook::Webhook::open(&settings, http)?),
         _ => Arc::new(sandbox::Sandbox::open(&settings)),
@@ -226,7 +230,8 @@ mod tests {
                 let sounds_secret = ["token", "key", "secret", "password", "bearer"]
                     .iter()
                     .any(|word| setting.name.contains(word))
-                    && setting.name != "access_key_id";
+                    && setting.name != "access_key_id"
+                    && !setting.name.starts_with("verification_key"); // public
                 assert_eq!(
                     setting.secret, sounds_secret,
                     "{} {}",

@@ -236,7 +236,7 @@ fn forms_refuse_addresses_inside_with_advice() {
         assert_eq!(setting, "url");
         assert!(advice.ends_with('.'), "{advice}");
     }
-    for provider in ["twilio", "resend", "ses"] {
+    for provider in ["twilio", "resend", "ses", "sendgrid"] {
         let found = open(provider, &settings(provider, "https://192.168.1.1"), &http);
         assert_eq!(
             found.err().map(|error| error.setting).as_deref(),
@@ -324,7 +324,7 @@ async fn plain_http_is_for_listed_networks() {
 #[tokio::test]
 async fn a_name_inside_is_a_matter_of_configuration() {
     let (http, _) = resolving(Egress::default(), &[&["10.0.0.7"]]);
-    for provider in ["twilio", "resend", "ses", "webhook"] {
+    for provider in ["twilio", "resend", "ses", "sendgrid", "http_sms", "webhook"] {
         let channel = open(
             provider,
             &settings(provider, "https://inside.example"),

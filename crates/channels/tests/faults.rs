@@ -1,33 +1,17 @@
-//! M3: whatever a provider's server does, one attempt ends with what is really known: sent, certainly not sent, or unknown.
+//! N1, N2, N11: what each provider's own answers mean, and what our requests carry. What breaks on the way, alike for all, is in
+//! `matrix.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod support;
 
-use ringback_channels::{Channel, Repeat, open};
+use ringback_channels::open;
 use ringback_core::messages::{Outcome, ProviderRef, Suppress};
 use std::{sync::Arc, time::Duration};
-use support::{Reply, Server, answer, channel, http, outgoing, settings};
+use support::{Reply, Server, answer, channel, http, outgoing, settings, taken, word};
 use tokio::net::TcpListener;
 
-const HTTP_PROVIDERS: [&str; 4] = ["twilio", "resend", "ses", "webhook"];
-
-/// What a provider answers when it took the message, and the name it gives it.
-fn taken(provider: &str) -> (Reply, &'static str) {
-    match provider {
-        "twilio" => (
-            answer(
-                "201 Created",
-                &[],
-                r#"{"sid":"SM1","status":"queued","price":null}"#,
-            ),
-            "SM1",
-        ),
-        "resend" => (answer("200 OK", &[], r#"{"id":"e-1"}"#), "e-1"),
-        "ses" => (answer("200 OK", &[], r#"{"MessageId":"0100-1"}"#), "0100-1"),
-        _ => (answer("204 No Content", &[], ""), ""),
-    }
-}
+const HTTP_PROVIDERS: [&str; 5] = ["twilio", "resend", "ses", "sendgrid", "webhook"];
 
 async fn sent(provider: &str, server: &Server) -> Outcome {
     channel(provider, &server.url())
@@ -46,17 +30,6 @@ async fn outcome_of(provider: &str, reply: Reply) -> Outcome {
     outcome
 }
 
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered { .. } => "delivered",
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::Retryable { .. } => "retry",
-        Outcome::Misconfigured { .. } => "config",
-        Outcome::Permanent { .. } => "permanent",
-        Outcome::Unknown { .. } => "unknown",
-    }
-}
-
 #[tokio::test]
 async fn a_taken_message_is_accepted_under_the_providers_name() {
     for provider in HTTP_PROVIDERS {
@@ -72,297 +45,6 @@ async fn a_taken_message_is_accepted_under_the_providers_name() {
             }
             other => panic!("{provider}: {other:?}"),
         }
-    }
-}
-
-#[tokio::test]
-async fn slowing_down_is_asked_in_seconds_dates_or_not_at_all() {
-    for provider in HTTP_PROVIDERS {
-        for (value, expected) in [
-            (Some("7"), Some(7)),
-            (Some("Thu, 01 Jan 2026 00:01:05 GMT"), Some(60)),
-            (None, None),
-            (Some("99999999999999999999"), Some(86_400)),
-            (Some("Thu, 31 Dec 2099 23:59:59 GMT"), Some(86_400)),
-            (Some("soon"), None),
-            (Some("-1"), None),
-        ] {
-            let headers: Vec<(&str, &str)> = value
-                .map(|text| ("retry-after", text))
-                .into_iter()
-                .collect();
-            let outcome = outcome_of(provider, answer("429 Too Many Requests", &headers, "")).await;
-            let Outcome::Retryable { after, .. } = outcome else {
-                panic!("{provider} {value:?}: {outcome:?}");
-            };
-            assert_eq!(
-                after.map(|after| after.as_secs()),
-                expected,
-                "{provider} {value:?}"
-            );
-        }
-    }
-}
-
-/// A server error leaves us not knowing, unless the provider drops twins by our key.
-#[tokio::test]
-async fn server_errors_are_unknown_where_a_twin_would_be_sent() {
-    for provider in HTTP_PROVIDERS {
-        let by_key = channel(provider, "http://127.0.0.1:9")
-            .capabilities()
-            .repeat
-            == Repeat::ByKey;
-        for status in [
-            "500 Oops",
-            "502 Bad Gateway",
-            "503 Unavailable",
-            "504 Timeout",
-        ] {
-            let outcome = outcome_of(provider, answer(status, &[], "<html>oops</html>")).await;
-            let expected = if by_key { "retry" } else { "unknown" };
-            assert_eq!(word(&outcome), expected, "{provider} {status}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn refusals_by_status_alone_fall_into_their_class() {
-    for provider in HTTP_PROVIDERS {
-        for (status, expected) in [
-            ("400 Bad Request", "permanent"),
-            ("401 Unauthorized", "config"),
-            ("403 Forbidden", "config"),
-            ("404 Not Found", "config"),
-            ("405 Method Not Allowed", "config"),
-            ("408 Request Timeout", "retry"),
-            ("409 Conflict", "permanent"),
-            ("410 Gone", "config"),
-            ("413 Too Large", "permanent"),
-            ("422 Unprocessable", "permanent"),
-            ("425 Too Early", "retry"),
-        ] {
-            let outcome = outcome_of(provider, answer(status, &[], "<html>no</html>")).await;
-            assert_eq!(word(&outcome), expected, "{provider} {status}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn nobody_listening_is_certain_and_may_be_tried_again() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
-    for provider in HTTP_PROVIDERS {
-        let outcome = channel(provider, &url).send(&outgoing(provider)).await;
-        assert_eq!(word(&outcome), "retry", "{provider}: {outcome:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_line_that_breaks_after_the_request_is_unknown() {
-    let partial = |text: &str| Reply::Cut(text.as_bytes().to_vec());
-    for provider in HTTP_PROVIDERS {
-        for (case, reply) in [
-            ("closed without a word", partial("")),
-            ("reset", Reply::Reset),
-            ("half a status line", partial("HTTP/1.1 20")),
-            ("half a head", partial("HTTP/1.1 201 Created\r\ncontent-le")),
-            (
-                "half a body",
-                partial("HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"sid\":"),
-            ),
-            (
-                "half a chunk",
-                partial("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{\"id\""),
-            ),
-            ("no HTTP at all", partial("SSH-2.0-server\r\n\r\n")),
-        ] {
-            let outcome = outcome_of(provider, reply).await;
-            assert_eq!(word(&outcome), "unknown", "{provider}, {case}: {outcome:?}");
-        }
-    }
-}
-
-/// A yes that cannot be read is no proof; a webhook's receiver says yes by its status alone.
-#[tokio::test]
-async fn a_yes_in_unreadable_words_is_unknown() {
-    for provider in ["twilio", "resend", "ses"] {
-        for body in [
-            "",
-            "{",
-            "<html>Welcome to the proxy</html>",
-            "[]",
-            "{\"sid\":7,\"id\":7}",
-            "{\"sid\":\"\",\"id\":\"\",\"MessageId\":\"\"}",
-        ] {
-            let outcome = outcome_of(provider, answer("200 OK", &[], body)).await;
-            assert_eq!(word(&outcome), "unknown", "{provider} {body}: {outcome:?}");
-        }
-    }
-    let outcome = outcome_of("webhook", answer("200 OK", &[], "<html>thanks</html>")).await;
-    assert_eq!(word(&outcome), "delivered");
-}
-
-#[tokio::test]
-async fn a_hundred_megabytes_are_cut_off() {
-    for provider in HTTP_PROVIDERS {
-        let yes = outcome_of(
-            provider,
-            Reply::Huge("HTTP/1.1 200 OK\r\ncontent-length: 104857600\r\n\r\n"),
-        )
-        .await;
-        let expected = if provider == "webhook" {
-            "delivered"
-        } else {
-            "unknown"
-        };
-        assert_eq!(word(&yes), expected, "{provider}");
-        let no = outcome_of(provider, Reply::Huge("HTTP/1.1 400 Bad\r\n\r\n")).await;
-        assert_eq!(word(&no), "permanent", "{provider}");
-    }
-}
-
-/// A bomb is not unpacked: we ask for no compression and read bytes as they are.
-#[tokio::test]
-async fn compressed_answers_are_not_unpacked() {
-    let outcome = outcome_of(
-        "twilio",
-        answer("201 Created", &[("content-encoding", "gzip")], "\u{1f}zzzz"),
-    )
-    .await;
-    assert_eq!(word(&outcome), "unknown");
-}
-
-#[tokio::test]
-async fn redirects_are_not_followed() {
-    let inside = Server::always(answer(
-        "200 OK",
-        &[],
-        r#"{"sid":"SM1","id":"1","MessageId":"1"}"#,
-    ))
-    .await;
-    for provider in HTTP_PROVIDERS {
-        for status in [
-            "301 Moved",
-            "302 Found",
-            "303 See Other",
-            "307 Temporary",
-            "308 Permanent",
-        ] {
-            let location = inside.url();
-            let outcome =
-                outcome_of(provider, answer(status, &[("location", &location)], "")).await;
-            assert_eq!(word(&outcome), "config", "{provider} {status}");
-        }
-    }
-    assert_eq!(inside.requests().len(), 0);
-}
-
-/// Silence: the request has arrived, then nothing, or a drip that never ends. The clock jumps to the deadline.
-#[tokio::test]
-async fn silence_is_unknown_at_the_deadline() {
-    for provider in HTTP_PROVIDERS {
-        for reply in [
-            Reply::Hang(Vec::new()),
-            Reply::Hang(b"HTTP/1.1 2".to_vec()),
-            Reply::Hang(b"HTTP/1.1 200 OK\r\n".to_vec()),
-            Reply::Hang(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_vec()),
-        ] {
-            let server = Server::always(reply.clone()).await;
-            let channel = channel(provider, &server.url());
-            let message = outgoing(provider);
-            let sending = tokio::spawn(async move { channel.send(&message).await });
-            server.arrived.notified().await;
-            tokio::time::pause();
-            let began = tokio::time::Instant::now();
-            let outcome = sending.await.unwrap();
-            let waited = began.elapsed();
-            tokio::time::resume();
-            assert_eq!(word(&outcome), "unknown", "{provider} {reply:?}");
-            let most = if provider == "twilio" { 10 } else { 15 };
-            assert!(
-                waited <= Duration::from_millis(most * 1000 + 10),
-                "{provider} waited {waited:?}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn names_that_do_not_exist_may_be_tried_again() {
-    for provider in HTTP_PROVIDERS {
-        let outcome = channel(provider, "https://no-such-host.invalid")
-            .send(&outgoing(provider))
-            .await;
-        let Outcome::Retryable { why, .. } = &outcome else {
-            panic!("{provider}: {outcome:?}");
-        };
-        assert_eq!(why.code, "dns", "{provider}");
-    }
-}
-
-/// A server that speaks no TLS, and one whose certificate nobody vouches for, never see the request.
-#[tokio::test]
-async fn without_trust_nothing_is_sent() {
-    for reply in [
-        Reply::Cut(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
-        Reply::Reset,
-    ] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let heard = tokio::spawn(async move {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut bytes = vec![0; 4096];
-            let read = stream.read(&mut bytes).await.unwrap();
-            if let Reply::Cut(answer) = reply {
-                stream.write_all(&answer).await.unwrap();
-            }
-            bytes.truncate(read);
-            bytes
-        });
-        let outcome = channel("twilio", &url).send(&outgoing("twilio")).await;
-        let Outcome::Retryable { why, .. } = &outcome else {
-            panic!("{outcome:?}");
-        };
-        assert_eq!(why.code, "tls");
-        let heard = String::from_utf8_lossy(&heard.await.unwrap()).into_owned();
-        assert!(!heard.contains("POST") && !heard.contains("made-up"));
-    }
-}
-
-/// Connections are kept and used again; one that the server closed meanwhile is replaced without a second request.
-#[tokio::test]
-async fn a_stale_connection_is_replaced_before_anything_is_written() {
-    for provider in HTTP_PROVIDERS {
-        let (reply, _) = taken(provider);
-        let Reply::Whole(bytes) = reply else {
-            unreachable!()
-        };
-        let server = Server::with(move |number| match number {
-            0 | 1 => Reply::Whole(bytes.clone()),
-            2 => Reply::Cut(bytes.clone()),
-            _ => Reply::Whole(bytes.clone()),
-        })
-        .await;
-        let channel: Arc<dyn Channel> = channel(provider, &server.url());
-        for _ in 0..10 {
-            let outcome = channel.send(&outgoing(provider)).await;
-            assert!(
-                matches!(word(&outcome), "accepted" | "delivered"),
-                "{provider}: {outcome:?}"
-            );
-        }
-        let requests = server.requests();
-        assert_eq!(requests.len(), 10, "{provider}");
-        assert_eq!(
-            requests[2].connection, 0,
-            "{provider}: the connection is kept"
-        );
-        assert_eq!(
-            requests[9].connection, 1,
-            "{provider}: one new connection after the close"
-        );
     }
 }
 
@@ -441,6 +123,18 @@ async fn twilios_codes_fall_into_their_class() {
 async fn resends_names_fall_into_their_class() {
     for (status, name, expected) in [
         ("422 No", "missing_required_field", "permanent"),
+        ("422 No", "invalid_parameter", "permanent"),
+        ("422 No", "invalid_attachment", "permanent"),
+        ("400 No", "invalid_idempotency_key", "permanent"),
+        ("400 No", "validation_error", "permanent"),
+        ("401 No", "restricted_api_key", "config"),
+        ("403 No", "invalid_access", "config"),
+        ("403 No", "suspended_api_key", "config"),
+        ("404 No", "not_found", "config"),
+        ("405 No", "method_not_allowed", "config"),
+        ("422 No", "invalid_region", "config"),
+        ("429 No", "monthly_quota_exceeded", "retry"),
+        ("500 No", "internal_server_error", "retry"),
         ("403 No", "validation_error", "config"),
         ("422 No", "validation_error", "permanent"),
         ("401 No", "missing_api_key", "config"),
@@ -459,6 +153,21 @@ async fn resends_names_fall_into_their_class() {
         let outcome = outcome_of("resend", answer(status, &[], &body)).await;
         assert_eq!(word(&outcome), expected, "{status} {name}");
         assert!(!format!("{outcome:?}").contains("lead@"), "{outcome:?}");
+    }
+    // When to come back: what Retry-After says, else when the window of the account ends.
+    let body = r#"{"statusCode":429,"name":"rate_limit_exceeded","message":"x"}"#;
+    for (headers, expected) in [
+        (&[("ratelimit-reset", "3")][..], Some(3)),
+        (&[("ratelimit-reset", "3"), ("retry-after", "9")], Some(9)),
+        (&[("ratelimit-reset", "99999999")], Some(86_400)),
+        (&[("ratelimit-reset", "soon")], None),
+        (&[], None),
+    ] {
+        let outcome = outcome_of("resend", answer("429 No", headers, body)).await;
+        let Outcome::Retryable { after, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(after.map(|after| after.as_secs()), expected, "{headers:?}");
     }
 }
 
@@ -487,6 +196,13 @@ async fn the_types_of_ses_fall_into_their_class() {
         ("400 No", "MessageRejected", "virus", "permanent"),
         ("400 No", "MailFromDomainNotVerifiedException", "", "config"),
         ("400 No", "SendingPausedException", "", "config"),
+        ("400 No", "AccountSuspendedException", "", "config"),
+        ("403 No", "AccessDeniedException", "", "config"),
+        ("403 No", "InvalidClientTokenId", "", "config"),
+        ("403 No", "ExpiredTokenException", "", "config"),
+        ("400 No", "LimitExceededException", "too many", "retry"),
+        ("429 No", "TooManyRequestsException", "slow down", "retry"),
+        ("418 No", "SomethingNewException", "", "permanent"),
         ("404 No", "NotFoundException", "", "config"),
         ("400 No", "BadRequestException", "", "permanent"),
         ("403 No", "SignatureDoesNotMatch", "", "config"),
@@ -521,7 +237,7 @@ async fn a_receiver_may_ask_to_be_left_alone() {
 #[tokio::test]
 async fn hostile_messages_are_refused_before_anything_is_called() {
     let server = Server::always(answer("200 OK", &[], "{}")).await;
-    for provider in ["resend", "ses"] {
+    for provider in ["resend", "ses", "sendgrid"] {
         let channel = channel(provider, &server.url());
         for change in 0..6 {
             let mut message = outgoing(provider);
@@ -571,6 +287,11 @@ async fn probes_tell_what_they_found_without_sending() {
             r#"{"SendingEnabled":true,"ProductionAccessEnabled":false,"SendQuota":{"Max24HourSend":200.0,"MaxSendRate":1.0,"SentLast24Hours":50.0}}"#,
             "150 more mails today, 1 a second. The account is still in the SES sandbox",
         ),
+        (
+            "sendgrid",
+            r#"{"scopes":["mail.send","sender_verification_eligible"]}"#,
+            "may send mail",
+        ),
         ("webhook", "", "status 200"),
     ] {
         let server = Server::always(answer("200 OK", &[], body)).await;
@@ -595,6 +316,243 @@ async fn probes_tell_what_they_found_without_sending() {
             .unwrap()
             .contains("only send")
     );
+}
+
+/// N2: SendGrid's refusals, by status, field and words.
+#[tokio::test]
+async fn sendgrids_refusals_fall_into_their_class() {
+    let error = |field: &str, message: &str| {
+        format!(r#"{{"errors":[{{"message":"{message}","field":{field},"help":null}}]}}"#)
+    };
+    let at_reset = [
+        ("x-ratelimit-reset", "1767225665"),
+        ("x-ratelimit-remaining", "0"),
+    ];
+    let both = [("x-ratelimit-reset", "1767225665"), ("retry-after", "7")];
+    let past = [("x-ratelimit-reset", "1767225600")];
+    let absurd = [("x-ratelimit-reset", "99999999999999")];
+    for (status, headers, body, expected, suppress, after) in [
+        (
+            "400 No",
+            &[][..],
+            error(
+                r#""personalizations.0.to.0.email""#,
+                "Does not contain a valid address.",
+            ),
+            "permanent",
+            Suppress::Invalid,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error(
+                r#""personalizations""#,
+                "Each email address should be unique",
+            ),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error(
+                r#""from.email""#,
+                "The from email does not contain a valid address.",
+            ),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error(r#""subject""#, "The subject is required."),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "400 No",
+            &[],
+            error("null", "Bad Request"),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "401 No",
+            &[],
+            error(
+                "null",
+                "The provided authorization grant is invalid, expired, or revoked",
+            ),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "401 No",
+            &[],
+            error("null", "Maximum credits exceeded"),
+            "retry",
+            Suppress::No,
+            Some(3600),
+        ),
+        (
+            "403 No",
+            &[],
+            error(
+                r#""from""#,
+                "The from address does not match a verified Sender Identity.",
+            ),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "403 No",
+            &[],
+            error("null", "access forbidden"),
+            "config",
+            Suppress::No,
+            None,
+        ),
+        (
+            "413 No",
+            &[],
+            "<html>413</html>".to_owned(),
+            "permanent",
+            Suppress::No,
+            None,
+        ),
+        (
+            "429 No",
+            &at_reset[..],
+            error("null", "too many requests"),
+            "retry",
+            Suppress::No,
+            Some(60),
+        ),
+        (
+            "429 No",
+            &both[..],
+            String::new(),
+            "retry",
+            Suppress::No,
+            Some(7),
+        ),
+        (
+            "429 No",
+            &past[..],
+            String::new(),
+            "retry",
+            Suppress::No,
+            Some(0),
+        ),
+        (
+            "429 No",
+            &absurd[..],
+            String::new(),
+            "retry",
+            Suppress::No,
+            Some(86_400),
+        ),
+        ("429 No", &[], String::new(), "retry", Suppress::No, None),
+        (
+            "500 No",
+            &[],
+            error("null", "Internal error"),
+            "unknown",
+            Suppress::No,
+            None,
+        ),
+        // A yes without the name of the mail comes from somebody else.
+        (
+            "202 Accepted",
+            &[],
+            String::new(),
+            "unknown",
+            Suppress::No,
+            None,
+        ),
+        (
+            "200 OK",
+            &[("x-message-id", "m-1")][..],
+            String::new(),
+            "unknown",
+            Suppress::No,
+            None,
+        ),
+    ] {
+        let outcome = outcome_of("sendgrid", answer(status, headers, &body)).await;
+        assert_eq!(word(&outcome), expected, "{status} {body}: {outcome:?}");
+        match outcome {
+            Outcome::Permanent {
+                suppress: found, ..
+            } => assert_eq!(found, suppress, "{body}"),
+            Outcome::Retryable { after: found, .. } => {
+                assert_eq!(
+                    found.map(|after| after.as_secs()),
+                    after,
+                    "{status} {headers:?}"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// T5: SendGrid's own links and footers stay off unless they are asked for, and its own headers cannot be taken over.
+#[tokio::test]
+async fn sendgrid_leaves_mails_as_they_are_written() {
+    let server = Server::always(answer("202 Accepted", &[("x-message-id", "m")], "")).await;
+    for (tracking, expected) in [
+        (
+            "no",
+            serde_json::json!({"click_tracking": {"enable": false}, "open_tracking": {"enable": false}, "subscription_tracking": {"enable": false}}),
+        ),
+        (
+            "yes",
+            serde_json::json!({"subscription_tracking": {"enable": false}}),
+        ),
+    ] {
+        let mut all = settings("sendgrid", &server.url());
+        all.extend(support::map(&[
+            ("tracking", tracking),
+            ("ip_pool", "offers"),
+        ]));
+        let channel = open("sendgrid", &all, &http()).unwrap();
+        assert_eq!(channel.capabilities().reports.engagement, tracking == "yes");
+        assert_eq!(word(&channel.send(&outgoing("sendgrid")).await), "accepted");
+        let request = server.requests().pop().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(body["tracking_settings"], expected);
+        assert_eq!(body["ip_pool_name"], "offers");
+    }
+    let calls = server.requests().len();
+    let channel = channel("sendgrid", &server.url());
+    for (header, to) in [
+        ("Subject", "lead@example.test"),
+        ("X-SG-EID", "lead@example.test"),
+        ("X-Fine", "żółw@example.test"),
+    ] {
+        let mut message = outgoing("sendgrid");
+        let ringback_core::messages::Content::Mail { headers, .. } = &mut message.content else {
+            unreachable!()
+        };
+        headers.push((header.into(), "x".into()));
+        message.to = to.into();
+        assert_eq!(word(&channel.send(&message).await), "permanent", "{header}");
+    }
+    assert_eq!(server.requests().len(), calls);
+    let only_reads = Server::always(answer("200 OK", &[], r#"{"scopes":["alerts.read"]}"#)).await;
+    let why = support::channel("sendgrid", &only_reads.url())
+        .probe()
+        .await
+        .unwrap_err();
+    assert_eq!(why.code, "no_scope");
 }
 
 /// The requests as they stand on the line.
@@ -651,6 +609,28 @@ async fn requests_carry_what_the_providers_ask_for() {
                 // The same message gives the same bytes, or Resend would refuse the key.
                 sent(provider, &server).await;
                 assert_eq!(server.requests()[1].body, request.body);
+            }
+            "sendgrid" => {
+                assert!(request.head.starts_with("POST /v3/mail/send "));
+                assert_eq!(request.header("authorization"), Some("Bearer SG.made-up"));
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+                assert_eq!(
+                    body["from"],
+                    serde_json::json!({"email": "hello@example.test", "name": "Acme"})
+                );
+                assert_eq!(
+                    body["headers"]["List-Unsubscribe-Post"],
+                    "List-Unsubscribe=One-Click"
+                );
+                assert_eq!(body["content"][0]["type"], "text/plain");
+                assert_eq!(body["content"][1]["type"], "text/html");
+                let person = &body["personalizations"][0];
+                assert_eq!(person["to"][0]["email"], "lead@example.test");
+                assert_eq!(person["custom_args"]["message_ref"], id.as_str());
+                assert_eq!(
+                    person["custom_args"]["attempt_ref"],
+                    outgoing(provider).attempt.to_string()
+                );
             }
             "ses" => {
                 assert!(request.head.starts_with("POST /v2/email/outbound-emails "));

@@ -11,7 +11,7 @@ use ringback_core::messages::{
     ChannelKind, Fact, HookEvent, Inbound, Report, Reported, Status, Suppress,
 };
 use std::sync::Arc;
-use support::{AUTH_TOKEN, TOPIC, WHSEC, http, message_id, now, settings};
+use support::{AUTH_TOKEN, SENDGRID, TOPIC, WHSEC, http, message_id, now, settings};
 
 const URL: &str = "https://leads.example.test/hooks/con_1/secret";
 
@@ -459,6 +459,185 @@ fn the_events_of_ses_come_in_our_words() {
 }
 
 #[test]
+fn sendgrids_events_come_in_our_words() {
+    let channel = opened("sendgrid");
+    let none = Suppress::No;
+    for (kind, extra, expected) in [
+        ("processed", "", Some((S(Status::Accepted), none, None))),
+        (
+            "deferred",
+            r#","response":"400 try again later","attempt":"5""#,
+            Some((F(Fact::Delayed), none, None)),
+        ),
+        (
+            "delivered",
+            r#","response":"250 OK""#,
+            Some((S(Status::Delivered), none, None)),
+        ),
+        (
+            "bounce",
+            r#","type":"bounce","bounce_classification":"Invalid Address","status":"5.1.1""#,
+            Some((
+                S(Status::Bounced),
+                Suppress::Invalid,
+                Some("bounce/Invalid Address 5.1.1"),
+            )),
+        ),
+        (
+            "bounce",
+            r#","type":"bounce","bounce_classification":"Mailbox Unavailable","status":"5.2.2""#,
+            Some((
+                S(Status::Bounced),
+                none,
+                Some("bounce/Mailbox Unavailable 5.2.2"),
+            )),
+        ),
+        (
+            "bounce",
+            r#","type":"bounce","bounce_classification":"Unclassified","status":"5.1.10""#,
+            Some((
+                S(Status::Bounced),
+                Suppress::Invalid,
+                Some("bounce/Unclassified 5.1.10"),
+            )),
+        ),
+        (
+            "bounce",
+            r#","type":"bounce","status":"5.7.1""#,
+            Some((S(Status::Bounced), none, Some("bounce/ 5.7.1"))),
+        ),
+        (
+            "bounce",
+            r#","type":"blocked","bounce_classification":"Reputation","status":"5.1.1""#,
+            Some((S(Status::Failed), none, Some("blocked/Reputation 5.1.1"))),
+        ),
+        (
+            "dropped",
+            r#","reason":"Bounced Address""#,
+            Some((
+                S(Status::Blocked),
+                Suppress::Invalid,
+                Some("Bounced Address"),
+            )),
+        ),
+        (
+            "dropped",
+            r#","reason":"Unsubscribed Address""#,
+            Some((
+                S(Status::Blocked),
+                Suppress::OptedOut,
+                Some("Unsubscribed Address"),
+            )),
+        ),
+        (
+            "dropped",
+            r#","reason":"Spam Reporting Address""#,
+            Some((
+                S(Status::Blocked),
+                Suppress::Complained,
+                Some("Spam Reporting Address"),
+            )),
+        ),
+        (
+            "dropped",
+            r#","reason":"Invalid""#,
+            Some((S(Status::Blocked), Suppress::Invalid, Some("Invalid"))),
+        ),
+        (
+            "dropped",
+            r#","reason":"Spam Content (if spam checker app enabled)""#,
+            Some((
+                S(Status::Failed),
+                none,
+                Some("Spam Content (if spam checker app enabled)"),
+            )),
+        ),
+        (
+            "dropped",
+            "",
+            Some((S(Status::Failed), none, Some("dropped"))),
+        ),
+        ("open", "", Some((F(Fact::Opened), none, None))),
+        ("open", r#","sg_machine_open":true"#, None),
+        (
+            "click",
+            r#","url":"https://example.test""#,
+            Some((F(Fact::Clicked), none, None)),
+        ),
+        (
+            "spamreport",
+            "",
+            Some((
+                F(Fact::Complained),
+                Suppress::Complained,
+                Some("spamreport"),
+            )),
+        ),
+        (
+            "unsubscribe",
+            "",
+            Some((
+                F(Fact::Unsubscribed),
+                Suppress::OptedOut,
+                Some("unsubscribe"),
+            )),
+        ),
+        (
+            "group_unsubscribe",
+            r#","asm_group_id":7"#,
+            Some((
+                F(Fact::Unsubscribed),
+                Suppress::OptedOut,
+                Some("group_unsubscribe"),
+            )),
+        ),
+        ("group_resubscribe", r#","asm_group_id":7"#, None),
+        (
+            "account_status_change",
+            r#","type":"compliance_suspend""#,
+            None,
+        ),
+        ("something_new", "", None),
+    ] {
+        let event = format!(
+            r#"{{"email":"lead@example.test","timestamp":1767225601,"event":"{kind}","sg_event_id":"e-1","sg_message_id":"14c5d75ce93.dfd.64b469.recvd-5f-0.0","message_ref":"{}"{extra}}}"#,
+            message_id()
+        );
+        // What cannot be read stands between two that can, and loses neither.
+        let hook = SENDGRID.events(URL, now(), &format!("[{event},\r\n7,{{}},{event}]\r\n"));
+        let found = reports(channel.read(&hook, now()).unwrap());
+        let twice: Vec<_> = expected.into_iter().chain(expected).collect();
+        assert_eq!(gist(&found), twice, "{kind} {extra}");
+        for report in &found {
+            assert_eq!(report.message, Some(message_id()));
+            assert_eq!(
+                report.reference.as_ref().unwrap().0,
+                "14c5d75ce93.dfd.64b469"
+            );
+            assert_eq!(report.at.to_string(), "2026-01-01T00:00:01Z");
+            assert_eq!(report.dedup, "e-1");
+        }
+    }
+    let bare = SENDGRID.events(URL, now(), r#"[{"event":"delivered"},{"event":"open"}]"#);
+    let found = reports(channel.read(&bare, now()).unwrap());
+    assert_eq!(
+        (found[0].message, &found[0].reference, found[0].at),
+        (None, &None, now())
+    );
+    assert_ne!(
+        found[0].dedup, found[1].dedup,
+        "without an id of its own, the event itself tells"
+    );
+    for body in ["", "{", "{}", "null", "7"] {
+        let hook = SENDGRID.events(URL, now(), body);
+        assert!(
+            matches!(channel.read(&hook, now()), Err(HookError::Malformed(_))),
+            "{body}"
+        );
+    }
+}
+
+#[test]
 fn channels_that_hear_nothing_say_so() {
     let hook = testing::twilio_status(AUTH_TOKEN, URL, "SM1", "sent", None);
     for channel in [
@@ -488,6 +667,13 @@ proptest! {
         prop_assert_eq!(twilio.read(&forged, now()), Err(HookError::BadSignature));
         let resend = opened("resend");
         let _read = resend.read(&testing::svix(WHSEC, URL, "msg_1", now(), &text).unwrap(), now());
+        let sendgrid = opened("sendgrid");
+        let signed = SENDGRID.events(URL, now(), &text);
+        let _read = sendgrid.read(&signed, now());
+        let forged_events = RawHook { body: Bytes::from(body.clone()), ..signed };
+        if body != text.as_bytes() {
+            prop_assert_eq!(sendgrid.read(&forged_events, now()), Err(HookError::BadSignature));
+        }
         let ses = opened("ses");
         let raw = RawHook { body: Bytes::from(body), ..forged };
         prop_assert_eq!(ses.read(&raw, now()), Err(HookError::BadSignature));

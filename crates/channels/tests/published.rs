@@ -200,3 +200,24 @@ async fn our_mail_is_an_email_as_resend_describes_it() {
         "the description names the header that we send"
     );
 }
+
+#[tokio::test]
+async fn our_mail_is_a_mail_as_sendgrid_describes_it() {
+    let Some(description) = Description::open("sendgrid/tsg_mail_v3.json") else {
+        return;
+    };
+    let body = &description.0["paths"]["/v3/mail/send"]["post"]["requestBody"];
+    let schema = &description.follow(body)["content"]["application/json"]["schema"];
+    let schema = description.follow(schema);
+    assert!(schema["properties"].is_object());
+    let taken = answer("202 Accepted", &[("x-message-id", "m-1")], "");
+    let seen = request("sendgrid", taken).await;
+    assert!(seen.head.starts_with("POST /v3/mail/send "));
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(description.check(schema, &body), Vec::<String>::new());
+    let mut wrong = body;
+    wrong["personalizations"] = "x".into();
+    wrong["subjekt"] = "x".into();
+    wrong.as_object_mut().unwrap().remove("from");
+    assert_eq!(description.check(schema, &wrong).len(), 3);
+}

@@ -40,6 +40,16 @@ fn what_is_missing_or_wrong_is_named() {
         ("ses", ("region", "us-east-1.evil.example/"), "region"),
         ("ses", ("topic_arn", "my-topic"), "topic_arn"),
         ("ses", ("secret_access_key", ""), "secret_access_key"),
+        ("sendgrid", ("api_key", ""), "api_key"),
+        ("sendgrid", ("from", "Acme"), "from"),
+        ("sendgrid", ("verification_key", "MFkw"), "verification_key"),
+        (
+            "sendgrid",
+            ("verification_key_secondary", "whsec_x"),
+            "verification_key_secondary",
+        ),
+        ("sendgrid", ("ip_pool", "x"), "ip_pool"),
+        ("sendgrid", ("tracking", "perhaps"), "tracking"),
         ("webhook", ("url", ""), "url"),
         ("webhook", ("secret", "short"), "secret"),
         ("webhook", ("source", "Ż"), "source"),
@@ -60,7 +70,7 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(
         error
             .advice
-            .contains("twilio, resend, ses, smtp, webhook, sandbox"),
+            .contains("twilio, http_sms, resend, ses, sendgrid, smtp, webhook, sandbox"),
         "{error}"
     );
 }
@@ -71,12 +81,17 @@ fn everything_in_the_catalogue_opens_with_what_it_requires() {
         let values: Vec<(&str, &str)> = provider
             .settings
             .iter()
-            .filter(|one| one.required || one.name == "from")
+            .filter(|one| {
+                one.required
+                    || one.name == "from"
+                    || (provider.name == "http_sms" && one.name == "body")
+            })
             .map(|one| {
                 let value = match one.name {
                     "account_sid" => "AC1",
-                    "from" if provider.name == "twilio" => "+15005550006",
+                    "from" if provider.channel == ChannelKind::Sms => "+15005550006",
                     "from" => "Acme <hello@example.com>",
+                    "body" => r#"{"to": "{{to}}", "text": "{{text}}"}"#,
                     "url" => "https://example.com/hook",
                     "host" => "smtp.example.com",
                     "region" => "eu-central-1",

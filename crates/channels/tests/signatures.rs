@@ -18,7 +18,7 @@ use ringback_channels::{
 use ringback_core::{messages::HookEvent, time::Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
-use support::{AUTH_TOKEN, TOPIC, WHSEC, http, map, now, settings};
+use support::{AUTH_TOKEN, SENDGRID, TOPIC, WHSEC, http, map, now, settings};
 
 fn vectors(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -177,6 +177,74 @@ fn svix_and_standard_webhooks_are_proven() {
     }
 }
 
+fn sendgrid(key: &str) -> Arc<dyn Channel> {
+    let mut all = settings("sendgrid", "https://api.example.com");
+    all.insert("verification_key".into(), key.to_owned());
+    open("sendgrid", &all, &http()).unwrap()
+}
+
+#[test]
+fn sendgrids_events_are_proven_as_its_own_libraries_do() {
+    let file = vectors(include_str!("fixtures/sendgrid_event.json"));
+    let all = file["vectors"].as_array().unwrap();
+    assert!(all.len() >= 10);
+    for vector in all {
+        let hook = RawHook {
+            method: Method::POST,
+            url: "https://leads.example.test/hooks".into(),
+            headers: headers(vector),
+            body: Bytes::from(vector["raw_body"].as_str().unwrap().to_owned()),
+        };
+        let key = vector["public_key_base64_der"].as_str().unwrap();
+        let read = sendgrid(key).read(&hook, now());
+        let name = vector["name"].as_str().unwrap();
+        match vector["expect"].as_str().unwrap() {
+            "valid" => {
+                let events = read.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let listed: Vec<Value> = serde_json::from_slice(&hook.body).unwrap();
+                assert_eq!(events.len(), listed.len(), "{name}");
+            }
+            _ => assert_eq!(read, Err(HookError::BadSignature), "{name}"),
+        }
+    }
+}
+
+/// SendGrid repeats for a day what was not taken; what is older, or from the future, is a replay.
+#[test]
+fn sendgrids_events_age_and_its_keys_are_changed() {
+    let key = SENDGRID.verification_key();
+    let channel = sendgrid(&key);
+    let hook = SENDGRID.events("https://leads.example.test/h", now(), "[]");
+    let after = |seconds: i64| {
+        let at = Timestamp::from_second(now().as_second() + seconds).unwrap();
+        channel.read(&hook, at)
+    };
+    assert!(after(25 * 3600).is_ok());
+    assert_eq!(after(25 * 3600 + 1), Err(HookError::Stale));
+    assert!(after(-300).is_ok());
+    assert_eq!(after(-301), Err(HookError::Stale));
+    // Another account's events, until its key stands beside ours.
+    let other = testing::SendGrid::default();
+    let foreign = other.events("https://leads.example.test/h", now(), "[]");
+    assert_eq!(channel.read(&foreign, now()), Err(HookError::BadSignature));
+    let mut all = settings("sendgrid", "https://api.example.com");
+    all.insert(
+        "verification_key_secondary".into(),
+        other.verification_key(),
+    );
+    let both = open("sendgrid", &all, &http()).unwrap();
+    assert!(both.read(&foreign, now()).is_ok() && both.read(&hook, now()).is_ok());
+    // Without its headers nothing is proven.
+    for name in [
+        "x-twilio-email-event-webhook-signature",
+        "x-twilio-email-event-webhook-timestamp",
+    ] {
+        let mut bare = hook.clone();
+        bare.headers.remove(name);
+        assert_eq!(channel.read(&bare, now()), Err(HookError::BadSignature));
+    }
+}
+
 fn sns_file() -> Value {
     vectors(include_str!("fixtures/sns.json"))
 }
@@ -326,7 +394,17 @@ fn no_flipped_bit_is_accepted() {
     );
     let body = r#"{"type":"email.delivered","created_at":"2026-01-01T00:00:00Z","data":{"email_id":"e1"}}"#;
     let resend = testing::svix(WHSEC, "", "msg_1", now(), body).unwrap();
+    let events = r#"[{"event":"delivered","timestamp":1767225601,"sg_event_id":"e-1"}]"#;
+    let events = SENDGRID.events("-", now(), events);
     let channels = [
+        (
+            sendgrid(&SENDGRID.verification_key()),
+            events,
+            &[
+                "x-twilio-email-event-webhook-signature",
+                "x-twilio-email-event-webhook-timestamp",
+            ][..],
+        ),
         (twilio(&[]), status, &["x-twilio-signature"][..]),
         (twilio(&[]), inbound, &["x-twilio-signature"]),
         (
@@ -352,7 +430,7 @@ fn no_flipped_bit_is_accepted() {
             let Some(forged) = flipped(hook, signed, &mut dice) else {
                 continue;
             };
-            // The URL of a webhook is our own and not a part of what Svix signs.
+            // The URL of a webhook is our own and not a part of what Svix or SendGrid signs.
             if hook.url == "-" && forged.url != hook.url {
                 continue;
             }
@@ -437,6 +515,14 @@ fn without_a_secret_nothing_is_believed() {
     all.remove("webhook_secret");
     let channel = open("resend", &all, &http()).unwrap();
     let hook = testing::svix(WHSEC, "", "msg_1", now(), "{}").unwrap();
+    assert!(matches!(
+        channel.read(&hook, now()),
+        Err(HookError::NotConfigured(_))
+    ));
+    let mut all = settings("sendgrid", "https://api.example.com");
+    all.remove("verification_key");
+    let channel = open("sendgrid", &all, &http()).unwrap();
+    let hook = SENDGRID.events("", now(), "[]");
     assert!(matches!(
         channel.read(&hook, now()),
         Err(HookError::NotConfigured(_))

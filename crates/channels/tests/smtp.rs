@@ -6,259 +6,19 @@
 mod support;
 
 use lettre::message::Mailbox;
-use ringback_channels::{Channel, Egress, Http, http::SystemResolver, open};
+use ringback_channels::{Egress, Http, http::SystemResolver, open};
 use ringback_core::messages::{Content, Outcome, Suppress};
 use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use support::{http, map, message_id, outgoing};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
-    net::TcpListener,
-    sync::Notify,
+use support::{
+    http, map, message_id, outgoing,
+    sink::{At, Does, Log, Script, Sink, Talk, usual},
+    word,
 };
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_rustls::TlsAcceptor;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum At {
-    Greeting,
-    Ehlo,
-    StartTls,
-    Auth,
-    Mail,
-    Rcpt,
-    Data,
-    /// After 354, in the middle of the mail.
-    Body,
-    Dot,
-    Rset,
-}
-
-#[derive(Debug, Clone)]
-enum Does {
-    Says(&'static str),
-    Closes,
-    Hangs,
-}
-
-#[derive(Debug, Default, Clone)]
-struct Log {
-    connections: usize,
-    commands: Vec<String>,
-    mails: Vec<String>,
-}
-
-/// What the sink does at a step; the number is the connection's.
-type Script = dyn Fn(At, usize) -> Does + Send + Sync;
-
-struct Sink {
-    address: SocketAddr,
-    log: Arc<Mutex<Log>>,
-    hung: Arc<Notify>,
-}
-
-const OFFERS: &str =
-    "250-sink.example.test\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES";
-
-fn usual(at: At) -> &'static str {
-    match at {
-        At::Greeting => "220 sink.example.test ESMTP",
-        At::Ehlo => OFFERS,
-        At::StartTls => "220 2.0.0 go ahead",
-        At::Auth => "235 2.7.0 welcome",
-        At::Data => "354 go on",
-        At::Dot => "250 2.0.0 Ok: queued as 4XyZ",
-        At::Mail | At::Rcpt | At::Body | At::Rset => "250 2.1.0 Ok",
-    }
-}
-
-impl Sink {
-    async fn usual() -> Self {
-        Self::with(|at, _| Does::Says(usual(at)), None).await
-    }
-
-    /// Misbehaves at one step, always.
-    async fn at(step: At, does: Does) -> Self {
-        Self::with(
-            move |at, _| {
-                if at == step {
-                    does.clone()
-                } else {
-                    Does::Says(usual(at))
-                }
-            },
-            None,
-        )
-        .await
-    }
-
-    async fn with(
-        script: impl Fn(At, usize) -> Does + Send + Sync + 'static,
-        tls: Option<TlsAcceptor>,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let log = Arc::new(Mutex::new(Log::default()));
-        let hung = Arc::new(Notify::new());
-        let script: Arc<Script> = Arc::new(script);
-        let (all, bell) = (Arc::clone(&log), Arc::clone(&hung));
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let number = {
-                    let mut log = all.lock().unwrap();
-                    log.connections += 1;
-                    log.connections - 1
-                };
-                let (log, script, bell, tls) = (
-                    Arc::clone(&all),
-                    Arc::clone(&script),
-                    Arc::clone(&bell),
-                    tls.clone(),
-                );
-                tokio::spawn(async move {
-                    let mut talk = Talk {
-                        number,
-                        log,
-                        script,
-                        bell,
-                        greet: true,
-                    };
-                    match tls {
-                        None => {
-                            talk.go(stream).await;
-                        }
-                        Some(acceptor) => {
-                            if let Ok(stream) = acceptor.accept(stream).await {
-                                talk.go(stream).await;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        Self { address, log, hung }
-    }
-
-    fn log(&self) -> Log {
-        self.log.lock().unwrap().clone()
-    }
-
-    fn settings(&self) -> BTreeMap<String, String> {
-        map(&[
-            ("host", "127.0.0.1"),
-            ("port", &self.address.port().to_string()),
-            ("tls", "none"),
-            ("from", "Acme, Inc. <hello@example.test>"),
-        ])
-    }
-
-    fn channel(&self) -> Arc<dyn Channel> {
-        open("smtp", &self.settings(), &http()).unwrap()
-    }
-}
-
-struct Talk {
-    number: usize,
-    log: Arc<Mutex<Log>>,
-    script: Arc<Script>,
-    bell: Arc<Notify>,
-    greet: bool,
-}
-
-impl Talk {
-    /// Does what the script says; false when the conversation is over.
-    async fn step(&self, at: At, stream: &mut (impl AsyncWrite + Unpin)) -> Option<&'static str> {
-        match (self.script)(at, self.number) {
-            Does::Says(text) => {
-                stream
-                    .write_all(format!("{text}\r\n").as_bytes())
-                    .await
-                    .ok()?;
-                stream.flush().await.ok()?;
-                Some(text)
-            }
-            Does::Closes => None,
-            Does::Hangs => {
-                self.bell.notify_one();
-                std::future::pending().await
-            }
-        }
-    }
-
-    async fn go<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: S) -> Option<S> {
-        let mut stream = BufReader::new(stream);
-        if self.greet {
-            self.step(At::Greeting, &mut stream).await?;
-        }
-        loop {
-            let mut line = String::new();
-            if stream.read_line(&mut line).await.ok()? == 0 {
-                return None;
-            }
-            self.log
-                .lock()
-                .unwrap()
-                .commands
-                .push(line.trim_end().to_owned());
-            let word = line.split([' ', '\r']).next()?.to_ascii_uppercase();
-            let at = match word.as_str() {
-                "EHLO" => At::Ehlo,
-                "STARTTLS" => {
-                    self.step(At::StartTls, &mut stream).await?;
-                    return Some(stream.into_inner());
-                }
-                "AUTH" => At::Auth,
-                "MAIL" => At::Mail,
-                "RCPT" => At::Rcpt,
-                "RSET" | "NOOP" => At::Rset,
-                "QUIT" => return None,
-                "DATA" => {
-                    if !self.step(At::Data, &mut stream).await?.starts_with("354") {
-                        continue;
-                    }
-                    match (self.script)(At::Body, self.number) {
-                        Does::Closes => return None,
-                        Does::Hangs => {
-                            self.bell.notify_one();
-                            std::future::pending::<()>().await;
-                        }
-                        Does::Says(_) => {}
-                    }
-                    let mut mail = String::new();
-                    loop {
-                        let mut line = String::new();
-                        if stream.read_line(&mut line).await.ok()? == 0 {
-                            return None;
-                        }
-                        if line == ".\r\n" {
-                            break;
-                        }
-                        mail.push_str(line.strip_prefix('.').unwrap_or(&line));
-                    }
-                    self.log.lock().unwrap().mails.push(mail);
-                    At::Dot
-                }
-                _ => At::Rset,
-            };
-            self.step(at, &mut stream).await?;
-        }
-    }
-}
-
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered { .. } => "delivered",
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::Retryable { .. } => "retry",
-        Outcome::Misconfigured { .. } => "config",
-        Outcome::Permanent { .. } => "permanent",
-        Outcome::Unknown { .. } => "unknown",
-    }
-}
 
 #[tokio::test]
 async fn a_mail_arrives_whole_under_a_stable_id() {
@@ -302,23 +62,6 @@ async fn a_mail_arrives_whole_under_a_stable_id() {
     );
 }
 
-#[tokio::test]
-async fn a_server_that_closes_leaves_us_knowing_until_the_dot() {
-    for (step, expected) in [
-        (At::Greeting, "retry"),
-        (At::Ehlo, "retry"),
-        (At::Mail, "retry"),
-        (At::Rcpt, "retry"),
-        (At::Data, "retry"),
-        (At::Body, "retry"),
-        (At::Dot, "unknown"),
-    ] {
-        let sink = Sink::at(step, Does::Closes).await;
-        let outcome = sink.channel().send(&outgoing("smtp")).await;
-        assert_eq!(word(&outcome), expected, "{step:?}: {outcome:?}");
-    }
-}
-
 /// A mail that is larger than the buffers in between cannot have reached its dot when the server goes away in its middle.
 #[tokio::test]
 async fn a_large_mail_that_breaks_in_the_middle_was_not_handed_over() {
@@ -329,34 +72,6 @@ async fn a_large_mail_that_breaks_in_the_middle_was_not_handed_over() {
     *text = "a line of text that is repeated very often\n".repeat(200_000);
     let sink = Sink::at(At::Body, Does::Closes).await;
     assert_eq!(word(&sink.channel().send(&message).await), "retry");
-}
-
-#[tokio::test]
-async fn a_server_that_falls_silent_leaves_us_knowing_until_the_dot() {
-    for (step, expected) in [
-        (At::Greeting, "retry"),
-        (At::Ehlo, "retry"),
-        (At::Mail, "retry"),
-        (At::Rcpt, "retry"),
-        (At::Data, "retry"),
-        (At::Dot, "unknown"),
-    ] {
-        let sink = Sink::at(step, Does::Hangs).await;
-        let channel = sink.channel();
-        let message = outgoing("smtp");
-        let sending = tokio::spawn(async move { channel.send(&message).await });
-        sink.hung.notified().await;
-        tokio::time::pause();
-        let began = tokio::time::Instant::now();
-        let outcome = sending.await.unwrap();
-        let waited = began.elapsed();
-        tokio::time::resume();
-        assert_eq!(word(&outcome), expected, "{step:?}: {outcome:?}");
-        assert!(
-            waited <= Duration::from_millis(15_010),
-            "{step:?} {waited:?}"
-        );
-    }
 }
 
 #[tokio::test]

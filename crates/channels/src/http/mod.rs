@@ -227,6 +227,12 @@ impl Http {
         }
     }
 
+    /// Opens a connection to an address, with TLS where it is https, and says nothing on it.
+    pub async fn reach(&self, uri: &Uri) -> Result<(), Reason> {
+        let target = Target::of(uri)?;
+        self.connect(&target).await.map(drop).map_err(Broke::reason)
+    }
+
     async fn connect(&self, url: &Target) -> Result<Idle, Broke> {
         let before = |error: DialError| Broke::BeforeRequest(error.0);
         let plain = !url.key.encrypted;

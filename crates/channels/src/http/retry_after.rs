@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822, fmt::strtime};
 use std::time::Duration;
 
 /// Nobody is believed to mean more than this.
-const MOST: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// When to come back, counted from `now`: whole seconds or an HTTP date in any of its three forms. Dates in the past mean at once,
 /// absurd values 24 hours, unreadable ones nothing.
@@ -14,11 +14,11 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit are absurd, not unreadable.
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(MOST));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let at = http_date(text)?;
     let wait = at.duration_since(now).max(SignedDuration::ZERO);
-    Some(Duration::try_from(wait).ok()?.min(MOST))
+    Some(Duration::try_from(wait).ok()?.min(LONGEST_WAIT))
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {
@@ -57,7 +57,13 @@ mod tests {
             ("1.5", None),
             ("", None),
             ("soon", None),
+            ("120, 240", None),
+            ("+120", None),
+            ("1e3", None),
+            ("0x10", None),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Sun, 6 Nov 1994 08:49:37 +0000", Some(37)),
+            ("Sun, 06 Nov 1994 10:49:37 +0200", Some(37)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(37)),
             ("Sun Nov  6 08:49:37 1994", Some(37)),
             ("Sun, 06 Nov 1994 08:48:00 GMT", Some(0)),

@@ -6,7 +6,10 @@ use crate::{
     answers::{Twins, by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
-    http::{Answer, Broke, Call, Http, retry_after::retry_after},
+    http::{
+        Answer, Broke, Call, Http,
+        retry_after::{LONGEST_WAIT, retry_after},
+    },
     mail::{Mail, line, mail},
     settings::{Settings, SettingsError, secret_header, under},
     signing::standard::Secret,
@@ -193,9 +196,16 @@ fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
     by_name(
         &refused.name,
         answer.status.as_u16(),
-        retry_after(&answer.headers, now),
+        retry_after(&answer.headers, now).or_else(|| reset_in(&answer.headers)),
     )
     .unwrap_or_else(|| by_status(NAME, answer, Twins::Dropped, now))
+}
+
+/// `ratelimit-reset`: in how many seconds the account may go on. Source: <https://resend.com/docs/api-reference/rate-limit>.
+fn reset_in(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("ratelimit-reset")?.to_str().ok()?;
+    let seconds = text.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// The class of a named refusal. Source: <https://resend.com/docs/api-reference/errors>.

@@ -1,5 +1,6 @@
 //! Signatures: what providers put on their webhooks and what we put on ours. Each verifies in constant time.
 
+pub mod sendgrid;
 pub mod sigv4;
 pub mod sns;
 pub mod standard;

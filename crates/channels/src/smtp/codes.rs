@@ -142,6 +142,11 @@ fn by_reply(stage: Stage, code: u16, text: &str) -> Outcome {
         454 if text.to_ascii_lowercase().contains("daily") => {
             retry("The account's daily quota is used up.", Some(3600))
         }
+        // Gmail says so to a domain that sends too much or too much spam; minutes do not change that.
+        400..=499 if enhanced == Some((4, 7, 28)) => retry(
+            "The receiving side takes less mail from our domain for now.",
+            Some(3600),
+        ),
         // Often greylisting: who comes back after some minutes is let in.
         400..=499 if stage == Stage::Rcpt && matches!(enhanced, Some((4, 7, _))) => {
             retry("The mail server wants us to come back later.", Some(300))
@@ -154,6 +159,10 @@ fn by_reply(stage: Stage, code: u16, text: &str) -> Outcome {
         500..=504 | 555 => permanent("The mail server did not understand us.", Suppress::No),
         521 | 556 => permanent("The address takes no mail.", Suppress::Invalid),
         _ => match enhanced {
+            // Nothing was said about the recipient yet: whatever is wrong with an address is wrong with ours.
+            Some((_, 1, _) | (_, 2, 0..=2) | (_, 4, 1)) if stage == Stage::Mail => {
+                config("The mail server does not accept the sender.")
+            }
             Some((_, subject, detail)) => by_enhanced(subject, detail, text, &shown),
             None => match (code, stage) {
                 (552, _) => permanent(
@@ -279,6 +288,45 @@ mod tests {
             ),
             (Stage::Rcpt, 550, "5.4.1 relay", "permanent No"),
             (Stage::Mail, 550, "5.1.8 bad sender", "config"),
+            (Stage::Rcpt, 550, "5.1.7 bad sender", "config"),
+            // Before a recipient was named, no address but ours can be wrong.
+            (Stage::Mail, 550, "5.1.1 no such sender", "config"),
+            (Stage::Mail, 550, "5.2.1 sender disabled", "config"),
+            (Stage::Mail, 552, "5.3.4 too big", "permanent No"),
+            (Stage::Mail, 552, "5.2.3 too big", "permanent No"),
+            (
+                Stage::Rcpt,
+                550,
+                "5.1.2 no such domain",
+                "permanent Invalid",
+            ),
+            (Stage::Rcpt, 553, "5.1.3 bad syntax", "permanent Invalid"),
+            (Stage::Rcpt, 551, "5.1.6 moved", "permanent Invalid"),
+            (Stage::Rcpt, 550, "5.2.0 disabled", "permanent Invalid"),
+            (Stage::Rcpt, 521, "takes no mail", "permanent Invalid"),
+            (Stage::Rcpt, 455, "cannot", "retry 0"),
+            (Stage::Dot, 552, "5.2.3 too big", "permanent No"),
+            (Stage::Dot, 554, "5.4.6 loop", "permanent No"),
+            (Stage::Dot, 554, "5.5.2 syntax", "permanent No"),
+            (Stage::Dot, 554, "5.6.0 content", "permanent No"),
+            (
+                Stage::Dot,
+                554,
+                "5.7.9 not accepted for policy reasons",
+                "config",
+            ),
+            (Stage::Dot, 550, "5.7.29 no TLS", "config"),
+            (Stage::Dot, 550, "5.7.509 DMARC", "config"),
+            (
+                Stage::Dot,
+                421,
+                "4.7.28 rate of unsolicited mail",
+                "retry 3600",
+            ),
+            (Stage::Rcpt, 450, "4.7.28 rate", "retry 3600"),
+            (Stage::Dot, 421, "4.7.26 unauthenticated", "retry 0"),
+            (Stage::Auth, 534, "5.7.9 mechanism too weak", "config"),
+            (Stage::Auth, 538, "5.7.11 encryption required", "config"),
             (Stage::Dot, 550, "5.7.1 message refused", "permanent No"),
             (
                 Stage::Dot,

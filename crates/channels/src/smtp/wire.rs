@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What ends a mail. In the mail itself every dot at the start of a line is doubled, so it never occurs there.
 const FINAL_DOT: &[u8] = b"\r\n.\r\n";
-/// More than any reply needs.
-const LONGEST_REPLY: usize = 64 * 1024;
+/// More than any reply needs: a line has at most 512 bytes, and what a server offers takes some twenty of them (RFC 5321, 4.5.3.1.5). A
+/// reply is read anew with each of its lines, so that an endless one must end early or it costs seconds.
+const LONGEST_REPLY: usize = 8 * 1024;
 
 /// Tells whether the final dot may have left.
 #[derive(Debug, Clone, Default)]

@@ -7,11 +7,25 @@ use aws_lc_rs::{
     signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 
+/// When the certificates that hold do so.
+const HOLDS: [&[u8]; 2] = [b"250101000000Z", b"450101000000Z"];
+/// When the others did.
+const HELD: [&[u8]; 2] = [b"240101000000Z", b"250101000000Z"];
+
 /// A new key (PKCS #8) and a certificate (DER) for these names and addresses, which vouches for itself.
 pub fn server_certificate(names: &[&str]) -> (Vec<u8>, Vec<u8>) {
+    certificate(names, HOLDS)
+}
+
+/// The same, but the certificate ended with the year 2024.
+pub fn expired_certificate(names: &[&str]) -> (Vec<u8>, Vec<u8>) {
+    certificate(names, HELD)
+}
+
+fn certificate(names: &[&str], years: [&[u8]; 2]) -> (Vec<u8>, Vec<u8>) {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has randomness");
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().expect("a fresh key can be written");
-    (pkcs8.as_ref().to_vec(), self_signed(&key, names))
+    (pkcs8.as_ref().to_vec(), signed(&key, names, years))
 }
 
 /// A DER element: tag, length, content.
@@ -52,6 +66,10 @@ fn extensions(names: &[&str]) -> Vec<u8> {
 
 /// A small certificate that signs itself, for 2025 to 2045.
 pub(super) fn self_signed(key: &RsaKeyPair, names: &[&str]) -> Vec<u8> {
+    signed(key, names, HOLDS)
+}
+
+fn signed(key: &RsaKeyPair, names: &[&str], years: [&[u8]; 2]) -> Vec<u8> {
     let algorithm = element(
         0x30,
         &[
@@ -69,10 +87,7 @@ pub(super) fn self_signed(key: &RsaKeyPair, names: &[&str]) -> Vec<u8> {
     let name = element(0x30, &[&element(0x31, &[&common_name])]);
     let validity = element(
         0x30,
-        &[
-            &element(0x17, &[b"250101000000Z"]),
-            &element(0x17, &[b"450101000000Z"]),
-        ],
+        &[&element(0x17, &[years[0]]), &element(0x17, &[years[1]])],
     );
     let public = key
         .public_key()

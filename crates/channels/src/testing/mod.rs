@@ -1,14 +1,17 @@
 //! Signing webhooks as the providers do, for tests and the load harness: what is signed here, [`read`](crate::Channel::read) accepts.
 
 mod certificate;
+mod sendgrid;
 mod sns;
 
-pub use certificate::server_certificate;
+pub use certificate::{expired_certificate, server_certificate};
+pub use sendgrid::SendGrid;
 pub use sns::{Sns, trusting};
 
 use crate::{
     channel::RawHook,
     signing::{
+        hex, hmac_sha256,
         standard::{self, Secret},
         twilio::{self, Algorithm, Signed},
     },
@@ -93,6 +96,28 @@ pub fn twilio_inbound(
         ("NumMedia", "0"),
     ];
     twilio_form(auth_token, url, &fields)
+}
+
+/// A JSON post whose signature, in lower-case hex, is over its timestamp, a dot and its body, as many SMS providers do.
+pub fn signed_json(
+    secret: &str,
+    url: &str,
+    headers: (&'static str, &'static str),
+    at: Timestamp,
+    body: &str,
+) -> RawHook {
+    let (signature, timestamp) = headers;
+    let stamp = at.as_second().to_string();
+    let proof = hmac_sha256(secret.as_bytes(), format!("{stamp}.{body}").as_bytes());
+    hook(
+        url,
+        &[
+            (signature, hex(proof.as_ref())),
+            (timestamp, stamp),
+            ("content-type", "application/json".into()),
+        ],
+        Bytes::copy_from_slice(body.as_bytes()),
+    )
 }
 
 /// A webhook as Svix signs it for Resend. None when `secret` is no signing secret.

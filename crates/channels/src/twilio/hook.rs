@@ -4,6 +4,7 @@ use super::codes;
 use crate::{
     answers::short,
     channel::{HookError, RawHook},
+    report_url::reference,
     signing::twilio::{Algorithm, Signed, body_hash, verify},
 };
 use http::Method;
@@ -14,31 +15,13 @@ use ringback_core::{
     },
     time::Timestamp,
 };
-use std::borrow::Cow;
 use url::form_urlencoded::parse;
 
 const SIGNATURE: &str = "x-twilio-signature";
 const SETTINGS: &str = "x-twilio-webhooks-signature-settings";
 
-/// The report address with our reference in it, so that a report finds its message even when the answer to the call was lost.
-pub(super) fn with_reference(url: &str, message: MessageId) -> Cow<'_, str> {
-    if reference(url).is_some() {
-        return url.into();
-    }
-    let joint = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{joint}m={message}").into()
-}
-
 fn query(url: &str) -> Option<&str> {
     url.split_once('?').map(|(_, query)| query)
-}
-
-fn reference(url: &str) -> Option<MessageId> {
-    query(url)?
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("m="))?
-        .parse()
-        .ok()
 }
 
 /// Proves the signature, then reads. JSON webhooks are of products that we do not use: proven and passed over.

@@ -9,6 +9,7 @@ use crate::{
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Call, Http, retry_after::retry_after},
+    report_url::with_reference,
     settings::{Settings, SettingsError, secret_header, under},
 };
 use async_trait::async_trait;
@@ -185,7 +186,7 @@ impl Twilio {
         if let Some(url) = &message.report_url {
             form.push_str("&StatusCallback=");
             form.extend(byte_serialize(
-                hook::with_reference(url, message.message).as_bytes(),
+                with_reference(url, message.message).as_bytes(),
             ));
         }
         if let Some(remaining) = message.remaining {

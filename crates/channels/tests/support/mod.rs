@@ -1,17 +1,23 @@
 //! A server that misbehaves on request, and the messages and connections that tests need.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod sink;
+
 use ringback_channels::{Channel, Egress, Http, http::Resolve, open, testing};
 use ringback_core::{
     ids::{AttemptId, MessageId},
-    messages::{Content, Outgoing},
+    messages::{Content, Outcome, Outgoing},
     time::Timestamp,
 };
 use std::{
     collections::BTreeMap,
     future::pending,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,7 +28,15 @@ use tokio_rustls::{TlsAcceptor, rustls};
 
 /// A client that trusts a certificate for these names and may go to that network, and a server's side that shows it.
 pub fn trusted(names: &[&str], network: &str, resolver: Arc<dyn Resolve>) -> (Http, TlsAcceptor) {
-    let (key, certificate) = testing::server_certificate(names);
+    showing(testing::server_certificate(names), network, resolver)
+}
+
+/// The same with a key and certificate of one's own.
+pub fn showing(
+    (key, certificate): (Vec<u8>, Vec<u8>),
+    network: &str,
+    resolver: Arc<dyn Resolve>,
+) -> (Http, TlsAcceptor) {
     let egress = Egress {
         allow: vec![network.parse().unwrap()],
         allow_http: false,
@@ -52,8 +66,21 @@ pub enum Reply {
     Hang(Vec<u8>),
     /// Writes a head and then 100 MB.
     Huge(&'static str),
-    /// Closes in the middle of reading the request, so that the rest of it meets a reset.
+    /// Writes the first part, then of the second a byte a second.
+    Drip(Vec<u8>, Vec<u8>),
+    /// Closes with a reset.
     Reset,
+}
+
+/// How much of a request a server without patience reads before it resets the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Everything.
+    Whole,
+    /// The head.
+    Head,
+    /// The head and some of the body.
+    SomeOfTheBody,
 }
 
 /// A request as it arrived.
@@ -80,6 +107,8 @@ impl Seen {
 pub struct Server {
     pub address: SocketAddr,
     pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// How many requests began, whole or not.
+    pub begun: Arc<AtomicUsize>,
     pub arrived: Arc<Notify>,
 }
 
@@ -91,23 +120,44 @@ impl Server {
 
     /// A server that asks what to do; the number counts requests from 0.
     pub async fn with(decide: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::patient(decide, |_| Patience::Whole).await
+    }
+
+    /// A server that reads only a part of the requests that `patience` says, by number of the connection.
+    pub async fn patient(
+        decide: impl Fn(usize) -> Reply + Send + Sync + 'static,
+        patience: impl Fn(usize) -> Patience + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let arrived = Arc::new(Notify::new());
+        let begun = Arc::new(AtomicUsize::new(0));
         let decide = Arc::new(decide);
-        let (all, bell) = (Arc::clone(&seen), Arc::clone(&arrived));
+        let (all, bell, heads) = (Arc::clone(&seen), Arc::clone(&arrived), Arc::clone(&begun));
         tokio::spawn(async move {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (all, bell, decide) =
                     (Arc::clone(&all), Arc::clone(&bell), Arc::clone(&decide));
-                tokio::spawn(async move { serve(stream, connection, &all, &bell, &*decide).await });
+                let (heads, patience) = (Arc::clone(&heads), patience(connection));
+                tokio::spawn(async move {
+                    serve(
+                        stream,
+                        connection,
+                        patience,
+                        (&all, &heads),
+                        &bell,
+                        &*decide,
+                    )
+                    .await;
+                });
             }
         });
         Self {
             address,
             seen,
+            begun,
             arrived,
         }
     }
@@ -124,7 +174,8 @@ impl Server {
 async fn serve(
     mut stream: TcpStream,
     connection: usize,
-    all: &Mutex<Vec<Seen>>,
+    patience: Patience,
+    (all, heads): (&Mutex<Vec<Seen>>, &AtomicUsize),
     bell: &Notify,
     decide: &(dyn Fn(usize) -> Reply + Send + Sync),
 ) {
@@ -149,11 +200,21 @@ async fn serve(
         let length: usize = seen
             .header("content-length")
             .map_or(0, |text| text.parse().unwrap());
-        while buffer.len() < end + length {
+        heads.fetch_add(1, Ordering::Relaxed);
+        let enough = match patience {
+            Patience::Whole => length,
+            Patience::Head => 0,
+            Patience::SomeOfTheBody => length / 2,
+        };
+        while buffer.len() < end + enough {
             match stream.read(&mut chunk).await {
                 Ok(0) | Err(_) => return,
                 Ok(read) => buffer.extend_from_slice(&chunk[..read]),
             }
+        }
+        if patience != Patience::Whole {
+            socket_linger_zero(&stream);
+            return;
         }
         seen.body = buffer[end..end + length].to_vec();
         buffer.drain(..end + length);
@@ -172,6 +233,16 @@ async fn serve(
             }
             Reply::Hang(bytes) => {
                 stream.write_all(&bytes).await.unwrap();
+                pending::<()>().await;
+            }
+            Reply::Drip(at_once, rest) => {
+                stream.write_all(&at_once).await.unwrap();
+                for byte in rest {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    if stream.write_all(&[byte]).await.is_err() {
+                        return;
+                    }
+                }
                 pending::<()>().await;
             }
             Reply::Huge(head) => {
@@ -198,7 +269,7 @@ fn socket_linger_zero(stream: &TcpStream) {
         deprecated,
         reason = "a linger of zero never blocks; it makes close send a reset"
     )]
-    stream.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    stream.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// A whole answer with a length.
@@ -229,6 +300,9 @@ pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 pub const AUTH_TOKEN: &str = "made-up-auth-token-for-tests-0001";
 pub const WHSEC: &str = "whsec_bWFkZS11cC1zaWduaW5nLXNlY3JldC0xLWZvci10ZXN0cw==";
+/// An account that signs its events with a key made for this run.
+pub static SENDGRID: LazyLock<testing::SendGrid> = LazyLock::new(testing::SendGrid::default);
+pub const PROOF: &str = "made-up-proof-secret-1";
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:000000000001:ses-events";
 
 /// Settings of a provider that calls `base`.
@@ -255,6 +329,43 @@ pub fn settings(provider: &str, base: &str) -> BTreeMap<String, String> {
             ("topic_arn", TOPIC),
             ("base_url", base),
         ]),
+        "sendgrid" => map(&[
+            ("api_key", "SG.made-up"),
+            ("from", "Acme <hello@example.test>"),
+            ("verification_key", &SENDGRID.verification_key()),
+            ("base_url", base),
+        ]),
+        "http_sms" => map(&[
+            ("url", &format!("{base}/messages")),
+            ("headers", r#"{"Authorization": "Bearer {{secret}}"}"#),
+            (
+                "body",
+                r#"{"to": "{{to}}", "from": "{{from}}", "text": "{{text}}", "hook": "{{report_url}}", "ids": ["{{message_id}}", "{{attempt_id}}"]}"#,
+            ),
+            ("from", "+15005550006"),
+            ("secret", "made-up-key"),
+            ("id_pointer", "/data/id"),
+            ("code_pointer", "/errors/0/code"),
+            (
+                "refusals",
+                "40001=invalid, 40300=opted_out, 40310=blocked, 402=config, 10011=retry, http_402=config, http_409=retry",
+            ),
+            ("report_id", "/id"),
+            ("report_status", "/status"),
+            (
+                "report_statuses",
+                "queued=accepted, sent=sent, delivered=delivered, read=read, failed=failed, expired=expired, gone=cancelled, other=nothing",
+            ),
+            ("report_code", "/code"),
+            ("reply_id", "/id"),
+            ("reply_from", "/from"),
+            ("reply_to", "/to"),
+            ("reply_text", "/text"),
+            ("proof", "hmac_sha256_hex"),
+            ("proof_header", "X-Signature"),
+            ("proof_secret", PROOF),
+            ("proof_timestamp_header", "X-Timestamp"),
+        ]),
         "webhook" => map(&[("url", base), ("secret", WHSEC)]),
         other => panic!("no settings for {other}"),
     }
@@ -275,7 +386,7 @@ pub fn message_id() -> MessageId {
 /// A message that the provider can carry.
 pub fn outgoing(provider: &str) -> Outgoing {
     let (to, content) = match provider {
-        "twilio" => (
+        "twilio" | "http_sms" => (
             "+12065550100",
             Content::Text {
                 body: "Hello, we got your request. Zażółć 👍 & more+".to_owned(),
@@ -317,7 +428,41 @@ pub fn outgoing(provider: &str) -> Outgoing {
         content,
         report_url: Some("https://leads.example.test/hooks/con_1/secret".to_owned()),
         at: now(),
-        remaining: Some(std::time::Duration::from_secs(900)),
+        remaining: Some(Duration::from_secs(900)),
         ends: None,
+    }
+}
+
+/// What an outcome is called in the tables of these tests.
+pub fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Accepted { .. } => "accepted",
+        Outcome::Retryable { .. } => "retry",
+        Outcome::Misconfigured { .. } => "config",
+        Outcome::Permanent { .. } => "permanent",
+        Outcome::Unknown { .. } => "unknown",
+    }
+}
+
+/// What a provider answers when it took the message, and the name it gives it.
+pub fn taken(provider: &str) -> (Reply, &'static str) {
+    match provider {
+        "twilio" => (
+            answer(
+                "201 Created",
+                &[],
+                r#"{"sid":"SM1","status":"queued","price":null}"#,
+            ),
+            "SM1",
+        ),
+        "resend" => (answer("200 OK", &[], r#"{"id":"e-1"}"#), "e-1"),
+        "ses" => (answer("200 OK", &[], r#"{"MessageId":"0100-1"}"#), "0100-1"),
+        "http_sms" => (answer("200 OK", &[], r#"{"data":{"id":"p-1"}}"#), "p-1"),
+        "sendgrid" => (
+            answer("202 Accepted", &[("x-message-id", "m-1.a")], ""),
+            "m-1.a",
+        ),
+        _ => (answer("204 No Content", &[], ""), ""),
     }
 }

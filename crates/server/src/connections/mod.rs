@@ -42,7 +42,7 @@ pub struct NewConnection {
     /// `sms`, `email` or `webhook`.
     #[schema(example = "sms")]
     channel: String,
-    /// `twilio`, `resend`, `ses`, `smtp`, `webhook` or `sandbox`.
+    /// `twilio`, `http_sms`, `resend`, `ses`, `sendgrid`, `smtp`, `webhook` or `sandbox`.
     #[schema(example = "twilio")]
     provider: String,
     /// A name of your own, unique; workflows call hooks by it.
