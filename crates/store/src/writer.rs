@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod ledger;
 mod load;
+mod records;
 
 use crate::StoreError;
 use crate::open::FolderLock;
@@ -10,7 +11,7 @@ use crate::sql::{Statement, house, leads, messages, workflows};
 use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
-use ringback_core::turn::{Breakers, Once, Resting};
+use ringback_core::turn::{Answered, Breakers, Once, Resting};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -52,17 +53,6 @@ impl Checkpointer {
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             .map_err(StoreError::at("checkpoint"))
     }
-}
-
-/// What was answered to a call with this key before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// Hash of that call.
-    pub hash: Vec<u8>,
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: String,
 }
 
 const MOST_MERGES: usize = 8;

@@ -4,6 +4,7 @@
 //! raw form; its lead and the event itself are stored all the same, and the orders after it go on (M1, M2).
 
 mod act;
+mod batch;
 mod breaker;
 mod capture;
 mod doubt;
@@ -19,6 +20,7 @@ mod track;
 mod workflow;
 pub mod world;
 
+pub use batch::{Batch, Decided, Records, Tenants};
 pub use breaker::{Breakers, Passage, Resting};
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};

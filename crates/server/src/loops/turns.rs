@@ -10,7 +10,9 @@ use ringback_core::ids::{IdMaker, LeadId, MessageId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
-use ringback_core::turn::{Answer, Intake, LookUps, Once, Order, Room, Settled, Turn, World};
+use ringback_core::turn::{
+    Answer, Batch, Intake, LookUps, Order, Room, Settled, Tenants, World,
+};
 use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -295,128 +297,32 @@ impl Turns {
         &mut self,
         orders: &[Order],
         replies: &mut [Option<Reply>],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        tenants: &Tenants,
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
-        self.writer.begin()?;
-        let decided = self.decide_inside(orders, tenants, now);
-        let committed = decided.and_then(|decided| {
-            #[cfg(feature = "seeded-bugs")]
-            super::seeded::answer_before_commit(replies, &decided.0);
-            self.writer.commit().map(|()| decided)
-        });
-        match committed {
-            Ok((answers, sent_off, world)) => {
-                answer(replies, answers);
-                self.writer.breakers.borrow_mut().written();
-                self.look_ahead_after(&world);
-                Ok((sent_off, world))
-            }
-            Err(error) => {
-                self.writer.roll_back();
-                Err(error)
-            }
-        }
-    }
-
-    #[expect(
-        clippy::type_complexity,
-        reason = "answers, what to send off, and the world, once"
-    )]
-    fn decide_inside(
-        &mut self,
-        orders: &[Order],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
-        now: Timestamp,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
-        let mut world = self.writer.load(orders, tenants, now)?;
-        world.breakers = self.writer.breakers.take();
-        let decided = self.decide_in(&mut world, orders, tenants, now);
-        self.writer
-            .breakers
-            .replace(std::mem::take(&mut world.breakers));
-        let (answers, sent_off) = decided?;
-        Ok((answers, sent_off, world))
-    }
-
-    /// Decides against what was loaded, and writes it.
-    fn decide_in(
-        &mut self,
-        world: &mut World,
-        orders: &[Order],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
-        now: Timestamp,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>), StoreError> {
-        let mut dice = WallDice;
         let mut room = Room::default();
         for (lane, most) in IN_FLIGHT.iter().enumerate() {
             room.free[lane] = most.saturating_sub(self.in_flight[lane]);
             room.queue[lane] = self.is_due(lane, now);
         }
-        let mut answers = Vec::with_capacity(orders.len());
-        let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
-        turn.looks = self.sending.looks;
-        for order in orders {
-            answers.push(match &order.once {
-                None => turn.take(order),
-                Some(once) => once_only(&self.writer, &mut turn, order, once, now, self.written)?,
-            });
-        }
-        let room = turn.room;
-        let mut sent_off = std::mem::take(&mut turn.sent_off);
-        drop(turn);
-        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            let free = room.free[lane].min(200);
-            if free == 0 || !self.is_due(lane, now) {
-                continue;
-            }
-            let due = self.writer.due(*channel, now, free)?;
-            self.writer.load_for(world, &due, tenants, now)?;
-            // What this turn changed already is newer than the row that was read.
-            let due = due
-                .into_iter()
-                .filter(|message| {
-                    !world
-                        .out
-                        .changes
-                        .iter()
-                        .any(|change| change.message.id == message.id)
-                })
-                .collect();
-            let mut turn = Turn::new(
-                world,
-                tenants,
-                &mut self.ids,
-                &mut dice,
-                now,
-                Room {
-                    free: room.free,
-                    queue: [false; 3],
-                },
-                LEASE,
-            );
-            turn.claim(due);
-            sent_off.append(&mut turn.sent_off);
-        }
-        self.writer.apply(world, now)?;
-        let find = |id: &MessageId| {
-            let new = world.out.messages.iter().find(|message| message.id == *id);
-            new.or_else(|| {
-                world
-                    .out
-                    .changes
-                    .iter()
-                    .rev()
-                    .map(|change| &change.message)
-                    .find(|message| message.id == *id)
-            })
+        let batch = Batch {
+            orders,
+            tenants,
+            now,
+            ids: &mut self.ids,
+            dice: &mut WallDice,
+            room,
+            looks: self.sending.looks,
+            lease: LEASE,
+            written: self.written,
         };
-        let sent_off = sent_off
-            .iter()
-            .filter_map(find)
-            .map(|message| Arc::new(message.clone()))
-            .collect();
-        Ok((answers, sent_off))
+        let decided = batch.commit(&mut self.writer, |_answers| {
+            #[cfg(feature = "seeded-bugs")]
+            super::seeded::answer_before_commit(replies, _answers);
+        })?;
+        answer(replies, decided.answers);
+        self.look_ahead_after(&decided.world);
+        Ok((decided.sent_off, decided.world))
     }
 
     /// Something of this lane waits, and its time has come.
@@ -647,31 +553,6 @@ fn own(tenant: TenantId, now: Timestamp, intake: Intake) -> (Order, Option<Reply
         once: None,
     };
     (order, None)
-}
-
-/// Decides an order whose caller gave a key: the same key and body hears the same answer, nothing happens twice (X7).
-fn once_only(
-    writer: &Writer,
-    turn: &mut Turn<'_>,
-    order: &Order,
-    once: &Once,
-    now: Timestamp,
-    written: fn(&Answer) -> (u16, String),
-) -> Result<Answer, StoreError> {
-    if let Some(before) = writer.answered(order.tenant, once, now)? {
-        return Ok(if before.hash == once.hash {
-            Answer::Repeated {
-                status: before.status,
-                body: before.body,
-            }
-        } else {
-            Answer::OtherBody
-        });
-    }
-    let answer = turn.take(order);
-    let (status, body) = written(&answer);
-    writer.remember(order.tenant, once, status, &body, now)?;
-    Ok(answer)
 }
 
 fn count(messages: &[Message]) -> [u32; 3] {

@@ -1,0 +1,81 @@
+//! The writer as what a batch of orders is decided against.
+
+use super::Writer;
+use crate::StoreError;
+use ringback_core::ids::TenantId;
+use ringback_core::messages::{ChannelKind, Message};
+use ringback_core::time::Timestamp;
+use ringback_core::turn::world::World;
+use ringback_core::turn::{Answered, Breakers, Once, Order, Records, Tenants};
+
+impl Records for Writer {
+    type Error = StoreError;
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        Self::begin(self)
+    }
+
+    fn load(
+        &mut self,
+        orders: &[Order],
+        tenants: &Tenants,
+        now: Timestamp,
+    ) -> Result<World, StoreError> {
+        Self::load(self, orders, tenants, now)
+    }
+
+    fn load_for(
+        &mut self,
+        world: &mut World,
+        due: &[Message],
+        tenants: &Tenants,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        Self::load_for(self, world, due, tenants, now)
+    }
+
+    fn due(
+        &mut self,
+        channel: ChannelKind,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        Self::due(self, channel, now, most)
+    }
+
+    fn answered(
+        &mut self,
+        tenant: TenantId,
+        once: &Once,
+        now: Timestamp,
+    ) -> Result<Option<Answered>, StoreError> {
+        Self::answered(self, tenant, once, now)
+    }
+
+    fn remember(
+        &mut self,
+        tenant: TenantId,
+        once: &Once,
+        status: u16,
+        body: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        Self::remember(self, tenant, once, status, body, now)
+    }
+
+    fn apply(&mut self, world: &mut World, now: Timestamp) -> Result<(), StoreError> {
+        Self::apply(self, world, now)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        Self::commit(self)
+    }
+
+    fn roll_back(&mut self) {
+        Self::roll_back(self);
+    }
+
+    fn breakers(&mut self) -> &mut Breakers {
+        self.breakers.get_mut()
+    }
+}
