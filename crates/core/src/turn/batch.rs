@@ -174,6 +174,8 @@ impl Batch<'_> {
             }
             let due = records.due(*channel, now, free)?;
             records.load_for(world, &due, tenants, now)?;
+            #[cfg(feature = "seeded-bugs")]
+            super::stale::gate_outside_intent(world, now);
             // What this turn changed already is newer than the row that was read.
             let due = due
                 .into_iter()

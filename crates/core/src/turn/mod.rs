@@ -11,10 +11,13 @@ mod doubt;
 mod gate;
 mod hooks;
 mod intake;
+mod leases;
 mod points;
 mod react;
 mod say;
 mod settle;
+#[cfg(feature = "seeded-bugs")]
+mod stale;
 mod tenant;
 mod track;
 mod workflow;
@@ -25,7 +28,10 @@ pub use breaker::{Breakers, Passage, Resting};
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};
 pub use intake::*;
+pub use leases::Leases;
 pub use settle::Retries;
+#[cfg(feature = "seeded-bugs")]
+pub use stale::forget_readings;
 pub use tenant::*;
 pub use world::World;
 

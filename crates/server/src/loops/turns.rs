@@ -11,7 +11,7 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Intake, LookUps, Order, Room, Settled, Tenants, World,
+    Answer, Batch, Intake, Leases, LookUps, Order, Room, Settled, Tenants, World,
 };
 use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;
@@ -55,7 +55,7 @@ pub(crate) struct Turns {
     /// Hands a caller's answer over as HTTP status and body, so that a repeated call hears the same (X7).
     pub(crate) written: fn(&Answer) -> (u16, String),
     ids: IdMaker,
-    in_flight: [u32; 3],
+    leases: Leases,
     next_due: [Option<Timestamp>; 3],
     next_wake: Option<Timestamp>,
     next_look: Option<Timestamp>,
@@ -134,7 +134,7 @@ impl Turns {
             sending,
             written,
             ids,
-            in_flight: [0; 3],
+            leases: Leases::default(),
             next_due: [None; 3],
             next_wake: None,
             next_look: None,
@@ -178,13 +178,11 @@ impl Turns {
                 .iter()
                 .map(|message| self.lost(message, &why))
                 .collect();
-            self.in_flight = count(piece);
             self.one(Queue {
                 outcomes,
                 ..Queue::default()
             });
         }
-        self.in_flight = [0; 3];
     }
 
     fn lost(&self, message: &Message, why: &Reason) -> Settled {
@@ -203,7 +201,7 @@ impl Turns {
     fn most_orders(&self) -> usize {
         let now = self.clock.now();
         let behind =
-            (0..3).any(|lane| self.in_flight[lane] >= IN_FLIGHT[lane] || self.is_due(lane, now));
+            (0..3).any(|lane| self.leases.in_lane(lane) >= IN_FLIGHT[lane] || self.is_due(lane, now));
         if behind {
             MOST_ORDERS_BEHIND
         } else {
@@ -214,7 +212,7 @@ impl Turns {
     fn wake_at(&self) -> Instant {
         let now = self.clock.now();
         let lanes = (0..3)
-            .filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane])
+            .filter(|lane| self.leases.in_lane(*lane) < IN_FLIGHT[*lane])
             .filter_map(|lane| self.next_due[lane]);
         let look = self.next_look.filter(|_| self.looking.len() < MOST_LOOKS);
         let next = lanes.chain(self.next_wake).chain(look).min();
@@ -256,9 +254,10 @@ impl Turns {
         let (orders, mut replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
         match self.decide(&orders, &mut replies, &tenants, now) {
             Ok((sent_off, world)) => {
-                for settled in &outcomes {
-                    let lane = &mut self.in_flight[settled.message.channel.code() as usize];
-                    *lane = lane.saturating_sub(1);
+                for order in &orders {
+                    if let Intake::Settled(settled) = &order.intake {
+                        self.leases.end(&settled.message);
+                    }
                 }
                 if !looked.is_empty() {
                     for one in &looked {
@@ -269,8 +268,9 @@ impl Turns {
                 counter!("ringback_turns_total").increment(1);
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
+                let ends = self.registry.http().boot().now() + LEASE;
                 for message in sent_off {
-                    self.in_flight[message.channel.code() as usize] += 1;
+                    self.leases.begin(&message, ends);
                     (self.sending.send_off)(message);
                 }
                 self.tell(&world);
@@ -302,7 +302,7 @@ impl Turns {
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
         let mut room = Room::default();
         for (lane, most) in IN_FLIGHT.iter().enumerate() {
-            room.free[lane] = most.saturating_sub(self.in_flight[lane]);
+            room.free[lane] = most.saturating_sub(self.leases.in_lane(lane));
             room.queue[lane] = self.is_due(lane, now);
         }
         let batch = Batch {
@@ -331,7 +331,7 @@ impl Turns {
     }
 
     fn anything_due(&self, now: Timestamp) -> bool {
-        (0..3).any(|lane| self.in_flight[lane] < IN_FLIGHT[lane] && self.is_due(lane, now))
+        (0..3).any(|lane| self.leases.in_lane(lane) < IN_FLIGHT[lane] && self.is_due(lane, now))
     }
 
     /// Runs whose time has come become orders.
@@ -363,15 +363,13 @@ impl Turns {
             return;
         }
         self.looked = instant();
-        match self.writer.overdue(now, 500) {
+        match self.outlived(now) {
             Ok(overdue) => {
                 let why = Reason::new(
                     "lease",
                     "The server heard no end of the call before its lease ended.",
                 );
                 for message in overdue {
-                    let lane = &mut self.in_flight[message.channel.code() as usize];
-                    *lane = lane.saturating_sub(1);
                     let settled = self.lost(&message, &why);
                     orders.push_back(own(message.tenant, now, Intake::Settled(Box::new(settled))));
                 }
@@ -398,8 +396,24 @@ impl Turns {
         gauge!("ringback_orders_waiting").set(self.inbox.waiting() as f64);
         for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
             gauge!("ringback_in_flight", "channel" => channel.as_str())
-                .set(f64::from(self.in_flight[lane]));
+                .set(f64::from(self.leases.in_lane(lane)));
         }
+    }
+
+    /// Attempts whose lease is over: by the boot clock where this process made the call, else by what was written with the intent.
+    fn outlived(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
+        let boot = self.registry.http().boot().now();
+        let mut overdue = self.writer.overdue(now, 500)?;
+        overdue.retain(|message| !self.leases.holds(message, boot));
+        if self.leases.any_over(boot) {
+            let known: HashSet<MessageId> = overdue.iter().map(|message| message.id).collect();
+            let mut frozen = self.writer.in_flight(1_000)?;
+            frozen.retain(|message| {
+                self.leases.is_over(message, boot) && !known.contains(&message.id)
+            });
+            overdue.append(&mut frozen);
+        }
+        Ok(overdue)
     }
 
     fn look_for_looks(&mut self) {
@@ -553,12 +567,4 @@ fn own(tenant: TenantId, now: Timestamp, intake: Intake) -> (Order, Option<Reply
         once: None,
     };
     (order, None)
-}
-
-fn count(messages: &[Message]) -> [u32; 3] {
-    let mut counts = [0; 3];
-    for message in messages {
-        counts[message.channel.code() as usize] += 1;
-    }
-    counts
 }
