@@ -16,7 +16,7 @@ pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
 pub use open::{OpenError, look, open};
 pub use readers::{Reader, Readers};
-pub use writer::{Checkpointer, QueueOf, Writer};
+pub use writer::{Checkpointer, Writer};
 
 /// Why the database did not do as asked.
 #[derive(Debug, thiserror::Error)]

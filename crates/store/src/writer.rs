@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod ledger;
 mod load;
+mod records;
 
 use crate::StoreError;
 use crate::open::FolderLock;
@@ -10,7 +11,7 @@ use crate::sql::{Statement, house, leads, messages, workflows};
 use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
-use ringback_core::turn::{Breakers, Guesses, Once, Placed, Resting};
+use ringback_core::turn::{Answered, Breakers, Guesses, Once, Placed, QueueOf, Resting};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -56,17 +57,6 @@ impl Checkpointer {
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             .map_err(StoreError::at("checkpoint"))
     }
-}
-
-/// What was answered to a call with this key before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// Hash of that call.
-    pub hash: Vec<u8>,
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: String,
 }
 
 const MOST_MERGES: usize = 8;
@@ -340,17 +330,6 @@ impl Writer {
         )?;
         Ok(gone == DRAFTS_AT_ONCE as usize)
     }
-}
-
-/// The messages of one tenant, channel and priority that wait (M7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueOf {
-    /// Whose.
-    pub tenant: TenantId,
-    /// The channel.
-    pub channel: ChannelKind,
-    /// The priority.
-    pub priority: Priority,
 }
 
 /// A form that nobody went on with for so many days is forgotten (L11).

@@ -8,6 +8,7 @@ use crate::ids::{ConnectionId, LeadId};
 use crate::messages::{
     Category, ChannelKind, Inbound, Message, Plan, Reason, Report, Reported, Status, Suppress,
 };
+use crate::seeded::{Bug, has};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -34,7 +35,11 @@ impl Turn<'_> {
         // A report may overtake the provider's own answer; the answer then finds the message settled and is kept as evidence.
         match report.what {
             Reported::Status(status) => {
-                let after = message.status.after(status);
+                let after = if has(Bug::LateReportWins) {
+                    status
+                } else {
+                    message.status.after(status)
+                };
                 if after != message.status {
                     if message.plan.doubt.is_some()
                         && (message.status == Status::Unknown || message.status.waits())

@@ -34,6 +34,17 @@ pub struct Once {
     pub hash: [u8; 32],
 }
 
+/// What was answered to a call with this key before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Hash of that call.
+    pub hash: Vec<u8>,
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Intake {

@@ -8,6 +8,7 @@ use super::{Connection, Tenant, Turn, kind_of};
 use crate::consent::rules::Rules;
 use crate::ids::{ConnectionId, TenantId};
 use crate::messages::{Category, ChannelKind, Message, Priority};
+use crate::seeded::{Bug, has};
 use crate::time::{Timestamp, from_micros};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -273,7 +274,15 @@ impl Turn<'_> {
         point: Option<&Point>,
         message: &Message,
     ) -> Option<Held> {
-        let (all, offers) = point?.recent.within(self.now);
+        let (mut all, mut offers) = point?.recent.within(self.now);
+        if has(Bug::CapCheckThenSet) {
+            // A seeded bug: what this turn has counted already is not seen.
+            let now = self.now.as_microsecond();
+            for one in point?.recent.0.iter().filter(|one| **one | 1 == now | 1) {
+                all.n -= 1;
+                offers.n -= u32::from(one & 1 == 1);
+            }
+        }
         let most = &tenant.config.settings.limits.leads;
         // A business may set less than the law allows, never more (US-8).
         let most_offers = most

@@ -1,9 +1,11 @@
 //! The lines to the providers: how many calls may be under way, so that a slow account holds up only itself (M8), and who must queue.
 
 use super::{Connection, Tenant, Turn};
-use crate::ids::{ConnectionId, TenantId};
+use crate::ids::{ConnectionId, MessageId, TenantId};
 use crate::messages::{ChannelKind, Message, Priority};
+use crate::seeded::{Bug, has};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 /// Calls under way at the same time, over all accounts and tenants (M8).
 pub const MOST_CALLS: u32 = 1_000;
@@ -29,9 +31,13 @@ impl Line {
     }
 }
 
-/// The calls under way, and whose messages wait for their turn already.
-#[derive(Debug, Default)]
+/// The calls under way in this process, until when each holds its message, and whose messages wait for their turn already.
+///
+/// A lease goes by the boot clock, which nobody sets: a wall clock that jumps neither ends a call early nor lets one hold on for ever
+/// (reliability 3.1).
+#[derive(Debug, Clone, Default)]
 pub struct Lines {
+    held: HashMap<(MessageId, i64), (Line, Duration)>,
     calls: HashMap<Line, u32>,
     all: u32,
     /// Who has messages whose time has come: a new one of the same or a lower priority goes behind them.
@@ -39,23 +45,52 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// A call begins.
-    pub fn begin(&mut self, line: Line) {
+    /// A call for this message begins; its lease `ends`, counted from the start of the machine.
+    pub fn begin(&mut self, message: &Message, ends: Duration) {
+        let line = Line::of(message);
+        let call = (message.id, message.epoch);
+        if self.held.insert(call, (line, ends)).is_none() {
+            self.add(line);
+        }
+    }
+
+    fn add(&mut self, line: Line) {
         *self.calls.entry(line).or_default() += 1;
         self.all += 1;
     }
 
-    /// A call ended. Answers false when none was known of.
-    pub fn end(&mut self, line: Line) -> bool {
-        let Some(n) = self.calls.get_mut(&line) else {
-            return false;
-        };
-        *n -= 1;
-        if *n == 0 {
-            self.calls.remove(&line);
+    /// A call ended, or its lease did; whichever comes second changes nothing.
+    pub fn end(&mut self, message: &Message) {
+        if let Some((line, _)) = self.held.remove(&(message.id, message.epoch))
+            && let Some(n) = self.calls.get_mut(&line)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.calls.remove(&line);
+            }
+            self.all -= 1;
         }
-        self.all -= 1;
-        true
+    }
+
+    /// True while the call for this message may still answer.
+    pub fn holds(&self, message: &Message, boot: Duration) -> bool {
+        !has(Bug::LeaseByNodeClock)
+            && self
+                .held
+                .get(&(message.id, message.epoch))
+                .is_some_and(|(_, ends)| boot < *ends)
+    }
+
+    /// True when this call outlived its lease, whatever the wall clock says.
+    pub fn is_over(&self, message: &Message, boot: Duration) -> bool {
+        self.held
+            .get(&(message.id, message.epoch))
+            .is_some_and(|(_, ends)| boot >= *ends)
+    }
+
+    /// True when any call outlived its lease: it is worth a look into the store.
+    pub fn any_over(&self, boot: Duration) -> bool {
+        self.held.values().any(|(_, ends)| boot >= *ends)
     }
 
     /// All calls under way.
@@ -153,14 +188,10 @@ mod tests {
         for account in 1..=6 {
             let line = Line::Account(ConnectionId::from_raw(account));
             while lines.on(line) < MOST_CALLS - lines.all() - KEPT_FREE {
-                lines.begin(line);
+                lines.add(line);
             }
             taken.push(lines.on(line));
         }
         assert_eq!(taken, [475, 238, 119, 59, 30, 15]);
-        let line = Line::Account(ConnectionId::from_raw(1));
-        assert!(lines.end(line));
-        assert_eq!(lines.on(line), 474);
-        assert!(!lines.end(Line::Account(ConnectionId::from_raw(77))));
     }
 }

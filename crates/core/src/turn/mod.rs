@@ -4,6 +4,7 @@
 //! raw form; its lead and the event itself are stored all the same, and the orders after it go on (M1, M2).
 
 mod act;
+mod batch;
 mod breaker;
 pub mod budget;
 mod capture;
@@ -15,15 +16,19 @@ pub mod limits;
 mod lines;
 mod notify;
 mod points;
+mod queues;
 mod react;
 mod rollout;
 mod say;
 mod settle;
+#[cfg(feature = "seeded-bugs")]
+mod stale;
 mod tenant;
 mod track;
 mod workflow;
 pub mod world;
 
+pub use batch::{Batch, Decided, Records, Tenants};
 pub use breaker::{Breakers, Passage, Resting};
 pub use budget::Guesses;
 pub use doubt::LookUps;
@@ -31,8 +36,11 @@ pub use gate::{Ruling, Said, Verdict, VerdictView};
 pub use intake::*;
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
+pub use queues::{QueueOf, Queues};
 pub use rollout::Share;
 pub use settle::Retries;
+#[cfg(feature = "seeded-bugs")]
+pub use stale::forget_readings;
 pub use tenant::*;
 pub use world::World;
 

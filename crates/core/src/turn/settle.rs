@@ -8,6 +8,7 @@ use super::{Answer, Settled, Tenant, Turn, kind_of};
 use crate::messages::{
     Attempt, Category, ChannelKind, Message, Outcome, Plan, Reason, Status, Suppress,
 };
+use crate::seeded::{Bug, has};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -220,6 +221,9 @@ impl Turn<'_> {
                 let elsewhere = self.next_channel(tenant, &message, why);
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
                 self.change(message);
+            }
+            Outcome::Unknown { why } if has(Bug::RetryOnUnknown) => {
+                self.again_or_elsewhere(tenant, message, why, Again::Here(None));
             }
             Outcome::Unknown { why } => self.doubted(tenant, message, called_at, why),
             Outcome::Accepted { .. } | Outcome::Delivered { .. } => {}

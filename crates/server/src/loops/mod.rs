@@ -2,7 +2,6 @@
 
 mod inbox;
 mod live;
-mod queues;
 #[cfg(feature = "seeded-bugs")]
 mod seeded;
 mod sending;

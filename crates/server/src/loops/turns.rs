@@ -2,7 +2,6 @@
 
 use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
-use super::queues::Queues;
 use crate::clock::WallDice;
 use crate::registry::Registry;
 use jiff::SignedDuration;
@@ -12,9 +11,9 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Intake, Line, Lines, LookUps, MOST_CALLS, Once, Order, Settled, Turn, World,
+    Answer, Batch, Decided, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues, Settled, Tenants, World,
 };
-use ringback_store::{Checkpointer, QueueOf, StoreError, Writer};
+use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,15 +73,6 @@ pub(crate) struct Sending {
     pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
     /// When that is done.
     pub(crate) looks: LookUps,
-}
-
-/// What a turn came to.
-struct Decided {
-    answers: Vec<Answer>,
-    /// Calls that begin once it is committed.
-    sent_off: Vec<Arc<Message>>,
-    /// Queues that were taken from, and whether one of their messages found no line with room.
-    claimed: Vec<(QueueOf, bool)>,
 }
 
 impl Loops {
@@ -191,9 +181,6 @@ impl Turns {
                 .iter()
                 .map(|message| self.lost(message, &why))
                 .collect();
-            for message in piece {
-                self.lines.begin(Line::of(message));
-            }
             self.one(Queue {
                 outcomes,
                 ..Queue::default()
@@ -266,8 +253,12 @@ impl Turns {
         let (orders, mut replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
         match self.decide(&orders, &mut replies, &tenants, now) {
             Ok((sent_off, world)) => {
-                for settled in &outcomes {
-                    self.ended(&settled.message);
+                for order in &orders {
+                    if let Intake::Settled(settled) = &order.intake {
+                        self.lines.end(&settled.message);
+                        self.queues
+                            .release(settled.message.tenant, settled.message.channel);
+                    }
                 }
                 if !looked.is_empty() {
                     for one in &looked {
@@ -278,8 +269,9 @@ impl Turns {
                 counter!("ringback_turns_total").increment(1);
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
+                let ends = self.registry.http().boot().now() + LEASE;
                 for message in sent_off {
-                    self.lines.begin(Line::of(&message));
+                    self.lines.begin(&message, ends);
                     (self.sending.send_off)(message);
                 }
                 self.tell(&world);
@@ -306,122 +298,37 @@ impl Turns {
         &mut self,
         orders: &[Order],
         replies: &mut [Option<Reply>],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        tenants: &Tenants,
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
-        self.writer.begin()?;
-        let decided = self.decide_inside(orders, tenants, now);
-        let committed = decided.and_then(|decided| {
-            #[cfg(feature = "seeded-bugs")]
-            super::seeded::answer_before_commit(replies, &decided.0.answers);
-            self.writer.commit().map(|()| decided)
-        });
-        match committed {
-            Ok((decided, world)) => {
-                answer(replies, decided.answers);
-                self.writer.breakers.borrow_mut().written();
-                self.look_ahead_after(&world, &decided.claimed);
-                Ok((decided.sent_off, world))
-            }
-            Err(error) => {
-                self.writer.roll_back();
-                Err(error)
-            }
-        }
-    }
-
-    fn decide_inside(
-        &mut self,
-        orders: &[Order],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
-        now: Timestamp,
-    ) -> Result<(Decided, World), StoreError> {
-        let mut world = self.writer.load(orders, tenants, now)?;
-        world.breakers = self.writer.breakers.take();
-        world.placed = self.writer.placed.take();
-        world.guesses = self.writer.guesses.take();
-        let decided = self.decide_in(&mut world, orders, tenants, now);
-        self.writer
-            .placed
-            .replace(std::mem::take(&mut world.placed));
-        self.writer
-            .guesses
-            .replace(std::mem::take(&mut world.guesses));
-        self.writer
-            .breakers
-            .replace(std::mem::take(&mut world.breakers));
-        Ok((decided?, world))
-    }
-
-    /// Decides against what was loaded, takes from the queues what there is room for, and writes it.
-    fn decide_in(
-        &mut self,
-        world: &mut World,
-        orders: &[Order],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
-        now: Timestamp,
-    ) -> Result<Decided, StoreError> {
-        let mut dice = WallDice;
-        self.lines.behind = self.queues.behind(now);
-        let lines = &self.lines;
-        let mut answers = Vec::with_capacity(orders.len());
-        let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, lines, LEASE);
-        turn.looks = self.sending.looks;
-        for order in orders {
-            answers.push(match &order.once {
-                None => turn.take(order),
-                Some(once) => once_only(&self.writer, &mut turn, order, once, now, self.written)?,
-            });
-        }
-        let begun = u32::try_from(turn.sent_off.len()).unwrap_or(u32::MAX);
-        let free = MOST_CALLS.saturating_sub(lines.all() + begun);
-        let mut claimed = Vec::new();
-        for (queue, share) in self.queues.shares(now, free) {
-            let due = self.writer.due(queue, now, share)?;
-            self.writer.load_for(turn.world, &due, tenants, now)?;
-            // What this turn changed already is newer than the row that was read.
-            let changes = &turn.world.out.changes;
-            let newer = |message: &Message| changes.iter().any(|one| one.message.id == message.id);
-            let due = due.into_iter().filter(|one| !newer(one)).collect();
-            turn.held.clear();
-            turn.claim(due);
-            claimed.push((queue, !turn.held.is_empty()));
-        }
-        let sent_off = std::mem::take(&mut turn.sent_off);
-        drop(turn);
-        self.writer.apply(world, now)?;
-        let find = |id: &MessageId| {
-            let new = world.out.messages.iter().find(|message| message.id == *id);
-            new.or_else(|| {
-                world
-                    .out
-                    .changes
-                    .iter()
-                    .rev()
-                    .map(|change| &change.message)
-                    .find(|message| message.id == *id)
-            })
+        let batch = Batch {
+            orders,
+            tenants,
+            now,
+            ids: &mut self.ids,
+            dice: &mut WallDice,
+            lines: &mut self.lines,
+            queues: &mut self.queues,
+            looks: self.sending.looks,
+            lease: LEASE,
+            written: self.written,
         };
-        let sent_off = sent_off
-            .iter()
-            .filter_map(find)
-            .map(|message| Arc::new(message.clone()))
-            .collect();
-        Ok(Decided {
+        let Decided {
             answers,
             sent_off,
             claimed,
-        })
+            world,
+        } = batch.commit(&mut self.writer, |_answers| {
+            #[cfg(feature = "seeded-bugs")]
+            super::seeded::answer_before_commit(replies, _answers);
+        })?;
+        answer(replies, answers);
+        self.look_ahead_after(&world, &claimed);
+        Ok((sent_off, world))
     }
 
     fn anything_due(&self, now: Timestamp) -> bool {
         !self.lines.full() && self.queues.any_due(now)
-    }
-
-    /// A call ended: its line has room, and who waited for it is asked again.
-    fn ended(&mut self, message: &Message) {
-        self.lines.end(Line::of(message));
-        self.queues.release(message.tenant, message.channel);
     }
 
     /// Runs whose time has come become orders.
@@ -453,7 +360,7 @@ impl Turns {
             return;
         }
         self.looked = instant();
-        match self.writer.overdue(now, 500) {
+        match self.outlived(now) {
             Ok(overdue) => {
                 let why = Reason::new(
                     "lease",
@@ -485,6 +392,22 @@ impl Turns {
         }
         gauge!("ringback_orders_waiting").set(self.inbox.waiting() as f64);
         gauge!("ringback_in_flight").set(f64::from(self.lines.all()));
+    }
+
+    /// Attempts whose lease is over: by the boot clock where this process made the call, else by what was written with the intent.
+    fn outlived(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
+        let boot = self.registry.http().boot().now();
+        let mut overdue = self.writer.overdue(now, MOST_CALLS + 500)?;
+        overdue.retain(|message| !self.lines.holds(message, boot));
+        if self.lines.any_over(boot) {
+            let known: HashSet<MessageId> = overdue.iter().map(|message| message.id).collect();
+            let mut frozen = self.writer.in_flight(MOST_CALLS)?;
+            frozen.retain(|message| {
+                self.lines.is_over(message, boot) && !known.contains(&message.id)
+            });
+            overdue.append(&mut frozen);
+        }
+        Ok(overdue)
     }
 
     fn look_for_looks(&mut self) {
@@ -575,12 +498,7 @@ impl Turns {
             .chain(changed())
             .filter(|message| message.status.waits())
         {
-            let queue = QueueOf {
-                tenant: message.tenant,
-                channel: message.channel,
-                priority: message.priority,
-            };
-            self.queues.note(queue, message.due_at);
+            self.queues.note(QueueOf::of(message), message.due_at);
         }
         let wakes = world
             .leads
@@ -664,27 +582,3 @@ fn own(tenant: TenantId, now: Timestamp, intake: Intake) -> (Order, Option<Reply
     (order, None)
 }
 
-/// Decides an order whose caller gave a key: the same key and body hears the same answer, nothing happens twice (X7).
-fn once_only(
-    writer: &Writer,
-    turn: &mut Turn<'_>,
-    order: &Order,
-    once: &Once,
-    now: Timestamp,
-    written: fn(&Answer) -> (u16, String),
-) -> Result<Answer, StoreError> {
-    if let Some(before) = writer.answered(order.tenant, once, now)? {
-        return Ok(if before.hash == once.hash {
-            Answer::Repeated {
-                status: before.status,
-                body: before.body,
-            }
-        } else {
-            Answer::OtherBody
-        });
-    }
-    let answer = turn.take(order);
-    let (status, body) = written(&answer);
-    writer.remember(order.tenant, once, status, &body, now)?;
-    Ok(answer)
-}

@@ -6,6 +6,7 @@ use crate::sql::{leads, scoring};
 use crate::{Reader, StoreError};
 use ringback_core::ids::{EventId, LeadId, SessionId, TenantId};
 use ringback_core::leads::Lead;
+use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{Point, PointKey, PointKind, Run};
 use rusqlite::{OptionalExtension, params};
@@ -107,6 +108,9 @@ impl Reader<'_> {
             tenant.raw().into(),
             before.map_or(i64::MAX, |id| id.raw()).into(),
         ];
+        if has(Bug::TenantFilterMissing) {
+            text = text.replace("tenant_id = ?1", "?1 IS NOT NULL");
+        }
         let mut narrow = |text: &mut String, clause: &str, value: rusqlite::types::Value| {
             values.push(value);
             text.push_str(&clause.replace('?', &format!("?{}", values.len())));

@@ -6,6 +6,7 @@ use crate::sql::{house, ledger};
 use crate::{House, StoreError};
 use ringback_core::consent::ledger::{Entry, Head, Link, Payload, Salt, wording_hash};
 use ringback_core::ids::TenantId;
+use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::world::{AuditRow, ConsentRow};
 use rusqlite::params;
@@ -154,6 +155,9 @@ impl Writer {
             salt.as_slice()
         ];
         self.run(&ledger::INSERT_CONSENT, values)?;
+        if has(Bug::LedgerRowChanged) {
+            self.change_a_ledger_row(tenant)?;
+        }
         self.link(
             tenant,
             &Link {
@@ -163,6 +167,15 @@ impl Writer {
                 commitment: payload.commitment(&salt),
             },
         )
+    }
+
+    /// A seeded bug: a grant that stands is made to say something else.
+    fn change_a_ledger_row(&self, tenant: TenantId) -> Result<(), StoreError> {
+        let text = "UPDATE consents SET purpose = 'promotional' WHERE tenant_id = ?1 AND id = (SELECT min(id) FROM consents WHERE tenant_id = ?1 AND purpose = 'transactional')";
+        self.connection
+            .execute(text, [tenant.raw()])
+            .map(|_| ())
+            .map_err(StoreError::at("seeded"))
     }
 
     fn keep_wording(

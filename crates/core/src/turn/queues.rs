@@ -4,18 +4,39 @@
 //! the same priority share a turn evenly, and where it ended the next turn goes on. A queue whose lines are full rests until one of
 //! its calls ended.
 
-use ringback_core::ids::TenantId;
-use ringback_core::messages::{ChannelKind, Priority};
-use ringback_core::time::Timestamp;
-use ringback_store::QueueOf;
+use crate::ids::TenantId;
+use crate::messages::{ChannelKind, Message, Priority};
+use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+/// The messages of one tenant, channel and priority that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueOf {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The channel.
+    pub channel: ChannelKind,
+    /// The priority.
+    pub priority: Priority,
+}
+
+impl QueueOf {
+    /// The queue that a message waits in.
+    pub const fn of(message: &Message) -> Self {
+        Self {
+            tenant: message.tenant,
+            channel: message.channel,
+            priority: message.priority,
+        }
+    }
+}
+
 /// Messages taken from the queues in one turn.
-pub(super) const MOST_CLAIMS: u32 = 200;
+const MOST_CLAIMS: u32 = 200;
 
 /// The queues, kept in memory; the store knows better, and is asked now and then.
 #[derive(Debug, Default)]
-pub(super) struct Queues {
+pub struct Queues {
     next: HashMap<QueueOf, Timestamp>,
     order: BTreeSet<(Timestamp, QueueOf)>,
     held: HashMap<QueueOf, Timestamp>,
@@ -25,7 +46,7 @@ pub(super) struct Queues {
 
 impl Queues {
     /// Everything as the store has it. What is held stays held.
-    pub(super) fn fill(&mut self, all: Vec<(QueueOf, Timestamp)>) {
+    pub fn fill(&mut self, all: Vec<(QueueOf, Timestamp)>) {
         self.next.clear();
         self.order.clear();
         let held = std::mem::take(&mut self.held);
@@ -39,7 +60,7 @@ impl Queues {
     }
 
     /// The next of a queue is due then, or nothing of it waits.
-    pub(super) fn set(&mut self, queue: QueueOf, due: Option<Timestamp>) {
+    pub fn set(&mut self, queue: QueueOf, due: Option<Timestamp>) {
         self.held.remove(&queue);
         if let Some(before) = self.next.remove(&queue) {
             self.order.remove(&(before, queue));
@@ -51,7 +72,7 @@ impl Queues {
     }
 
     /// Something more waits: a queue is due no later than this.
-    pub(super) fn note(&mut self, queue: QueueOf, due: Timestamp) {
+    pub fn note(&mut self, queue: QueueOf, due: Timestamp) {
         if let Some(held) = self.held.get_mut(&queue) {
             *held = due.min(*held);
         } else if self.next.get(&queue).is_none_or(|next| due < *next) {
@@ -60,14 +81,14 @@ impl Queues {
     }
 
     /// No line of a queue has room: it rests until a call of its tenant and channel ended.
-    pub(super) fn hold(&mut self, queue: QueueOf, now: Timestamp) {
+    pub fn hold(&mut self, queue: QueueOf, now: Timestamp) {
         let due = self.next.get(&queue).copied().unwrap_or(now);
         self.set(queue, None);
         self.held.insert(queue, due);
     }
 
     /// A call of a tenant and channel ended: its queues are asked again.
-    pub(super) fn release(&mut self, tenant: TenantId, channel: ChannelKind) {
+    pub fn release(&mut self, tenant: TenantId, channel: ChannelKind) {
         if self.held.is_empty() {
             return;
         }
@@ -84,17 +105,17 @@ impl Queues {
     }
 
     /// When the next queue is due.
-    pub(super) fn next(&self) -> Option<Timestamp> {
+    pub fn next(&self) -> Option<Timestamp> {
         self.order.first().map(|(due, _)| *due)
     }
 
     /// True when messages wait whose time has come.
-    pub(super) fn any_due(&self, now: Timestamp) -> bool {
+    pub fn any_due(&self, now: Timestamp) -> bool {
         self.next().is_some_and(|due| due <= now)
     }
 
     /// Who has messages that a new one must not overtake.
-    pub(super) fn behind(&self, now: Timestamp) -> HashSet<(ChannelKind, TenantId, Priority)> {
+    pub fn behind(&self, now: Timestamp) -> HashSet<(ChannelKind, TenantId, Priority)> {
         let due = self.order.iter().take_while(|(due, _)| *due <= now);
         due.map(|(_, queue)| queue)
             .chain(self.held.keys())
@@ -104,7 +125,7 @@ impl Queues {
 
     /// The queues that are due, the most urgent first, with what each may take of a turn; those of one priority share evenly, and
     /// begin after the one that was last the time before.
-    pub(super) fn shares(&mut self, now: Timestamp, room: u32) -> Vec<(QueueOf, u32)> {
+    pub fn shares(&mut self, now: Timestamp, room: u32) -> Vec<(QueueOf, u32)> {
         let mut by_priority: BTreeMap<Priority, Vec<QueueOf>> = BTreeMap::new();
         for (_, queue) in self.order.iter().take_while(|(due, _)| *due <= now) {
             by_priority.entry(queue.priority).or_default().push(*queue);
@@ -138,7 +159,7 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringback_core::time::from_micros;
+    use crate::time::from_micros;
 
     fn queue(tenant: i64, priority: Priority) -> QueueOf {
         QueueOf {
