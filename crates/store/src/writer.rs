@@ -192,16 +192,18 @@ impl Writer {
 
     // What is due
 
-    /// Messages of a channel that may go now, most urgent first.
+    /// Messages of a channel that may go now, most urgent first; of those that are not urgent so many fewer that `kept` are left.
     pub fn due(
         &self,
         channel: ChannelKind,
         now: Timestamp,
         most: u32,
+        kept: u32,
     ) -> Result<Vec<Message>, StoreError> {
         let mut out = Vec::new();
         for priority in Priority::ALL {
-            let left = i64::from(most) - out.len() as i64;
+            let kept = if priority.urgent() { 0 } else { kept };
+            let left = i64::from(most) - i64::from(kept) - out.len() as i64;
             if left <= 0 {
                 break;
             }
@@ -213,22 +215,23 @@ impl Writer {
         Ok(out)
     }
 
-    /// When the next message of a channel is due.
-    pub fn next_due(&self, channel: ChannelKind) -> Result<Option<Timestamp>, StoreError> {
-        let mut next: Option<i64> = None;
+    /// When the next message of a channel is due: of those that are not urgent, and of those that are.
+    pub fn next_due(&self, channel: ChannelKind) -> Result<[Option<Timestamp>; 2], StoreError> {
+        let mut next: [Option<i64>; 2] = [None; 2];
         for priority in Priority::ALL {
+            let next = &mut next[usize::from(priority.urgent())];
             let at = StoreError::at(messages::NEXT_DUE.name);
             let due: Option<i64> = self
                 .get(&messages::NEXT_DUE)?
                 .query_row([channel.code(), priority.code()], |row| row.get(0))
                 .optional()
                 .map_err(at)?;
-            next = match (next, due) {
+            *next = match (*next, due) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
         }
-        Ok(next.map(from_micros))
+        Ok(next.map(|at| at.map(from_micros)))
     }
 
     /// Runs whose time has come.
@@ -287,6 +290,21 @@ impl Writer {
             .optional()
             .map_err(at)?;
         Ok(next.map(from_micros))
+    }
+
+    /// The wall clock was set by so many microseconds, to `now`. Messages matter as long from now as before; and when it was set back,
+    /// what was planned while it was wrong would wait for a day that is far off: it keeps its distance from now instead. Answers how
+    /// many messages and runs were planned anew.
+    pub fn clock_was_set(&self, by: i64, now: Timestamp) -> Result<usize, StoreError> {
+        self.run(&messages::SET_BY, [by])?;
+        if by >= 0 {
+            return Ok(0);
+        }
+        let (now, far) = (micros(now), micros(now).saturating_add(DAY + HOUR));
+        let moved = self.run(&messages::SET_BACK, [now, -by, far])?
+            + self.run(&messages::SET_BACK_LOOKS, [now, -by, far])?
+            + self.run(&workflows::SET_BACK, [now, -by])?;
+        Ok(moved)
     }
 
     /// Forgets what no promise needs any more, in small pieces: keys, reports and limits of days gone by.

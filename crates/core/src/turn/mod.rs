@@ -16,6 +16,7 @@ mod say;
 mod settle;
 mod tenant;
 mod track;
+mod wall;
 mod workflow;
 pub mod world;
 
@@ -25,12 +26,13 @@ pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};
 pub use intake::*;
 pub use settle::Retries;
 pub use tenant::*;
+pub use wall::{Distrust, Jump, WallWatch};
 pub use world::World;
 
 use crate::ids::{
     AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId, TenantId,
 };
-use crate::messages::{ChannelKind, Message};
+use crate::messages::Message;
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -50,8 +52,10 @@ pub trait Dice {
 pub struct Room {
     /// Attempts that may still begin, by the channel's stored number.
     pub free: [u32; 3],
-    /// True where messages wait already, so that a new one must not overtake them.
-    pub queue: [bool; 3],
+    /// So many of them are kept for urgent messages: slow calls of others never hold up an alert (M7, P14).
+    pub kept: [u32; 3],
+    /// True where messages wait already, so that a new one must not overtake them: others, and urgent ones.
+    pub queue: [[bool; 2]; 3],
 }
 
 /// One turn over a batch of orders.
@@ -72,6 +76,8 @@ pub struct Turn<'a> {
     pub lease: Duration,
     /// When it is looked up what became of calls whose end is unknown.
     pub looks: LookUps,
+    /// Why the wall clock is not believed; `None` when it is.
+    pub distrust: Option<Distrust>,
     /// Messages that this turn sends off: born claimed, with their intent in the same commit.
     pub sent_off: Vec<MessageId>,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
@@ -122,6 +128,7 @@ impl<'a> Turn<'a> {
             room,
             lease,
             looks: LookUps::default(),
+            distrust: None,
             sent_off: Vec::new(),
             fuel: FUEL,
         }
@@ -281,9 +288,15 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Room for one more attempt on this channel.
-    fn has_room(&self, channel: ChannelKind) -> bool {
-        self.room.free[channel.code() as usize] > 0
+    /// Room for one more attempt for this message.
+    fn has_room(&self, message: &Message) -> bool {
+        let lane = message.channel.code() as usize;
+        let kept = if message.priority.urgent() {
+            0
+        } else {
+            self.room.kept[lane]
+        };
+        self.room.free[lane] > kept
     }
 }
 

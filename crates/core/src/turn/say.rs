@@ -235,7 +235,8 @@ impl Turn<'_> {
         match verdict.ruling {
             Ruling::Pass => {
                 let lane = message.channel.code() as usize;
-                if self.room.queue[lane] || !self.has_room(message.channel) {
+                let queue = self.room.queue[lane][usize::from(message.priority.urgent())];
+                if queue || !self.has_room(message) {
                     message.status = Status::Queued;
                     message.due_at = message.due_at.min(self.now);
                 } else {
@@ -357,7 +358,7 @@ impl Turn<'_> {
 
     /// Gates a message whose time has come, again and for good: only this run counts (compliance 1.3).
     pub(super) fn claim_one(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
-        self.room.queue[message.channel.code() as usize] = false;
+        self.room.queue[message.channel.code() as usize] = [false; 2];
         self.place_at_gates(tenant, &mut message);
         if message.status == Status::Queued {
             return; // no room after all: it stays as it is

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox::Inbox;
-use super::turns::LEASE;
 
 /// What a message says, as the provider gets it or the sandbox shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +35,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tokens: Tokens,
     public_url: String,
+    lease: Duration,
     runtime: tokio::runtime::Handle,
     sandbox: [Arc<dyn Channel>; 3],
 }
@@ -50,8 +50,10 @@ const fn call_limit(channel: ChannelKind) -> Duration {
 
 /// Look-ups have no person waiting for them; each ends after this at the latest.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);
-/// Nothing is written so long before the lease of a message ends, when somebody else may take it over (reliability 3.1).
-const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(20);
+/// Nothing is written in the last third of a message's lease, after which somebody else may take it over (reliability 3.1): 20 s of 60.
+fn writes_for(lease: Duration) -> Duration {
+    lease - lease / 3
+}
 
 /// No call takes so long, unless the server itself stood still.
 const FROZEN: Duration = Duration::from_secs(30);
@@ -73,6 +75,7 @@ impl Sender {
         clock: Arc<dyn Clock>,
         tokens: Tokens,
         public_url: String,
+        lease: Duration,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let sandbox = [ChannelKind::Sms, ChannelKind::Email, ChannelKind::Webhook]
@@ -84,6 +87,7 @@ impl Sender {
             clock,
             tokens,
             public_url,
+            lease,
             runtime,
             sandbox,
         }))
@@ -92,13 +96,13 @@ impl Sender {
     pub(crate) fn send_off(&self, message: Arc<Message>) {
         let sender = self.clone();
         // The lease was written just now: by the boot clock this is when it began.
-        let ends = self.0.registry.http().boot().now() + LEASE - BEFORE_LEASE_ENDS;
+        let ends = self.0.registry.http().boot().now() + writes_for(self.0.lease);
         self.0.runtime.spawn(async move {
             let started_at = sender.0.clock.now();
             let boot = sender.0.registry.http().boot();
             let began = boot.now();
             let mut outcome = sender.attempt(&message, ends).await;
-            if boot.now().saturating_sub(began) > FROZEN {
+            if boot.now().saturating_sub(began) > FROZEN.min(sender.0.lease) {
                 frozen(&mut outcome);
             }
             let finished_at = sender.0.clock.now();
@@ -214,7 +218,8 @@ impl Sender {
         };
         let now = inner.clock.now();
         // A worker that was frozen past its lease must not speak any more: somebody else may have taken over (reliability 3.1).
-        if message.deadline.is_none_or(|deadline| deadline <= now) {
+        // By the boot clock: the wall clock may have been set meanwhile.
+        if inner.registry.http().boot().now() >= ends {
             return Outcome::Retryable {
                 why: Reason::new(
                     "late",
@@ -254,8 +259,9 @@ impl Sender {
                 };
             }
         };
-        let limit = call_limit(message.channel);
-        match tokio::time::timeout(limit + Duration::from_secs(5), channel.send(&outgoing)).await {
+        let limit = call_limit(message.channel) + Duration::from_secs(5);
+        let limit = limit.min(writes_for(inner.lease));
+        match tokio::time::timeout(limit, channel.send(&outgoing)).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Unknown {
                 why: Reason::new("deadline", "The provider did not answer in time."),

@@ -8,21 +8,25 @@ use jiff::SignedDuration;
 use metrics::{counter, gauge, histogram};
 use ringback_core::ids::{IdMaker, LeadId, MessageId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
+use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
-use ringback_core::turn::{Answer, Intake, LookUps, Once, Order, Room, Settled, Turn, World};
+use ringback_core::turn::{
+    Answer, Distrust, Intake, LookUps, Once, Order, Room, Settled, Turn, WallWatch, World,
+};
 use ringback_store::{Checkpointer, StoreError, Writer};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a claim holds. Calls end before it does.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
-const LEASE_SPAN: SignedDuration = SignedDuration::from_secs(60);
+/// How long a claim holds, unless the operator says otherwise. Calls end before it does.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// Attempts in flight per channel: texts, mails, webhooks. One slow channel never holds up another (M8).
 const IN_FLIGHT: [u32; 3] = [400, 400, 200];
+/// So many of them are kept for urgent messages: however slow a provider is, an alert does not wait for the end of a bulk call (M7, P14).
+const KEPT: [u32; 3] = [50, 50, 25];
 /// Look-ups under way at the same time, over all tenants.
 const MOST_LOOKS: usize = 32;
 /// Orders of one turn; fewer while messages wait, so that intake never starves sending.
@@ -54,12 +58,22 @@ pub(crate) struct Turns {
     pub(crate) written: fn(&Answer) -> (u16, String),
     ids: IdMaker,
     in_flight: [u32; 3],
-    next_due: [Option<Timestamp>; 3],
+    /// Of messages that are not urgent, and of those that are.
+    next_due: [[Option<Timestamp>; 2]; 3],
     next_wake: Option<Timestamp>,
     next_look: Option<Timestamp>,
     looking: HashSet<MessageId>,
+    calls: HashMap<MessageId, Flight>,
+    watch: WallWatch,
     looked: Instant,
     tidied: Instant,
+}
+
+/// A call that this process makes.
+struct Flight {
+    message: Arc<Message>,
+    /// When its lease ends, by the clock that nobody sets; `None` where there is none.
+    ends: Option<Duration>,
 }
 
 /// What the turns ask of the sending side.
@@ -70,6 +84,8 @@ pub(crate) struct Sending {
     pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
     /// When that is done.
     pub(crate) looks: LookUps,
+    /// How long a claim holds.
+    pub(crate) lease: Duration,
 }
 
 impl Loops {
@@ -133,10 +149,12 @@ impl Turns {
             written,
             ids,
             in_flight: [0; 3],
-            next_due: [None; 3],
+            next_due: [[None; 2]; 3],
             next_wake: None,
             next_look: None,
             looking: HashSet::new(),
+            calls: HashMap::new(),
+            watch: WallWatch::default(),
             looked: now,
             tidied: now,
         }
@@ -176,13 +194,11 @@ impl Turns {
                 .iter()
                 .map(|message| self.lost(message, &why))
                 .collect();
-            self.in_flight = count(piece);
             self.one(Queue {
                 outcomes,
                 ..Queue::default()
             });
         }
-        self.in_flight = [0; 3];
     }
 
     fn lost(&self, message: &Message, why: &Reason) -> Settled {
@@ -192,16 +208,23 @@ impl Turns {
             // The intent was committed a lease before its deadline.
             started_at: message
                 .deadline
-                .map_or(now, |deadline| deadline - LEASE_SPAN),
+                .map_or(now, |deadline| deadline - self.lease_span()),
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
         }
     }
 
+    fn lease_span(&self) -> SignedDuration {
+        SignedDuration::try_from(self.sending.lease).unwrap_or(SignedDuration::MAX)
+    }
+
     fn most_orders(&self) -> usize {
         let now = self.clock.now();
-        let behind =
-            (0..3).any(|lane| self.in_flight[lane] >= IN_FLIGHT[lane] || self.is_due(lane, now));
+        let behind = (0..3).any(|lane| {
+            self.in_flight[lane] >= IN_FLIGHT[lane] - KEPT[lane]
+                || self.is_due(lane, false, now)
+                || self.is_due(lane, true, now)
+        });
         if behind {
             MOST_ORDERS_BEHIND
         } else {
@@ -212,8 +235,9 @@ impl Turns {
     fn wake_at(&self) -> Instant {
         let now = self.clock.now();
         let lanes = (0..3)
-            .filter(|lane| self.in_flight[*lane] < IN_FLIGHT[*lane])
-            .filter_map(|lane| self.next_due[lane]);
+            .flat_map(|lane| [(lane, false), (lane, true)])
+            .filter(|(lane, urgent)| self.free(*lane, *urgent) > 0)
+            .filter_map(|(lane, urgent)| self.next_due[lane][usize::from(urgent)]);
         let look = self.next_look.filter(|_| self.looking.len() < MOST_LOOKS);
         let next = lanes.chain(self.next_wake).chain(look).min();
         let wait = next.map_or(SLOWEST_POLL, |next| {
@@ -236,6 +260,7 @@ impl Turns {
         }
         let began = instant();
         let now = self.clock.now();
+        self.watch_clock(now);
         let tenants = self.registry.tenants();
         for settled in &outcomes {
             let intake = Intake::Settled(Box::new(settled.clone()));
@@ -246,7 +271,7 @@ impl Turns {
             orders.push_back(own(looked.message.tenant, now, intake));
         }
         self.ring_runs(now, &mut orders);
-        self.collect_overdue(now, &mut orders);
+        let ended = self.collect_overdue(now, &mut orders);
         self.hand_out_looks(now);
         if orders.is_empty() && !self.anything_due(now) {
             return;
@@ -254,9 +279,9 @@ impl Turns {
         let (orders, mut replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
         match self.decide(&orders, &mut replies, &tenants, now) {
             Ok((sent_off, world)) => {
-                for settled in &outcomes {
-                    let lane = &mut self.in_flight[settled.message.channel.code() as usize];
-                    *lane = lane.saturating_sub(1);
+                let settled = outcomes.iter().map(|settled| &settled.message);
+                for message in settled.chain(&ended) {
+                    self.land(message);
                 }
                 if !looked.is_empty() {
                     for one in &looked {
@@ -268,7 +293,7 @@ impl Turns {
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
                 for message in sent_off {
-                    self.in_flight[message.channel.code() as usize] += 1;
+                    self.take_off(&message);
                     (self.sending.send_off)(message);
                 }
                 self.tell(&world);
@@ -290,12 +315,71 @@ impl Turns {
         }
     }
 
+    /// Holds the wall clock against the one that nobody sets, before anything is decided by it.
+    fn watch_clock(&mut self, now: Timestamp) {
+        let Some(boot) = self.clock.since_boot() else {
+            return;
+        };
+        for witness in self.registry.http().witnesses() {
+            self.watch.hear(&witness.who, witness.said, witness.heard);
+        }
+        let Some(jump) = self.watch.look(now, boot) else {
+            return;
+        };
+        counter!("ringback_clock_jumps_total").increment(1);
+        tracing::error!(
+            seconds = jump.by as f64 / 1e6,
+            "the clock of the server was set; what goes to customers waits for a minute. Let a time service such as chrony keep it right"
+        );
+        self.writer.breakers.borrow_mut().shift(jump.by);
+        match self.writer.clock_was_set(jump.by, now) {
+            Ok(0) => {}
+            Ok(moved) => tracing::warn!(
+                moved,
+                "messages and runs that were planned by the wrong time keep their distance from now"
+            ),
+            Err(error) => {
+                tracing::error!(%error, "what was planned by the wrong time could not be moved");
+            }
+        }
+        self.look_ahead();
+        self.look_for_looks();
+    }
+
+    fn distrust(&self, now: Timestamp) -> Option<Distrust> {
+        self.watch.distrust(now, self.clock.since_boot()?)
+    }
+
+    /// A call begins.
+    fn take_off(&mut self, message: &Arc<Message>) {
+        let ends = self
+            .clock
+            .since_boot()
+            .map(|boot| boot + self.sending.lease);
+        let flight = Flight {
+            message: Arc::clone(message),
+            ends,
+        };
+        self.calls.insert(message.id, flight);
+        self.in_flight[message.channel.code() as usize] += 1;
+    }
+
+    /// A call ended, or its lease did; whichever comes second finds nothing to do here.
+    fn land(&mut self, message: &Message) {
+        let known = self.calls.get(&message.id);
+        if known.is_some_and(|flight| flight.message.epoch == message.epoch) {
+            self.calls.remove(&message.id);
+            let lane = &mut self.in_flight[message.channel.code() as usize];
+            *lane = lane.saturating_sub(1);
+        }
+    }
+
     /// Decides, commits, and only then answers.
     fn decide(
         &mut self,
         orders: &[Order],
         replies: &mut [Option<Reply>],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        tenants: &HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
         self.writer.begin()?;
@@ -326,7 +410,7 @@ impl Turns {
     fn decide_inside(
         &mut self,
         orders: &[Order],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        tenants: &HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
         now: Timestamp,
     ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, World), StoreError> {
         let mut world = self.writer.load(orders, tenants, now)?;
@@ -344,18 +428,29 @@ impl Turns {
         &mut self,
         world: &mut World,
         orders: &[Order],
-        tenants: &std::collections::HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
+        tenants: &HashMap<TenantId, Arc<ringback_core::turn::Tenant>>,
         now: Timestamp,
     ) -> Result<(Vec<Answer>, Vec<Arc<Message>>), StoreError> {
+        let distrust = self.distrust(now);
         let mut dice = WallDice;
         let mut room = Room::default();
         for (lane, most) in IN_FLIGHT.iter().enumerate() {
             room.free[lane] = most.saturating_sub(self.in_flight[lane]);
-            room.queue[lane] = self.is_due(lane, now);
+            room.kept[lane] = KEPT[lane];
+            room.queue[lane] = [false, true].map(|urgent| self.is_due(lane, urgent, now));
         }
         let mut answers = Vec::with_capacity(orders.len());
-        let mut turn = Turn::new(world, tenants, &mut self.ids, &mut dice, now, room, LEASE);
+        let mut turn = Turn::new(
+            world,
+            tenants,
+            &mut self.ids,
+            &mut dice,
+            now,
+            room,
+            self.sending.lease,
+        );
         turn.looks = self.sending.looks;
+        turn.distrust.clone_from(&distrust);
         for order in orders {
             answers.push(match &order.once {
                 None => turn.take(order),
@@ -366,11 +461,15 @@ impl Turns {
         let mut sent_off = std::mem::take(&mut turn.sent_off);
         drop(turn);
         for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            let free = room.free[lane].min(200);
-            if free == 0 || !self.is_due(lane, now) {
+            let free = room.free[lane];
+            let due = |urgent| self.is_due(lane, urgent, now);
+            if !(free > 0 && due(true) || free > KEPT[lane] && due(false)) {
                 continue;
             }
-            let due = self.writer.due(*channel, now, free)?;
+            // With less room than is kept, only urgent ones go.
+            let most = free.min(200);
+            let kept = (KEPT[lane] + most).saturating_sub(free);
+            let due = self.writer.due(*channel, now, most, kept)?;
             self.writer.load_for(world, &due, tenants, now)?;
             // What this turn changed already is newer than the row that was read.
             let due = due
@@ -390,11 +489,12 @@ impl Turns {
                 &mut dice,
                 now,
                 Room {
-                    free: room.free,
-                    queue: [false; 3],
+                    queue: [[false; 2]; 3],
+                    ..room
                 },
-                LEASE,
+                self.sending.lease,
             );
+            turn.distrust.clone_from(&distrust);
             turn.claim(due);
             sent_off.append(&mut turn.sent_off);
         }
@@ -420,12 +520,19 @@ impl Turns {
     }
 
     /// Something of this lane waits, and its time has come.
-    fn is_due(&self, lane: usize, now: Timestamp) -> bool {
-        self.next_due[lane].is_some_and(|due| due <= now)
+    fn is_due(&self, lane: usize, urgent: bool, now: Timestamp) -> bool {
+        self.next_due[lane][usize::from(urgent)].is_some_and(|due| due <= now)
+    }
+
+    /// Attempts that may begin on this lane.
+    fn free(&self, lane: usize, urgent: bool) -> u32 {
+        let most = IN_FLIGHT[lane] - if urgent { 0 } else { KEPT[lane] };
+        most.saturating_sub(self.in_flight[lane])
     }
 
     fn anything_due(&self, now: Timestamp) -> bool {
-        (0..3).any(|lane| self.in_flight[lane] < IN_FLIGHT[lane] && self.is_due(lane, now))
+        let due = |lane, urgent| self.free(lane, urgent) > 0 && self.is_due(lane, urgent, now);
+        (0..3).any(|lane| due(lane, false) || due(lane, true))
     }
 
     /// Runs whose time has come become orders.
@@ -447,32 +554,24 @@ impl Turns {
         }
     }
 
-    /// Attempts that outlived their deadline without an answer are unknown (reliability 3.1). Looked for now and then.
+    /// Attempts that outlived their lease without an answer are unknown (reliability 3.1). Looked for now and then. Answers which.
     fn collect_overdue(
         &mut self,
         now: Timestamp,
         orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
-    ) {
+    ) -> Vec<Arc<Message>> {
         if self.looked.elapsed() < SLOWEST_POLL {
-            return;
+            return Vec::new();
         }
         self.looked = instant();
-        match self.writer.overdue(now, 500) {
-            Ok(overdue) => {
-                let why = Reason::new(
-                    "lease",
-                    "The server heard no end of the call before its lease ended.",
-                );
-                for message in overdue {
-                    let lane = &mut self.in_flight[message.channel.code() as usize];
-                    *lane = lane.saturating_sub(1);
-                    let settled = self.lost(&message, &why);
-                    orders.push_back(own(message.tenant, now, Intake::Settled(Box::new(settled))));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "overdue attempts could not be read; tried again");
-            }
+        let ended = self.overdue(now);
+        let why = Reason::new(
+            "lease",
+            "The server heard no end of the call before its lease ended.",
+        );
+        for message in &ended {
+            let settled = self.lost(message, &why);
+            orders.push_back(own(message.tenant, now, Intake::Settled(Box::new(settled))));
         }
         self.look_ahead();
         self.look_for_looks();
@@ -494,6 +593,40 @@ impl Turns {
             gauge!("ringback_in_flight", "channel" => channel.as_str())
                 .set(f64::from(self.in_flight[lane]));
         }
+        ended
+    }
+
+    /// Calls whose lease ended: those of this process by the clock that nobody sets, what nobody calls for by what is stored.
+    fn overdue(&self, now: Timestamp) -> Vec<Arc<Message>> {
+        let boot = self.clock.since_boot();
+        let mut ended: Vec<Arc<Message>> = self
+            .calls
+            .values()
+            .filter(|flight| {
+                let both = boot.zip(flight.ends);
+                both.is_some_and(|(boot, ends)| boot >= ends)
+            })
+            .map(|flight| Arc::clone(&flight.message))
+            .collect();
+        // More than can be in flight, so that those whose lease goes on do not stand before the others.
+        match self
+            .writer
+            .overdue(now, IN_FLIGHT.iter().sum::<u32>() + 500)
+        {
+            Ok(overdue) => {
+                for message in overdue {
+                    let known = self.calls.get(&message.id);
+                    let by_boot = known.is_some_and(|flight| flight.ends.is_some());
+                    if !by_boot || has(Bug::LeaseByNodeClock) {
+                        ended.push(Arc::new(message));
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "overdue attempts could not be read; tried again");
+            }
+        }
+        ended
     }
 
     fn look_for_looks(&mut self) {
@@ -551,7 +684,8 @@ impl Turns {
     /// After a turn: what it put into the queue may be due sooner; what it claimed asks for a fresh look.
     fn look_ahead_after(&mut self, world: &World) {
         let now = self.clock.now();
-        let claimed = (0..3).any(|lane| self.is_due(lane, now));
+        let claimed =
+            (0..3).any(|lane| self.is_due(lane, false, now) || self.is_due(lane, true, now));
         let woken = self.next_wake.is_some_and(|wake| wake <= now);
         let changed = || world.out.changes.iter().map(|change| &change.message);
         let looks = changed().filter(|message| message.status == Status::Unknown);
@@ -569,7 +703,8 @@ impl Turns {
             .chain(changed())
             .filter(|message| message.status.waits())
         {
-            let next = &mut self.next_due[message.channel.code() as usize];
+            let urgent = usize::from(message.priority.urgent());
+            let next = &mut self.next_due[message.channel.code() as usize][urgent];
             *next = Some(next.map_or(message.due_at, |next| next.min(message.due_at)));
         }
         let wakes = world
@@ -672,12 +807,4 @@ fn once_only(
     let (status, body) = written(&answer);
     writer.remember(order.tenant, once, status, &body, now)?;
     Ok(answer)
-}
-
-fn count(messages: &[Message]) -> [u32; 3] {
-    let mut counts = [0; 3];
-    for message in messages {
-        counts[message.channel.code() as usize] += 1;
-    }
-    counts
 }
