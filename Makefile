@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded campaigns long picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded campaigns campaign long picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,24 @@ browser: ## the dashboard and the forms in a real Chromium
 	$(CARGO) build --locked --workspace
 	cd tests/browser && RINGBACK=$(abspath target/debug/ringback) npm test
 
-faults: ## small campaigns against the debug binary: kills, hostile bodies, a stranger's key
+# What waits more than it works goes side by side; each result is one line.
+SHORT := target/debug/ringback-bench
+SHORTLY := --binary target/debug/ringback --unknown-seconds 12
+faults: ## small campaigns against the debug binary: kills, power cuts, freezes, a full disk, a wrong clock, faulty providers, hostile bodies
 	$(CARGO) build --locked --workspace
-	target/debug/ringback-bench crash --binary target/debug/ringback --leads 1000 --kills 4 --unknown-seconds 8
-	target/debug/ringback-bench hostile --binary target/debug/ringback --per-route 100
-	target/debug/ringback-bench isolation --binary target/debug/ringback
+	@set -e; \
+	$(SHORT) clock $(SHORTLY) --leads 400 --jumps 4 --stay-ms 500 & clock=$$!; \
+	$(SHORT) faults $(SHORTLY) --leads 1000 --kills 2 & providers=$$!; \
+	failed=0; \
+	$(SHORT) crash --binary target/debug/ringback --leads 1000 --kills 4 --unknown-seconds 8 || failed=1; \
+	$(SHORT) power $(SHORTLY) --leads 600 --cuts 8 || failed=1; \
+	$(SHORT) power $(SHORTLY) --leads 200 --cuts 4 --lying-disk || failed=1; \
+	$(SHORT) disk $(SHORTLY) --leads 800 --times 4 || failed=1; \
+	$(SHORT) freeze $(SHORTLY) --leads 800 --freezes 2 || failed=1; \
+	$(SHORT) bulk --binary target/debug/ringback --leads 2000 --tries 20 --slow-ms 4000 || failed=1; \
+	$(SHORT) hostile --binary target/debug/ringback --per-route 100 || failed=1; \
+	$(SHORT) isolation --binary target/debug/ringback || failed=1; \
+	wait $$clock || failed=1; wait $$providers || failed=1; exit $$failed
 
 check: ## formatting, lints, licences
 	$(CARGO) fmt --all --check
@@ -69,6 +82,11 @@ seeded: ## show that the crash campaign can fail
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 
 campaigns: crash hostile isolation seeded ## the four above
+
+MINUTES ?= 30
+campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty providers, bulk in turn for MINUTES=30; adds to docs/campaigns.md
+	$(CARGO) build --release --locked --package ringback-bench
+	bench/campaign $(MINUTES)
 
 # The long forms of tests that take a few hundred cases in `make unit`.
 long: ## 10,000 STOP races and 100,000 quiet-hours cases

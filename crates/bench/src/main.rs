@@ -9,17 +9,26 @@
 )]
 
 mod bare;
+mod book;
+mod bulk;
+mod clock;
 mod crash;
 mod dice;
+mod disk;
 mod fault;
+mod faults;
 mod figures;
+mod freeze;
 mod hostile;
 mod isolation;
 mod load;
 mod meter;
 mod people;
+mod power;
+mod rig;
 mod routes;
 mod run;
+mod shim;
 mod sink;
 mod subject;
 mod wire;
@@ -39,6 +48,12 @@ use std::{
 struct Cli {
     #[command(subcommand)]
     what: What,
+    /// Adds a line with the result to this file.
+    #[arg(long, global = true)]
+    book: Option<PathBuf>,
+    /// What the line calls the server under test.
+    #[arg(long, global = true, default_value = "unknown")]
+    commit: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +62,18 @@ enum What {
     Run(run::RunArgs),
     /// Kills the server at random instants and compares what clients, providers and the database say (P1 to P3).
     Crash(crash::CrashArgs),
+    /// Cuts the power at random instants and starts the server on what was synced (P1).
+    Power(power::PowerArgs),
+    /// Freezes the server for longer than its claims hold (P3).
+    Freeze(freeze::FreezeArgs),
+    /// Fills the disk at a random byte (P10).
+    Disk(disk::DiskArgs),
+    /// Sets the wall clock of the server (P6).
+    Clock(clock::ClockArgs),
+    /// Lets critical alerts come in while a great many messages wait (P14).
+    Bulk(bulk::BulkArgs),
+    /// Lets providers do everything wrong that they can do wrong (P3, P4).
+    Faults(faults::FaultsArgs),
     /// Sends random and hostile bodies to every route.
     Hostile(hostile::HostileArgs),
     /// Tries every route with another tenant's key (X4, P7).
@@ -81,19 +108,40 @@ fn start(cli: &Cli) -> Tried<bool> {
         .enable_all()
         .build()
         .during("starting")?;
-    let (line, held) = runtime.block_on(async {
+    let result = runtime.block_on(async {
         match &cli.what {
             What::Run(args) => run::run(args).await.map(|line| (line, true)),
             What::Crash(args) => crash::run(args).await,
+            What::Power(args) => power::run(args).await,
+            What::Freeze(args) => freeze::run(args).await,
+            What::Disk(args) => disk::run(args).await,
+            What::Clock(args) => clock::run(args).await,
+            What::Bulk(args) => bulk::run(args).await,
+            What::Faults(args) => faults::run(args).await,
             What::Hostile(args) => hostile::run(args).await,
             What::Isolation(args) => isolation::run(args).await,
             What::Bare { database, seconds } => {
                 bare_alone(database, *seconds).map(|line| (line, true))
             }
         }
-    })?;
+    });
+    if let Some(book) = &cli.book {
+        match &result {
+            Ok((line, _)) => book::add(book, &cli.commit, line)?,
+            Err(why) => book::add(book, &cli.commit, &broken_off(&why.to_string()))?,
+        }
+    }
+    let (line, held) = result?;
     writeln!(std::io::stdout(), "{line}").during("printing the result")?;
     Ok(held)
+}
+
+/// The line of a campaign that could not go on to its end.
+fn broken_off(why: &str) -> serde_json::Value {
+    let words: Vec<String> = std::env::args().collect();
+    let seed = words.windows(2).find(|pair| pair[0] == "--seed");
+    let seed = seed.and_then(|pair| pair[1].parse::<u64>().ok());
+    serde_json::json!({"campaign": words.get(1), "held": false, "seed": seed, "could_not_go_on": why})
 }
 
 fn bare_alone(database: &Path, seconds: u64) -> Tried<serde_json::Value> {

@@ -85,6 +85,18 @@ pub fn lead(n: u64, t0: u64) -> String {
     )
 }
 
+/// The same for a person who also agrees to offers by text.
+pub fn lead_who_wants_offers(n: u64, t0: u64) -> String {
+    lead(n, t0).replacen(
+        r#""consents":["#,
+        concat!(
+            r#""consents":[{"channel":"sms","purpose":"promotional","granted":true,"#,
+            r#""wording":"Yes, text me offers.","method":"web_form"},"#
+        ),
+        1,
+    )
+}
+
 /// Microseconds since 1970, for tokens.
 pub fn now_us() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default()

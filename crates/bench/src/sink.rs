@@ -20,15 +20,21 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
 
 /// One message of a lead, as the person would have seen it: how many copies.
 pub type Copies = HashMap<(u64, ChannelKind), u32>;
+
+/// When copies of a message arrived.
+pub type Arrivals = HashMap<(u64, ChannelKind), Vec<Instant>>;
+
+/// A word that the text of an offer has and no other text; offers are counted apart.
+pub const OFFER: &str = "Bargain";
 
 /// What arrived since the last reset.
 #[derive(Debug, Clone)]
@@ -59,6 +65,8 @@ struct Logged {
 
 struct State {
     copies: Copies,
+    arrivals: Arrivals,
+    offers: Vec<(u64, jiff::Timestamp)>,
     latencies: Latencies,
     count: u64,
     unmarked: u64,
@@ -74,6 +82,8 @@ impl State {
     fn new(keeps_log: bool) -> Self {
         Self {
             copies: Copies::new(),
+            arrivals: Arrivals::new(),
+            offers: Vec::new(),
             latencies: Latencies::new(),
             count: 0,
             unmarked: 0,
@@ -86,7 +96,7 @@ impl State {
         }
     }
 
-    fn take(&mut self, channel: ChannelKind, body: &[u8]) {
+    fn take(&mut self, channel: ChannelKind, body: &[u8], true_now: jiff::Timestamp) {
         let now = people::now_us();
         self.count += 1;
         self.last_us = now;
@@ -94,6 +104,18 @@ impl State {
             self.unmarked += 1;
             return;
         };
+        if body
+            .windows(OFFER.len())
+            .any(|word| word == OFFER.as_bytes())
+        {
+            self.count -= 1;
+            self.offers.push((n, true_now));
+            return;
+        }
+        if self.keeps_log {
+            let arrivals = self.arrivals.entry((n, channel)).or_default();
+            arrivals.push(Instant::now());
+        }
         let copies = self.copies.entry((n, channel)).or_insert(0);
         *copies += 1;
         if *copies == 1 {
@@ -123,6 +145,7 @@ pub struct Sink {
     addr: SocketAddr,
     state: Arc<Mutex<State>>,
     delay_ms: Arc<AtomicU64>,
+    clock_ms: Arc<AtomicI64>,
 }
 
 impl Sink {
@@ -138,6 +161,7 @@ impl Sink {
             addr: socket.local_addr().during("opening the sink's port")?,
             state: Arc::new(Mutex::new(State::new(keeps_log))),
             delay_ms: Arc::default(),
+            clock_ms: Arc::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -160,6 +184,45 @@ impl Sink {
     pub fn answer_after(&self, delay: Duration) {
         let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.delay_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Sets the provider's clock off from the machine's by so many milliseconds: the true time of a campaign.
+    pub fn set_clock_off(&self, milliseconds: i64) {
+        self.clock_ms.store(milliseconds, Ordering::Relaxed);
+    }
+
+    /// What time it truly is.
+    fn now(&self) -> jiff::Timestamp {
+        let off = jiff::SignedDuration::from_millis(self.clock_ms.load(Ordering::Relaxed));
+        jiff::Timestamp::now()
+            .saturating_add(off)
+            .unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// Takes over what another sink saw, so that all providers are compared together.
+    pub fn adopt(&self, other: &Self) {
+        let theirs = other.copies();
+        let mut state = self.state();
+        for (message, copies) in theirs {
+            *state.copies.entry(message).or_insert(0) += copies;
+            state.count += u64::from(copies);
+        }
+    }
+
+    /// When the first copy of a message arrived; kept with the log.
+    pub fn first_arrival(&self, n: u64, channel: ChannelKind) -> Option<Instant> {
+        let state = self.state();
+        state.arrivals.get(&(n, channel))?.first().copied()
+    }
+
+    /// When copies arrived; kept with the log.
+    pub fn arrivals(&self) -> Arrivals {
+        self.state().arrivals.clone()
+    }
+
+    /// The offers that arrived, and what time it truly was.
+    pub fn offers(&self) -> Vec<(u64, jiff::Timestamp)> {
+        self.state().offers.clone()
     }
 
     /// Forgets what was counted, not what a provider would remember.
@@ -230,7 +293,7 @@ impl Sink {
             return Ok(reply(400, "{}"));
         };
         let path = head.uri.path();
-        let answer = if path.ends_with("/Messages.json") && head.method == Method::GET {
+        let mut answer = if path.ends_with("/Messages.json") && head.method == Method::GET {
             self.list(head.uri.query().unwrap_or_default())
         } else if path.ends_with("/Messages.json") {
             self.text(&body)
@@ -243,6 +306,10 @@ impl Sink {
                 r#"{"message":"the sink plays Twilio's messages and Resend's emails only"}"#,
             )
         };
+        let date = self.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(date) = hyper::header::HeaderValue::from_str(&date) {
+            answer.headers_mut().insert(hyper::header::DATE, date);
+        }
         let delay_ms = self.delay_ms.load(Ordering::Relaxed);
         if delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
@@ -250,9 +317,10 @@ impl Sink {
         Ok(answer)
     }
 
-    fn text(&self, form: &[u8]) -> Response<Full<Bytes>> {
+    /// Takes a text as Twilio does.
+    pub fn text(&self, form: &[u8]) -> Response<Full<Bytes>> {
         let mut state = self.state();
-        state.take(ChannelKind::Sms, form);
+        state.take(ChannelKind::Sms, form, self.now());
         let sid = format!("SM{:032x}", state.next());
         if state.keeps_log {
             let to = field(form, "To");
@@ -261,7 +329,7 @@ impl Sink {
                 to: to.clone(),
                 from: field(form, "From"),
                 body: field(form, "Body"),
-                created: jiff::Timestamp::now(),
+                created: self.now(),
             };
             state.texts_by_number.entry(to).or_default().push(logged);
         }
@@ -274,14 +342,30 @@ impl Sink {
         )
     }
 
-    fn mail(&self, body: &[u8], key: Option<&str>) -> Response<Full<Bytes>> {
+    /// Takes a mail as SES does, which knows no keys.
+    pub fn ses(&self, body: &[u8]) -> Response<Full<Bytes>> {
+        let mut state = self.state();
+        state.take(ChannelKind::Email, body, self.now());
+        let id = state.next();
+        reply(200, &format!(r#"{{"MessageId":"{id:032x}"}}"#))
+    }
+
+    /// Takes a mail as a mail server does: lines that were folded for the way are joined again.
+    pub fn smtp(&self, mail: &[u8]) {
+        let text = String::from_utf8_lossy(mail).replace("=\r\n", "");
+        self.state()
+            .take(ChannelKind::Email, text.as_bytes(), self.now());
+    }
+
+    /// Takes a mail as Resend does: one key, one mail.
+    pub fn mail(&self, body: &[u8], key: Option<&str>) -> Response<Full<Bytes>> {
         let mut state = self.state();
         if let Some(known) = key.and_then(|key| state.mails_by_key.get(key)) {
             let answer = reply(200, &format!(r#"{{"id":"{known}"}}"#));
             state.replays += 1;
             return answer;
         }
-        state.take(ChannelKind::Email, body);
+        state.take(ChannelKind::Email, body, self.now());
         let id = format!("00000000-0000-4000-8000-{:012x}", state.next());
         if let Some(key) = key {
             state.mails_by_key.insert(key.to_owned(), id.clone());
@@ -289,7 +373,8 @@ impl Sink {
         reply(200, &format!(r#"{{"id":"{id}"}}"#))
     }
 
-    fn list(&self, query: &str) -> Response<Full<Bytes>> {
+    /// The log of texts to a number, as Twilio answers it.
+    pub fn list(&self, query: &str) -> Response<Full<Bytes>> {
         let to = field(query.as_bytes(), "To");
         let state = self.state();
         let messages: Vec<_> = state
@@ -325,7 +410,7 @@ fn reply(status: u16, body: &str) -> Response<Full<Bytes>> {
 }
 
 /// A field of a urlencoded form, decoded, empty when it is missing.
-fn field(form: &[u8], name: &str) -> String {
+pub fn field(form: &[u8], name: &str) -> String {
     form.split(|byte| *byte == b'&')
         .find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
         .map(decode)

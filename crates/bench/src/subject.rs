@@ -66,9 +66,27 @@ impl Subject {
         Ok(subject)
     }
 
+    /// Adds lines to the end of the configuration, which is the section `[limits]`.
+    pub fn limit(&self, line: &str) -> Tried<()> {
+        let text = fs::read_to_string(self.config()).during("reading the configuration")?;
+        fs::write(self.config(), format!("{text}{line}\n")).during("writing the configuration")
+    }
+
     /// Starts the server from now on with this variable set.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Hands the server to another thread; what stays behind is the same place without a process.
+    pub fn lend(&mut self) -> Self {
+        let shell = Self {
+            binary: self.binary.clone(),
+            folder: self.folder.clone(),
+            addr: self.addr,
+            environment: self.environment.clone(),
+            child: None,
+        };
+        std::mem::replace(self, shell)
     }
 
     /// Where the server listens.
@@ -209,17 +227,52 @@ impl Subject {
 
     /// Adds the two connections that lead to the sink: texts by Twilio, mail by Resend.
     pub async fn connect(&self, tenant: &Tenant, sink: &Sink) -> Tried<()> {
-        let url = sink.url();
+        self.connect_apart(tenant, sink, sink).await
+    }
+
+    /// The same, with a sink for texts and one for mail.
+    pub async fn connect_apart(&self, tenant: &Tenant, texts: &Sink, mail: &Sink) -> Tried<()> {
+        let (texts, mail) = (texts.url(), mail.url());
         for body in [
             json!({"channel": "sms", "provider": "twilio", "name": "bench texts", "settings": {
                 "account_sid": "AC00000000000000000000000000000001", "auth_token": "0123456789abcdef0123456789abcdef",
-                "from": "+12125550100", "base_url": url}}),
+                "from": "+12125550100", "base_url": texts}}),
             json!({"channel": "email", "provider": "resend", "name": "bench mail", "settings": {
-                "api_key": "re_0123456789", "from": "Bench <bench@example.com>", "base_url": url}}),
+                "api_key": "re_0123456789", "from": "Bench <bench@example.com>", "base_url": mail}}),
         ] {
             self.post(&tenant.api_key, "/v1/connections", &body).await?;
         }
         Ok(())
+    }
+
+    /// Stores a document (`workflows/answer`, `templates/answer.sms`) and wants a 2xx.
+    pub async fn put(&self, key: &str, document: &str, text: &str) -> Tried<()> {
+        let path = format!("/v1/{document}");
+        let request = wire::Request::new("PUT", &path, self.addr)
+            .header("authorization", &format!("Bearer {key}"))
+            .header("content-type", "text/plain")
+            .body(text.as_bytes());
+        let trying = format!("PUT {path}");
+        let mut wire = wire::Wire::connect(self.addr).await.during(&trying)?;
+        let answer = wire.ask(&request).await.during(&trying)?;
+        if !(200..300).contains(&answer.status) {
+            let (status, text) = (answer.status, answer.text());
+            return Err(fault!("{trying} was answered {status}: {text}"));
+        }
+        Ok(())
+    }
+
+    /// Sends the process a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) -> Tried<()> {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.pid()?.to_string()])
+            .status()
+            .during(format_args!("sending SIG{name}"))?;
+        if sent.success() {
+            Ok(())
+        } else {
+            Err(fault!("SIG{name} could not be sent"))
+        }
     }
 
     /// Posts JSON and wants a 2xx.

@@ -22,7 +22,7 @@ pub mod testing;
 mod twilio;
 mod webhook;
 
-pub use self::http::{BootClock, Egress, Http};
+pub use self::http::{BootClock, Egress, Http, Witness};
 pub use catalogue::{ProviderInfo, SettingInfo, catalogue, most_of, open};
 pub use channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports};
 pub use sandbox::sandbox;

@@ -1,11 +1,17 @@
 //! Time as the product uses it: instants in UTC microseconds, handed in by a [`Clock`].
 
 pub use jiff::Timestamp;
+use std::time::Duration;
 
 /// Where the present comes from. One module of the server reads the wall clock; tests and `simulate` hand in their own.
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// How long the machine has been running, its sleep included: a clock that nobody sets. `None` where time is moved by hand.
+    fn since_boot(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A clock that stands still at the given instant, for tests and simulations.

@@ -71,6 +71,9 @@ pub(crate) struct Limits {
     pub(crate) look_up_seconds: [u32; 5],
     /// Two look-ups that do not find a message prove that it did not go out when they are so many seconds apart. Default 60.
     pub(crate) absent_after_seconds: u32,
+    /// How long a claim on a message holds; a call that has not ended by then is unknown. Nothing is written to a provider in its last
+    /// third. From 2 to 600; a short one is for tests. Default 60.
+    pub(crate) lease_seconds: u32,
 }
 
 impl Default for Limits {
@@ -80,11 +83,19 @@ impl Default for Limits {
             public_per_minute: 300,
             look_up_seconds: [5, 15, 60, 300, 900],
             absent_after_seconds: 60,
+            lease_seconds: 60,
         }
     }
 }
 
 impl Limits {
+    fn lease(&self) -> Result<Duration, String> {
+        if !(2..=600).contains(&self.lease_seconds) {
+            return Err("limits.lease_seconds: write a number of seconds from 2 to 600.".into());
+        }
+        Ok(Duration::from_secs(self.lease_seconds.into()))
+    }
+
     fn looks(&self) -> Result<LookUps, String> {
         let after = self.look_up_seconds;
         if !after.is_sorted_by(|a, b| a < b) || after[0] == 0 || after[4] > 86_400 {
@@ -117,6 +128,7 @@ const KNOWN: &[(&str, &[&str])] = &[
             "public_per_minute",
             "look_up_seconds",
             "absent_after_seconds",
+            "lease_seconds",
         ],
     ),
 ];
@@ -272,6 +284,7 @@ impl Config {
         settings.most_waiting = self.limits.waiting.max(16);
         settings.public_per_minute = self.limits.public_per_minute.max(1);
         settings.looks = self.limits.looks()?;
+        settings.lease = self.limits.lease()?;
         Ok(settings)
     }
 }
@@ -328,6 +341,21 @@ mod tests {
                 .to_string(),
             "0.0.0.0:9000"
         );
+    }
+
+    /// A lease that is too short to call in, or too long to wait for, is named.
+    #[test]
+    fn a_lease_has_bounds() {
+        let lease = |text: &str| from(text, &[]).unwrap().limits.lease();
+        assert_eq!(lease(""), Ok(Duration::from_secs(60)));
+        assert_eq!(
+            lease("[limits]\nlease_seconds = 2\n"),
+            Ok(Duration::from_secs(2))
+        );
+        for wrong in [0, 1, 601] {
+            let told = lease(&format!("[limits]\nlease_seconds = {wrong}\n")).unwrap_err();
+            assert!(told.starts_with("limits.lease_seconds:"), "{told}");
+        }
     }
 
     /// Look-ups rise, or the mistake is named.

@@ -11,6 +11,7 @@ use ringback_store::{House as _, OpenError, Readers, StoreError, Writer};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What the operator sets for the whole server. Tenants' own configuration is theirs.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub https: bool,
     /// When it is looked up what became of messages whose call has no known end.
     pub looks: LookUps,
+    /// How long a claim on a message holds; its call ends well before.
+    pub lease: Duration,
 }
 
 impl Settings {
@@ -46,6 +49,7 @@ impl Settings {
             most_waiting: 4_096,
             public_per_minute: 300,
             looks: LookUps::default(),
+            lease: crate::loops::LEASE,
         }
     }
 }
@@ -134,6 +138,7 @@ impl App {
             Arc::clone(&clock),
             tokens.clone(),
             settings.public_url.clone(),
+            settings.lease,
             tokio::runtime::Handle::current(),
         );
         // Ids of the house (tenants, keys, connections) come from a maker of their own node, so that they never meet the writer's.
@@ -151,6 +156,7 @@ impl App {
                 },
                 look_up: Box::new(move |message| sender.look_up(message)),
                 looks: settings.looks,
+                lease: settings.lease,
             },
             crate::http::written,
         );
@@ -282,14 +288,14 @@ impl App {
     pub async fn stop(&self, loops: Loops) {
         self.inbox.close();
         self.stopping.cancel();
-        let limit = std::time::Duration::from_secs(16);
+        let limit = Duration::from_secs(16);
         let calls = async {
             loop {
                 let flying = self.ask(|store| store.flying()).await.unwrap_or(0);
                 if flying == 0 && self.inbox.waiting() == 0 {
                     break;
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         if tokio::time::timeout(limit, calls).await.is_err() {

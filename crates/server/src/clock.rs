@@ -1,8 +1,10 @@
 //! The one place that reads the wall clock and throws dice.
 
 use rand::Rng;
+use ringback_channels::BootClock;
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::Dice;
+use std::time::Duration;
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,6 +14,10 @@ impl Clock for WallClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn since_boot(&self) -> Option<Duration> {
+        Some(BootClock::of_the_machine().now())
     }
 }
 

@@ -267,4 +267,98 @@ mod tests {
         drop(writer);
         std::fs::remove_dir_all(path).expect("cleaned up");
     }
+
+    /// A text that waits, of this priority, made and due at these seconds.
+    fn waiting(writer: &Writer, id: i64, priority: i64, status: i64, made: i64, due: i64) {
+        writer
+            .connection
+            .execute(
+                "INSERT INTO messages (id, tenant_id, notification_id, channel, recipient, category, priority, status, state, due_at, created_at, expires_at, data, verdict) \
+                 VALUES (?1, 1, 1, 0, '+13035550140', 0, ?2, ?3, 0, ?5, ?4, ?6, '{}', '{}')",
+                [id, priority, status, made * 1_000_000, due * 1_000_000, (made + 600) * 1_000_000],
+            )
+            .expect("a message");
+    }
+
+    fn at(second: i64) -> ringback_core::time::Timestamp {
+        ringback_core::time::from_micros(second * 1_000_000)
+    }
+
+    /// M7, P14: what is kept for urgent messages is not given to others, however many wait.
+    #[test]
+    fn room_is_kept_for_urgent_messages() {
+        use ringback_core::messages::{ChannelKind, Priority};
+        let path = folder("kept");
+        let (writer, ..) = open(&path).expect("made");
+        for n in 1..=20 {
+            waiting(&writer, n, Priority::Low.code(), 1, 100, 100);
+        }
+        let due = |most, kept| {
+            let due = writer.due(ChannelKind::Sms, at(200), most, kept);
+            due.expect("read").len()
+        };
+        assert_eq!((due(10, 0), due(10, 4), due(10, 10)), (10, 6, 0));
+        assert_eq!(
+            writer.next_due(ChannelKind::Sms).expect("read"),
+            [Some(at(100)), None]
+        );
+        waiting(&writer, 21, Priority::Critical.code(), 1, 150, 150);
+        assert_eq!(due(10, 10), 1, "the alert alone");
+        assert_eq!(
+            writer.next_due(ChannelKind::Sms).expect("read"),
+            [Some(at(100)), Some(at(150))]
+        );
+        drop(writer);
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
+
+    /// A clock that was years ahead and is set right again leaves nothing that waits for years, and moves nothing that was planned by
+    /// the right time.
+    #[test]
+    fn a_clock_that_is_set_back_leaves_nothing_far_off() {
+        let path = folder("set");
+        let (writer, ..) = open(&path).expect("made");
+        let (now, year) = (2_000_000_000, 31_557_600);
+        // Planned by the right time for tomorrow; made by the wrong time; tried again by the wrong time.
+        waiting(&writer, 1, 1, 0, now - 10, now + 86_000);
+        waiting(&writer, 2, 1, 2, now + year, now + year + 60);
+        waiting(&writer, 3, 1, 1, now - 10, now + year + 5);
+        let moved = writer.clock_was_set(-year * 1_000_000, at(now));
+        assert_eq!(moved.expect("moved"), 2);
+        let due = |id: i64| -> i64 {
+            let sql = "SELECT due_at / 1000000 FROM messages WHERE id = ?1";
+            writer
+                .connection
+                .query_row(sql, [id], |row| row.get(0))
+                .expect("there")
+        };
+        assert_eq!([due(1), due(2), due(3)], [now + 86_000, now + 60, now + 5]);
+        drop(writer);
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
+
+    /// A clock that jumps and is set right again lets nothing expire that has time left.
+    #[test]
+    fn a_jump_takes_no_time_from_a_message() {
+        let path = folder("expires");
+        let (writer, ..) = open(&path).expect("made");
+        waiting(&writer, 1, 1, 1, 1_000, 1_000);
+        let expires = || -> i64 {
+            let sql = "SELECT expires_at / 1000000 FROM messages";
+            writer
+                .connection
+                .query_row(sql, [], |row| row.get(0))
+                .expect("there")
+        };
+        for (by, then) in [
+            (86_400, 88_000),
+            (-31_557_600, -31_469_600),
+            (31_471_200, 1_600),
+        ] {
+            writer.clock_was_set(by * 1_000_000, at(0)).expect("set");
+            assert_eq!(expires(), then);
+        }
+        drop(writer);
+        std::fs::remove_dir_all(path).expect("cleaned up");
+    }
 }

@@ -26,7 +26,10 @@ mod tests {
     #[test]
     fn values_are_counted_by_number() {
         for statement in ALL {
-            assert!(!statement.text.contains('$'), "{}", statement.name);
+            // A path into a document, such as '$.at', is no value.
+            let numbered = statement.text.split('$').skip(1);
+            let left = numbered.filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            assert_eq!(left.count(), 0, "{}", statement.name);
         }
         assert!(ALL.iter().any(|statement| statement.text.contains("?2")));
     }

@@ -312,6 +312,21 @@ impl Writer {
         Ok(next.map(from_micros))
     }
 
+    /// The wall clock was set by so many microseconds, to `now`. Messages matter as long from now as before; and when it was set back,
+    /// what was planned while it was wrong would wait for a day that is far off: it keeps its distance from now instead. Answers how
+    /// many messages and runs were planned anew.
+    pub fn clock_was_set(&self, by: i64, now: Timestamp) -> Result<usize, StoreError> {
+        self.run(&messages::SET_BY, [by])?;
+        if by >= 0 {
+            return Ok(0);
+        }
+        let (now, far) = (micros(now), micros(now).saturating_add(DAY + HOUR));
+        let moved = self.run(&messages::SET_BACK, [now, -by, far])?
+            + self.run(&messages::SET_BACK_LOOKS, [now, -by, far])?
+            + self.run(&workflows::SET_BACK, [now, -by])?;
+        Ok(moved)
+    }
+
     /// Forgets what no promise needs any more, in small pieces: keys, reports and limits of days gone by.
     /// Answers whether there is more of it.
     pub fn tidy(&self, now: Timestamp) -> Result<bool, StoreError> {

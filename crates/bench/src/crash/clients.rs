@@ -27,17 +27,31 @@ pub enum Told {
     Unexpected(String),
 }
 
+/// What clients of a campaign do beyond posting as fast as they are answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manners {
+    /// They wait and ask again when the disk is full; otherwise 507 is an answer outside the contract.
+    pub bear_a_full_disk: bool,
+    /// Leads also agree to offers by text.
+    pub want_offers: bool,
+    /// Not more leads a second than this.
+    pub pace: Option<u32>,
+}
+
 /// All clients of a campaign, and their notebook.
 pub struct Clients {
     addr: SocketAddr,
     authorization: String,
     seed: u64,
+    first: u64,
     leads: u64,
     next: AtomicU64,
     finished: AtomicU64,
     acknowledged: AtomicU64,
     retried: AtomicU64,
     abandoned: AtomicBool,
+    full: AtomicU64,
+    manners: Manners,
     told: Mutex<BTreeMap<u64, Told>>,
 }
 
@@ -48,14 +62,51 @@ impl Clients {
             addr,
             authorization: format!("Bearer {key}"),
             seed,
+            first: 0,
             leads,
             next: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             retried: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
+            full: AtomicU64::new(0),
+            manners: Manners::default(),
             told: Mutex::default(),
         }
+    }
+
+    /// The same clients with other manners.
+    #[must_use]
+    pub fn with(mut self, manners: Manners) -> Self {
+        self.manners = manners;
+        self
+    }
+
+    /// Clients for the leads from `first` up to, and without, `end` alone.
+    #[must_use]
+    pub fn only(mut self, first: u64, end: u64) -> Self {
+        (self.next, self.finished) = (AtomicU64::new(first), AtomicU64::new(first));
+        (self.first, self.leads) = (first, end);
+        self
+    }
+
+    /// The notebooks of both.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let both = Self::new(self.addr, "", self.seed, self.leads);
+        both.retried
+            .store(self.retried() + others.retried(), Ordering::Relaxed);
+        let mut told = self.told();
+        told.extend(others.told());
+        Self {
+            told: Mutex::new(told),
+            ..both
+        }
+    }
+
+    /// How often the server said that the disk is full.
+    pub fn heard_full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Leads that were answered 2xx so far.
@@ -99,10 +150,15 @@ impl Clients {
 
     async fn one_connection(self: Arc<Self>) {
         let mut wire = None;
+        let begun = Instant::now();
         loop {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             if n >= self.leads {
                 return;
+            }
+            if let Some(pace) = self.manners.pace {
+                let due = Duration::from_secs_f64((n - self.first) as f64 / f64::from(pace.max(1)));
+                tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
             }
             let told = self.post(n, &mut wire).await;
             if matches!(told, Told::Acknowledged(_)) {
@@ -122,7 +178,7 @@ impl Clients {
             .header("authorization", &self.authorization)
             .header("content-type", "application/json")
             .header("idempotency-key", &format!("crash-{}-{n}", self.seed))
-            .body(people::lead(n, people::now_us()).as_bytes());
+            .body(self.body(n).as_bytes());
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE && !self.abandoned.load(Ordering::Relaxed) {
             let answer = match ask(wire, self.addr, &request).await {
@@ -137,10 +193,23 @@ impl Clients {
                 200 | 201 => return acknowledged(&answer),
                 // The first request is still at work, or the server sheds load: both say "ask again".
                 409 | 429 | 503 => self.again(50).await,
+                507 if self.manners.bear_a_full_disk => {
+                    self.full.fetch_add(1, Ordering::Relaxed);
+                    self.again(50).await;
+                }
                 status => return Told::Unexpected(format!("{status} {}", answer.text())),
             }
         }
         Told::Unexpected(format!("no answer in {PATIENCE:?}"))
+    }
+
+    fn body(&self, n: u64) -> String {
+        let now = people::now_us();
+        if self.manners.want_offers {
+            people::lead_who_wants_offers(n, now)
+        } else {
+            people::lead(n, now)
+        }
     }
 
     async fn again(&self, ms: u64) {

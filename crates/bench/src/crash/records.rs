@@ -4,7 +4,7 @@ use crate::{
     fault::{Fault, Tried, While, fault},
     people,
 };
-use ringback_core::messages::{ChannelKind, Status};
+use ringback_core::messages::{Category, ChannelKind, Status};
 use rusqlite::{Connection, OpenFlags, Row, types::ValueRef};
 use std::{
     collections::{HashMap, HashSet},
@@ -31,8 +31,10 @@ pub struct Book {
     pub leads: HashSet<i64>,
     /// Which leads carry the token of a number.
     pub by_number: HashMap<u64, Vec<i64>>,
-    /// The messages to leads.
+    /// The messages to leads, offers left out.
     pub messages: Vec<Message>,
+    /// The offers.
+    pub offers: Vec<Message>,
     /// What `integrity_check` and `foreign_key_check` complained about.
     pub damage: Vec<String>,
 }
@@ -54,7 +56,7 @@ pub struct Open {
     pub unknown: i64,
 }
 
-/// Counts the messages that are not done with.
+/// Counts the messages that are not done with. An offer may wait for an hour that is allowed; it is no part of this.
 pub fn open_messages(database: &Path) -> Tried<Open> {
     let codes: Vec<String> = Status::ALL
         .iter()
@@ -62,9 +64,10 @@ pub fn open_messages(database: &Path) -> Tried<Open> {
         .map(|status| status.code().to_string())
         .collect();
     let sql = format!(
-        "SELECT count(*) FILTER (WHERE status IN ({})), count(*) FILTER (WHERE status = {}) FROM messages",
+        "SELECT count(*) FILTER (WHERE status IN ({})), count(*) FILTER (WHERE status = {}) FROM messages WHERE category <> {}",
         codes.join(", "),
-        Status::Unknown.code()
+        Status::Unknown.code(),
+        Category::Promotional.code()
     );
     open(database)?
         .query_row(&sql, [], |row| {
@@ -74,6 +77,18 @@ pub fn open_messages(database: &Path) -> Tried<Open> {
             })
         })
         .during("counting open messages")
+}
+
+/// The messages whose call was under way, as number of the lead and channel.
+pub fn calls_under_way(database: &Path) -> Tried<HashSet<(u64, ChannelKind)>> {
+    let mut calls = HashSet::new();
+    let sql = "SELECT leads.*, messages.channel AS called_on FROM messages JOIN leads ON leads.id = messages.lead_id WHERE messages.state = 1";
+    each(&open(database)?, sql, |row| {
+        let channel: i64 = row.get("called_on").during("reading a channel")?;
+        calls.extend(number_in(row).zip(ChannelKind::from_code(channel)));
+        Ok(())
+    })?;
+    Ok(calls)
 }
 
 /// Reads the whole book.
@@ -95,7 +110,14 @@ pub fn read(database: &Path) -> Tried<Book> {
         &db,
         "SELECT * FROM messages WHERE lead_id IS NOT NULL",
         |row| {
-            book.messages.push(message(row)?);
+            let offer =
+                row.get::<_, i64>("category").unwrap_or_default() == Category::Promotional.code();
+            let books = if offer {
+                &mut book.offers
+            } else {
+                &mut book.messages
+            };
+            books.push(message(row)?);
             Ok(())
         },
     )?;
@@ -164,10 +186,11 @@ mod tests {
         db.execute_batch(&format!(
             "PRAGMA foreign_keys = OFF;
              CREATE TABLE leads (id INTEGER PRIMARY KEY, note INTEGER, last_name TEXT);
-             CREATE TABLE messages (id INTEGER PRIMARY KEY, lead_id INTEGER REFERENCES leads (id), channel INTEGER, status INTEGER);
+             CREATE TABLE messages (id INTEGER PRIMARY KEY, lead_id INTEGER REFERENCES leads (id), channel INTEGER, status INTEGER, category INTEGER);
              INSERT INTO leads VALUES (10, 7, 'Whitfield {}'), (11, NULL, 'somebody else');
-             INSERT INTO messages VALUES (1, 10, 0, 4), (2, 10, 1, 11), (3, 11, 0, 3), (4, NULL, 0, 1), (5, 99, 1, 4);",
-            people::token(42, 1_790_000_000_000_000)
+             INSERT INTO messages VALUES (1, 10, 0, 4, 0), (2, 10, 1, 11, 0), (3, 11, 0, 3, 0), (4, NULL, 0, 1, 0), (5, 99, 1, 4, 0), (6, 10, 0, 2, {});",
+            people::token(42, 1_790_000_000_000_000),
+            Category::Promotional.code()
         ))
         .unwrap();
         drop(db);
@@ -175,6 +198,7 @@ mod tests {
         assert_eq!(book.leads, HashSet::from([10, 11]));
         assert_eq!(book.by_number, HashMap::from([(42, vec![10])]));
         assert_eq!(book.messages.len(), 4, "messages to staff are not compared");
+        assert_eq!(book.offers.len(), 1);
         assert_eq!(book.messages[1].channel, ChannelKind::Email);
         assert_eq!(book.messages[1].status, Status::Unknown);
         assert_eq!(book.damage, ["a row of messages points at nothing"]);

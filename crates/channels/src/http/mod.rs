@@ -5,10 +5,12 @@ pub mod boot;
 pub mod dial;
 mod pool;
 pub mod retry_after;
+mod witnesses;
 
 pub use address::{Egress, is_global};
 pub use boot::BootClock;
 pub use dial::{DialError, Dialer, Resolve, SystemResolver};
+pub use witnesses::Witness;
 
 use bytes::{Bytes, BytesMut};
 use dial::Wire;
@@ -96,6 +98,7 @@ impl Broke {
 pub struct Http {
     dialer: Dialer,
     pool: Arc<Pool>,
+    witnesses: Arc<witnesses::Witnesses>,
 }
 
 impl fmt::Debug for Http {
@@ -127,6 +130,7 @@ impl Http {
         Ok(Self {
             dialer: Dialer::new(egress, resolver, authorities)?,
             pool: Arc::default(),
+            witnesses: Arc::default(),
         })
     }
 
@@ -135,6 +139,11 @@ impl Http {
     pub fn by_clock(mut self, boot: BootClock) -> Self {
         self.dialer = self.dialer.by_clock(boot);
         self
+    }
+
+    /// What providers said of the time since the last time this was asked.
+    pub fn witnesses(&self) -> Vec<Witness> {
+        self.witnesses.fresh()
     }
 
     /// The clock by which calls end.
@@ -210,6 +219,8 @@ impl Http {
                 Err(_) => return Err(Broke::AfterRequest(late("without an answer"))),
             };
             let (head, body) = answer.into_parts();
+            self.witnesses
+                .hear(url.key.authority.as_str(), &head.headers, self.boot());
             let (body, cut) = match timeout_at(end, read(body)).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(error)) => return Err(Broke::AfterRequest(broken(&error))),

@@ -79,3 +79,10 @@ closed_list! {
         Low = 3, "low";
     }
 }
+
+impl Priority {
+    /// True for what may take the room that is kept for it (M7).
+    pub const fn urgent(self) -> bool {
+        matches!(self, Self::Critical | Self::High)
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::lines::MOST_CALLS;
 use super::{
-    Answer, Answered, Breakers, Dice, Guesses, Lines, LookUps, Once, Order, Placed, QueueOf, Queues,
+    Answer, Answered, Breakers, Dice, Distrust, Guesses, Lines, LookUps, Once, Order, Placed, QueueOf, Queues,
     Tenant, Turn, World,
 };
 use crate::ids::{IdMaker, MessageId, TenantId};
@@ -95,6 +95,8 @@ pub struct Batch<'a> {
     pub lines: &'a mut Lines,
     /// Whose messages wait.
     pub queues: &'a mut Queues,
+    /// Why the wall clock is not believed; `None` when it is.
+    pub distrust: Option<Distrust>,
     /// When unknown messages are looked up.
     pub looks: LookUps,
     /// How long a claim holds.
@@ -178,6 +180,7 @@ impl Batch<'_> {
             world, tenants, self.ids, self.dice, now, lines, self.lease,
         );
         turn.looks = self.looks;
+        turn.distrust = self.distrust.take();
         for order in self.orders {
             answers.push(match &order.once {
                 None => turn.take(order),

@@ -285,6 +285,20 @@ impl Breakers {
             .map(|(id, one)| (*id, one.resting.as_ref()))
     }
 
+    /// The wall clock was set by so many microseconds: who rests goes on resting as long as was meant.
+    pub fn shift(&mut self, by: i64) {
+        for one in self.known.values_mut() {
+            if let Some(resting) = &mut one.resting {
+                resting.since = resting.since.saturating_add(by);
+                resting.probe_at = resting.probe_at.saturating_add(by);
+                if let Some((_, since)) = &mut resting.probe {
+                    *since = since.saturating_add(by);
+                }
+                one.dirty = true;
+            }
+        }
+    }
+
     /// Everything was written.
     pub fn written(&mut self) {
         self.known.retain(|_, one| {

@@ -81,7 +81,9 @@ impl Turn<'_> {
             Some(doubt) if twin => doubt,
             before => Doubt {
                 connection: message.connection,
-                called_at: micros(called_at),
+                // The clock may have been set back during the call, which was never longer than its lease: a log is rather read from too
+                // early on than from too late.
+                called_at: micros(called_at.min(self.now - super::say::signed(self.lease))),
                 since: micros(self.now),
                 looks: 0,
                 absent_at: None,

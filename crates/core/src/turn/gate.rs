@@ -193,6 +193,11 @@ impl Turn<'_> {
     pub(super) fn judge(&mut self, tenant: &Tenant, message: &Message) -> Verdict {
         let now = self.now;
         let mut said = Sayings::new(now);
+        // First of all: by a clock that is not believed nothing expires, and no hour is open.
+        if let Some(held) = self.distrust.as_ref().filter(|held| held.holds(message)) {
+            let (until, because) = (now + signed(held.wait), held.because.clone());
+            return said.defer("clock", "clock", until, because, message.sandbox);
+        }
         if let Some(at) = message.expires_at.filter(|at| *at <= now) {
             return said.end(
                 "expiry",

@@ -37,7 +37,7 @@ impl Line {
 /// (reliability 3.1).
 #[derive(Debug, Clone, Default)]
 pub struct Lines {
-    held: HashMap<(MessageId, i64), (Line, Duration)>,
+    held: HashMap<(MessageId, i64), (Line, Option<Duration>)>,
     calls: HashMap<Line, u32>,
     all: u32,
     /// Who has messages whose time has come: a new one of the same or a lower priority goes behind them.
@@ -45,8 +45,9 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// A call for this message begins; its lease `ends`, counted from the start of the machine.
-    pub fn begin(&mut self, message: &Message, ends: Duration) {
+    /// A call for this message begins; its lease `ends`, counted from the start of the machine. `None` where time is moved by hand: then
+    /// it ends by what was written with the intent.
+    pub fn begin(&mut self, message: &Message, ends: Option<Duration>) {
         let line = Line::of(message);
         let call = (message.id, message.epoch);
         if self.held.insert(call, (line, ends)).is_none() {
@@ -78,19 +79,21 @@ impl Lines {
             && self
                 .held
                 .get(&(message.id, message.epoch))
-                .is_some_and(|(_, ends)| boot < *ends)
+                .is_some_and(|(_, ends)| ends.is_some_and(|ends| boot < ends))
     }
 
     /// True when this call outlived its lease, whatever the wall clock says.
     pub fn is_over(&self, message: &Message, boot: Duration) -> bool {
         self.held
             .get(&(message.id, message.epoch))
-            .is_some_and(|(_, ends)| boot >= *ends)
+            .is_some_and(|(_, ends)| ends.is_some_and(|ends| boot >= ends))
     }
 
     /// True when any call outlived its lease: it is worth a look into the store.
     pub fn any_over(&self, boot: Duration) -> bool {
-        self.held.values().any(|(_, ends)| boot >= *ends)
+        self.held
+            .values()
+            .any(|(_, ends)| ends.is_some_and(|ends| boot >= ends))
     }
 
     /// All calls under way.
@@ -167,7 +170,7 @@ impl Turn<'_> {
 
     /// Whether any line that could carry the message has room.
     pub(super) fn has_line(&self, tenant: &Tenant, message: &Message) -> bool {
-        let urgent = message.priority == Priority::Critical;
+        let urgent = message.priority.urgent();
         if message.sandbox {
             return self.may_call(Line::Sandbox(tenant.id, message.channel), urgent);
         }

@@ -25,6 +25,7 @@ mod settle;
 mod stale;
 mod tenant;
 mod track;
+mod wall;
 mod workflow;
 pub mod world;
 
@@ -42,12 +43,13 @@ pub use settle::Retries;
 #[cfg(feature = "seeded-bugs")]
 pub use stale::forget_readings;
 pub use tenant::*;
+pub use wall::{Distrust, Jump, WallWatch};
 pub use world::World;
 
 use crate::ids::{
     AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId, TenantId,
 };
-use crate::messages::{ChannelKind, Message};
+use crate::messages::Message;
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -80,6 +82,8 @@ pub struct Turn<'a> {
     pub lease: Duration,
     /// When it is looked up what became of calls whose end is unknown.
     pub looks: LookUps,
+    /// Why the wall clock is not believed; `None` when it is.
+    pub distrust: Option<Distrust>,
     /// Messages that this turn sends off: born claimed, with their intent in the same commit.
     pub sent_off: Vec<MessageId>,
     /// Whose messages found no line that has room: they are asked again when one of their calls ended.
@@ -136,6 +140,7 @@ impl<'a> Turn<'a> {
             lines,
             lease,
             looks: LookUps::default(),
+            distrust: None,
             sent_off: Vec::new(),
             held: std::collections::HashSet::new(),
             begun: lines::Begun::default(),

@@ -316,10 +316,10 @@ impl Turn<'_> {
         }
         let urgent = matches!(message.category, Category::Staff | Category::Emergency);
         // An alert tries out a resting account only when there is no other.
-        let critical = message.priority == Priority::Critical;
+        let urgent_call = message.priority.urgent();
         let rank = |way: &&Connection| {
             if self.over_account(tenant.id, way).is_some()
-                || !self.may_call(Line::Account(way.id), critical)
+                || !self.may_call(Line::Account(way.id), urgent_call)
             {
                 return None;
             }

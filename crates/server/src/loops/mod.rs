@@ -12,5 +12,6 @@ pub use inbox::{Inbox, Refused};
 pub use live::{Live, LiveChange};
 pub(crate) use sending::Sender;
 pub use sending::{Rendered, render, webhook_url};
+pub(crate) use turns::LEASE;
 pub use turns::Loops;
 pub(crate) use turns::{Sending, Turns};

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox::Inbox;
-use super::turns::LEASE;
 
 /// What a message says, as the provider gets it or the sandbox shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +36,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tokens: Tokens,
     public_url: String,
+    lease: Duration,
     runtime: tokio::runtime::Handle,
     sandbox: [Arc<dyn Channel>; 3],
 }
@@ -51,8 +51,10 @@ const fn call_limit(channel: ChannelKind) -> Duration {
 
 /// Look-ups have no person waiting for them; each ends after this at the latest.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);
-/// Nothing is written so long before the lease of a message ends, when somebody else may take it over (reliability 3.1).
-const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(20);
+/// Nothing is written in the last third of a message's lease, after which somebody else may take it over (reliability 3.1): 20 s of 60.
+fn writes_for(lease: Duration) -> Duration {
+    lease - lease / 3
+}
 
 /// No call takes so long, unless the server itself stood still.
 const FROZEN: Duration = Duration::from_secs(30);
@@ -74,6 +76,7 @@ impl Sender {
         clock: Arc<dyn Clock>,
         tokens: Tokens,
         public_url: String,
+        lease: Duration,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let sandbox = [ChannelKind::Sms, ChannelKind::Email, ChannelKind::Webhook]
@@ -85,6 +88,7 @@ impl Sender {
             clock,
             tokens,
             public_url,
+            lease,
             runtime,
             sandbox,
         }))
@@ -93,13 +97,13 @@ impl Sender {
     pub(crate) fn send_off(&self, message: Arc<Message>) {
         let sender = self.clone();
         // The lease was written just now: by the boot clock this is when it began.
-        let ends = self.0.registry.http().boot().now() + LEASE - BEFORE_LEASE_ENDS;
+        let ends = self.0.registry.http().boot().now() + writes_for(self.0.lease);
         self.0.runtime.spawn(async move {
             let started_at = sender.0.clock.now();
             let boot = sender.0.registry.http().boot();
             let began = boot.now();
             let (mut outcome, segments) = sender.attempt(&message, ends).await;
-            if boot.now().saturating_sub(began) > FROZEN {
+            if boot.now().saturating_sub(began) > FROZEN.min(sender.0.lease) {
                 frozen(&mut outcome);
             }
             let finished_at = sender.0.clock.now();
@@ -210,6 +214,7 @@ impl Sender {
             Err((outcome, segments)) => (outcome, segments),
             Ok(ready) => {
                 let limit = call_limit(message.channel) + Duration::from_secs(5);
+                let limit = limit.min(writes_for(self.0.lease));
                 let call = ready.channel.send(&ready.outgoing);
                 let outcome = match tokio::time::timeout(limit, call).await {
                     Ok(outcome) => ready.priced(outcome),
@@ -235,7 +240,8 @@ impl Sender {
         };
         let now = inner.clock.now();
         // A worker that was frozen past its lease must not speak any more: somebody else may have taken over (reliability 3.1).
-        if message.deadline.is_none_or(|deadline| deadline <= now) {
+        // By the boot clock: the wall clock may have been set meanwhile.
+        if inner.registry.http().boot().now() >= ends {
             let why = Reason::new(
                 "late",
                 "The server was frozen past the deadline before it called.",

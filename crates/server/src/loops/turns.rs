@@ -11,7 +11,8 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Decided, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues, Settled, Tenants, World,
+    Answer, Batch, Decided, Distrust, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues, Settled, Tenants, WallWatch,
+    World,
 };
 use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;
@@ -20,9 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a claim holds. Calls end before it does.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
-const LEASE_SPAN: SignedDuration = SignedDuration::from_secs(60);
+/// How long a claim holds, unless the operator says otherwise. Calls end before it does.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// The queues are read anew from the store now and then, whatever is remembered of them.
 const REFILL_EVERY: Duration = Duration::from_secs(30);
 /// Look-ups under way at the same time, over all tenants.
@@ -61,6 +61,7 @@ pub(crate) struct Turns {
     next_wake: Option<Timestamp>,
     next_look: Option<Timestamp>,
     looking: HashSet<MessageId>,
+    watch: WallWatch,
     looked: Instant,
     tidied: Instant,
 }
@@ -73,6 +74,8 @@ pub(crate) struct Sending {
     pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
     /// When that is done.
     pub(crate) looks: LookUps,
+    /// How long a claim holds.
+    pub(crate) lease: Duration,
 }
 
 impl Loops {
@@ -141,6 +144,7 @@ impl Turns {
             next_wake: None,
             next_look: None,
             looking: HashSet::new(),
+            watch: WallWatch::default(),
             looked: now,
             tidied: now,
         }
@@ -195,11 +199,15 @@ impl Turns {
             // The intent was committed a lease before its deadline.
             started_at: message
                 .deadline
-                .map_or(now, |deadline| deadline - LEASE_SPAN),
+                .map_or(now, |deadline| deadline - self.lease_span()),
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
             segments: None,
         }
+    }
+
+    fn lease_span(&self) -> SignedDuration {
+        SignedDuration::try_from(self.sending.lease).unwrap_or(SignedDuration::MAX)
     }
 
     fn most_orders(&self) -> usize {
@@ -235,6 +243,7 @@ impl Turns {
         }
         let began = instant();
         let now = self.clock.now();
+        self.watch_clock(now);
         let tenants = self.registry.tenants();
         for settled in &outcomes {
             let intake = Intake::Settled(Box::new(settled.clone()));
@@ -269,7 +278,8 @@ impl Turns {
                 counter!("ringback_turns_total").increment(1);
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
-                let ends = self.registry.http().boot().now() + LEASE;
+                let boot = self.clock.since_boot();
+                let ends = boot.map(|boot| boot + self.sending.lease);
                 for message in sent_off {
                     self.lines.begin(&message, ends);
                     (self.sending.send_off)(message);
@@ -293,6 +303,42 @@ impl Turns {
         }
     }
 
+    /// Holds the wall clock against the one that nobody sets, before anything is decided by it.
+    fn watch_clock(&mut self, now: Timestamp) {
+        let Some(boot) = self.clock.since_boot() else {
+            return;
+        };
+        for witness in self.registry.http().witnesses() {
+            self.watch.hear(&witness.who, witness.said, witness.heard);
+        }
+        let Some(jump) = self.watch.look(now, boot) else {
+            return;
+        };
+        counter!("ringback_clock_jumps_total").increment(1);
+        tracing::error!(
+            seconds = jump.by as f64 / 1e6,
+            "the clock of the server was set; what goes to customers waits for a minute. Let a time service such as chrony keep it right"
+        );
+        self.writer.breakers.borrow_mut().shift(jump.by);
+        match self.writer.clock_was_set(jump.by, now) {
+            Ok(0) => {}
+            Ok(moved) => tracing::warn!(
+                moved,
+                "messages and runs that were planned by the wrong time keep their distance from now"
+            ),
+            Err(error) => {
+                tracing::error!(%error, "what was planned by the wrong time could not be moved");
+            }
+        }
+        self.fill_queues();
+        self.look_ahead();
+        self.look_for_looks();
+    }
+
+    fn distrust(&self, now: Timestamp) -> Option<Distrust> {
+        self.watch.distrust(now, self.clock.since_boot()?)
+    }
+
     /// Decides, commits, and only then answers.
     fn decide(
         &mut self,
@@ -301,6 +347,7 @@ impl Turns {
         tenants: &Tenants,
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
+        let distrust = self.distrust(now);
         let batch = Batch {
             orders,
             tenants,
@@ -309,8 +356,9 @@ impl Turns {
             dice: &mut WallDice,
             lines: &mut self.lines,
             queues: &mut self.queues,
+            distrust,
             looks: self.sending.looks,
-            lease: LEASE,
+            lease: self.sending.lease,
             written: self.written,
         };
         let Decided {
@@ -396,8 +444,10 @@ impl Turns {
 
     /// Attempts whose lease is over: by the boot clock where this process made the call, else by what was written with the intent.
     fn outlived(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
-        let boot = self.registry.http().boot().now();
         let mut overdue = self.writer.overdue(now, MOST_CALLS + 500)?;
+        let Some(boot) = self.clock.since_boot() else {
+            return Ok(overdue);
+        };
         overdue.retain(|message| !self.lines.holds(message, boot));
         if self.lines.any_over(boot) {
             let known: HashSet<MessageId> = overdue.iter().map(|message| message.id).collect();

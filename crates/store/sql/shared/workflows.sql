@@ -13,6 +13,9 @@ UPDATE runs SET lead_id = $3, state = $4, step = $5, waits_for = $6, wake_at = $
 -- wakes [hot]: runs whose time has come.
 SELECT tenant_id, id, lead_id FROM runs WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2;
 
+-- set_back: the clock was set back by $2 to $1; runs that began in what is now the future keep their distance.
+UPDATE runs SET wake_at = max($1, wake_at - $2) WHERE state = 0 AND wake_at > $1 AND created_at > $1;
+
 -- next_wake [hot]: when the next run wakes.
 SELECT wake_at FROM runs WHERE state = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1;
 
