@@ -2,9 +2,11 @@
 
 use crate::dice::Dice;
 use ringback_core::ids::TenantId;
-use ringback_core::messages::{ChannelKind, Message};
+use ringback_core::messages::Message;
 use ringback_core::time::Timestamp;
-use ringback_core::turn::{Answered, Breakers, Once, Order, Records, Tenants, World};
+use ringback_core::turn::{
+    Answered, Breakers, Guesses, Once, Order, Placed, QueueOf, Records, Tenants, World,
+};
 use ringback_store::{StoreError, Writer};
 use std::collections::BTreeMap;
 
@@ -228,7 +230,10 @@ impl Fragile<'_> {
     fn at(&mut self, seam: Seam) -> Result<(), Failure> {
         match self.faults.at(seam) {
             Act::Go => Ok(()),
-            Act::Fail => Err(Failure::Store(format!("{} was made to fail", seam.as_str()))),
+            Act::Fail => Err(Failure::Store(format!(
+                "{} was made to fail",
+                seam.as_str()
+            ))),
             Act::Full => Err(Failure::Full),
             Act::Crash => Err(Failure::Crash),
         }
@@ -264,14 +269,9 @@ impl Records for Fragile<'_> {
         Ok(self.writer.load_for(world, due, tenants, now)?)
     }
 
-    fn due(
-        &mut self,
-        channel: ChannelKind,
-        now: Timestamp,
-        most: u32,
-    ) -> Result<Vec<Message>, Failure> {
+    fn due(&mut self, queue: QueueOf, now: Timestamp, most: u32) -> Result<Vec<Message>, Failure> {
         self.at(Seam::Due)?;
-        Ok(self.writer.due(channel, now, most)?)
+        Ok(self.writer.due(queue, now, most)?)
     }
 
     fn answered(
@@ -313,5 +313,13 @@ impl Records for Fragile<'_> {
 
     fn breakers(&mut self) -> &mut Breakers {
         self.writer.breakers.get_mut()
+    }
+
+    fn placed(&mut self) -> &mut Placed {
+        self.writer.placed.get_mut()
+    }
+
+    fn guesses(&mut self) -> &mut Guesses {
+        self.writer.guesses.get_mut()
     }
 }

@@ -8,7 +8,7 @@ use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::{ChannelKind, Repeat};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::{Connection, StaffMember, Tenant};
+use ringback_core::turn::{Connection, Pace, StaffMember, Tenant};
 use ringback_store::{ConnectionRow, StoreError, TenantRow, Writer};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -50,7 +50,10 @@ pub fn configs() -> &'static [Arc<TenantConfig>; 3] {
                 Ok(config) => Arc::new(config),
                 Err(problems) => {
                     let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                    panic!("a business of the simulation cannot be read: {}", all.join("; "))
+                    panic!(
+                        "a business of the simulation cannot be read: {}",
+                        all.join("; ")
+                    )
                 }
             }
         })
@@ -95,6 +98,7 @@ pub fn tenant(n: usize, dice: &mut Dice) -> Tenant {
                 enabled: true,
                 repeat,
                 answers_opt_out: false,
+                pace: Pace::default(),
             });
         }
     }
@@ -122,6 +126,7 @@ pub fn tenant(n: usize, dice: &mut Dice) -> Tenant {
         connections,
         kill: Vec::new(),
         sandbox: false,
+        most_per_hour: None,
         references: ReferenceKey::new(&secret(n)),
         config,
     }
@@ -139,6 +144,7 @@ pub fn move_in(writer: &Writer, tenant: &Tenant, now: Timestamp) -> Result<(), S
         name: tenant.slug.clone(),
         secret: secret((tenant.id.raw() - 1) as usize),
         requests_per_minute: None,
+        messages_per_hour: None,
         sandbox: false,
         kill: Vec::new(),
         created_at: now,

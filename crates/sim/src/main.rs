@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 #[derive(Debug, Parser)]
-#[command(about = "Small worlds in virtual time: finds what must not be, and tells the seed that shows it.")]
+#[command(
+    about = "Small worlds in virtual time: finds what must not be, and tells the seed that shows it."
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -137,7 +139,9 @@ fn nth(scenes: u64, log: Option<u64>, began: Instant) -> ExitCode {
 
 #[cfg(not(feature = "seeded-bugs"))]
 fn seeded(_: u64, _: Option<&str>) -> ExitCode {
-    say("This build carries no bugs. Build it with --features seeded-bugs, in a target folder of its own.");
+    say(
+        "This build carries no bugs. Build it with --features seeded-bugs, in a target folder of its own.",
+    );
     ExitCode::FAILURE
 }
 
@@ -168,7 +172,9 @@ fn seeded(seeds: u64, only: Option<&str>) -> ExitCode {
     let mut missed = 0;
     for bug in Bug::ALL {
         if bug == Bug::BudgetNotReleased {
-            say("budget-not-released        is put in with the budgets; I9 looks for open reservations already");
+            say(
+                "budget-not-released        is put in with the budgets; I9 looks for open reservations already",
+            );
             continue;
         }
         let seeds = seeds.to_string();

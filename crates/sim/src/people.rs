@@ -104,7 +104,9 @@ impl Person {
         };
         Self {
             house,
-            name: dice.pick(&["Dana", "Noor", "Kai", "Ines", "Tomas"]).to_owned(),
+            name: dice
+                .pick(&["Dana", "Noor", "Kai", "Ines", "Tomas"])
+                .to_owned(),
             phone: format!("+1{}55501{n:02}", number_from.area),
             email: dice
                 .in_thousand(750)

@@ -19,7 +19,7 @@ use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{Purpose, Tally};
 use ringback_core::turn::{
-    Answer, Batch, Intake, Leases, LookUps, Looked, Order, Room, Settled, Tenants, World as Known,
+    Answer, Batch, Intake, Lines, LookUps, Looked, Order, Queues, Settled, Tenants, World as Known,
 };
 use ringback_store::{Checkpointer, LeadFilter, Readers, Writer, open};
 use std::cmp::Reverse;
@@ -131,10 +131,23 @@ enum Happening {
 
 #[derive(Debug, Clone, Copy)]
 enum Asking {
-    Reply { person: usize, word: usize },
-    Act { person: usize, what: &'static str },
-    Compose { person: usize, category: Category, channel: ChannelKind, later: bool },
-    OnMessage { again: bool },
+    Reply {
+        person: usize,
+        word: usize,
+    },
+    Act {
+        person: usize,
+        what: &'static str,
+    },
+    Compose {
+        person: usize,
+        category: Category,
+        channel: ChannelKind,
+        later: bool,
+    },
+    OnMessage {
+        again: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -192,7 +205,8 @@ struct Server {
     readers: Readers,
     checkpoints: Checkpointer,
     ids: IdMaker,
-    leases: Leases,
+    lines: Lines,
+    queues: Queues,
     looking: HashSet<MessageId>,
     inbox: VecDeque<(Order, Option<usize>)>,
     outcomes: Vec<Settled>,
@@ -264,7 +278,9 @@ pub struct Sim {
 
 impl std::fmt::Debug for Sim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sim").field("seed", &self.plan.seed).finish_non_exhaustive()
+        f.debug_struct("Sim")
+            .field("seed", &self.plan.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -316,7 +332,8 @@ impl Sim {
         let seed = plan.seed;
         let mut script = Dice::new(seed, 1);
         // 2026, any day and hour: summer time and its ends are among them.
-        let began = 1_767_225_600 * SECOND + script.below(330) * DAY + script.below(24 * 60) * MINUTE;
+        let began =
+            1_767_225_600 * SECOND + script.below(330) * DAY + script.below(24 * 60) * MINUTE;
         let rough = if plan.small {
             0
         } else {
@@ -438,7 +455,10 @@ impl Sim {
     fn start(&mut self) {
         let (writer, readers, checkpoints) = match open(&self.folder) {
             Ok(opened) => opened,
-            Err(error) => panic!("the store of seed {} cannot be opened: {error}", self.plan.seed),
+            Err(error) => panic!(
+                "the store of seed {} cannot be opened: {error}",
+                self.plan.seed
+            ),
         };
         self.life += 1;
         let lost = match writer.in_flight(100_000) {
@@ -459,7 +479,8 @@ impl Sim {
             readers,
             checkpoints,
             ids,
-            leases: Leases::default(),
+            lines: Lines::with_room_for(self.most.iter().sum()),
+            queues: Queues::default(),
             looking: HashSet::new(),
             inbox: VecDeque::new(),
             outcomes,
@@ -479,6 +500,7 @@ impl Sim {
             started_at,
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
+            segments: None,
         }
     }
 
@@ -580,7 +602,10 @@ impl Sim {
         if self.plan.small {
             self.at(
                 first + 2 * MINUTE,
-                Happening::Asks(Asking::Reply { person: who, word: 0 }),
+                Happening::Asks(Asking::Reply {
+                    person: who,
+                    word: 0,
+                }),
             );
             return;
         }
@@ -645,7 +670,14 @@ impl Sim {
         }
     }
 
-    fn tell_consent(&mut self, at: i64, who: usize, channel: ChannelKind, purpose: Purpose, granted: bool) {
+    fn tell_consent(
+        &mut self,
+        at: i64,
+        who: usize,
+        channel: ChannelKind,
+        purpose: Purpose,
+        granted: bool,
+    ) {
         let person = self.people[who].clone();
         let Some((intake, address)) = requests::consent(&person, channel, purpose, granted) else {
             return;
@@ -677,7 +709,8 @@ impl Sim {
                 if !matches!(self.faults.trouble, Trouble::Nth { .. }) {
                     self.faults.trouble = Trouble::None;
                 }
-                self.history.say(calm_at, format_args!("from here on nothing goes wrong"));
+                self.history
+                    .say(calm_at, format_args!("from here on nothing goes wrong"));
             }
             self.now = event.at;
             self.steps += 1;
@@ -709,7 +742,11 @@ impl Sim {
             Happening::ClockJumps(delta) => {
                 self.offset += delta;
                 self.farthest = self.farthest.max(self.offset.abs());
-                self.faults.sometimes(if delta > 0 { "clock.forward" } else { "clock.back" });
+                self.faults.sometimes(if delta > 0 {
+                    "clock.forward"
+                } else {
+                    "clock.back"
+                });
                 self.history.say(
                     self.now,
                     format_args!("the wall clock jumps by {} s", delta / SECOND),
@@ -720,7 +757,10 @@ impl Sim {
                 if let Some(provider) = self.providers.get_mut(&id) {
                     provider.out_until = self.now + length;
                     self.faults.sometimes("provider.outage");
-                    self.history.say(self.now, format_args!("{id} is out for {} s", length / SECOND));
+                    self.history.say(
+                        self.now,
+                        format_args!("{id} is out for {} s", length / SECOND),
+                    );
                 }
             }
             Happening::Restart => {
@@ -728,7 +768,8 @@ impl Sim {
                     if let Some(down) = self.downs.last_mut() {
                         down.1 = self.now;
                     }
-                    self.history.say(self.now, format_args!("the server starts"));
+                    self.history
+                        .say(self.now, format_args!("the server starts"));
                     self.start();
                 }
             }
@@ -756,7 +797,10 @@ impl Sim {
         server.inbox.push_back((order, Some(n)));
         self.history.say(
             self.now,
-            format_args!("{} {} arrives, try {}", self.requests[n].what, self.requests[n].token, self.requests[n].tries),
+            format_args!(
+                "{} {} arrives, try {}",
+                self.requests[n].what, self.requests[n].token, self.requests[n].tries
+            ),
         );
         let gather = self.dice.below(3_000);
         self.wake(self.now + gather);
@@ -767,7 +811,10 @@ impl Sim {
         let (tries, client) = (self.requests[n].tries, self.requests[n].client);
         self.history.say(
             self.now,
-            format_args!("{} {}: {why}", self.requests[n].what, self.requests[n].token),
+            format_args!(
+                "{} {}: {why}",
+                self.requests[n].what, self.requests[n].token
+            ),
         );
         if client == Client::Keyed && tries >= 3 && self.dice.in_thousand(200) {
             self.requests[n].over = true;
@@ -843,13 +890,10 @@ impl Sim {
                 );
             }
         }
-        let mut room = Room::default();
-        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            room.free[lane] = self.most[lane].saturating_sub(server.leases.in_lane(lane));
-            let next = server.writer.next_due(*channel).ok().flatten();
-            room.queue[lane] = next.is_some_and(|next| next <= wall);
-        }
-        let anything = (0..3).any(|lane| room.queue[lane] && room.free[lane] > 0);
+        server
+            .queues
+            .fill(server.writer.queues().unwrap_or_default());
+        let anything = server.queues.any_due(wall) && !server.lines.full();
         if orders.is_empty() && !anything {
             self.server = Some(server);
             self.look_ahead();
@@ -862,7 +906,9 @@ impl Sim {
             now: wall,
             ids: &mut server.ids,
             dice: &mut self.turns,
-            room,
+            lines: &mut server.lines,
+            queues: &mut server.queues,
+            distrust: None,
             looks: LookUps::default(),
             lease: LEASE,
             written: requests::written,
@@ -880,20 +926,36 @@ impl Sim {
         match decided {
             Ok(decided) => {
                 self.commits += 1;
-                self.observe(&orders, &clients, &decided.answers, &decided.world, &decided.sent_off);
+                self.observe(
+                    &orders,
+                    &clients,
+                    &decided.answers,
+                    &decided.world,
+                    &decided.sent_off,
+                );
                 let crashed = self.faults.at(Seam::Committed) == Act::Crash;
                 if let Some(server) = &mut self.server {
                     for order in &orders {
                         match &order.intake {
-                            Intake::Settled(settled) => server.leases.end(&settled.message),
+                            Intake::Settled(settled) => {
+                                server.lines.end(&settled.message);
+                                let message = &settled.message;
+                                server.queues.release(message.tenant, message.channel);
+                            }
                             Intake::Looked(one) => {
                                 server.looking.remove(&one.message.id);
                             }
                             _ => {}
                         }
                     }
+                    let writer = &server.writer;
+                    server
+                        .queues
+                        .after_turn(&decided.world, &decided.claimed, wall, |queue| {
+                            writer.next_due(queue).ok().flatten()
+                        });
                     for message in &decided.sent_off {
-                        server.leases.begin(message, boot + LEASE);
+                        server.lines.begin(message, Some(boot + LEASE));
                     }
                 }
                 self.intents(&decided.sent_off, &decided.world);
@@ -910,7 +972,8 @@ impl Sim {
                 self.look_ahead();
             }
             Err(failure) => {
-                self.history.say(self.now, format_args!("a turn fails: {failure:?}"));
+                self.history
+                    .say(self.now, format_args!("a turn fails: {failure:?}"));
                 if let Some(early) = early {
                     for (client, answer) in clients.iter().zip(early) {
                         if let Some(n) = client {
@@ -950,17 +1013,15 @@ impl Sim {
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
         };
-        for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
-            if server.leases.in_lane(lane) < self.most[lane] {
-                sooner(server.writer.next_due(*channel).ok().flatten());
-            }
+        if !server.lines.full() {
+            sooner(server.queues.next());
         }
         sooner(server.writer.next_wake().ok().flatten());
         // Those that are being looked up come back by themselves.
         let looks = server.writer.looks(Timestamp::MAX, 500).unwrap_or_default();
         let fresh = looks.iter().filter(|one| !server.looking.contains(&one.id));
         sooner(fresh.filter_map(|one| one.deadline).min());
-        let calls = (0..3).any(|lane| server.leases.in_lane(lane) > 0);
+        let calls = server.lines.all() > 0;
         if calls {
             next = Some(next.map_or(now + POLL, |next| next.min(now + POLL)));
         }
@@ -982,7 +1043,12 @@ impl Sim {
         let now = self.now;
         self.history.say(
             now,
-            format_args!("commit {}: {} orders, {} sent off", self.commits, orders.len(), sent_off.len()),
+            format_args!(
+                "commit {}: {} orders, {} sent off",
+                self.commits,
+                orders.len(),
+                sent_off.len()
+            ),
         );
         let retried: HashSet<MessageId> = orders
             .iter()
@@ -992,7 +1058,17 @@ impl Sim {
             })
             .collect();
         for message in &world.out.messages {
-            self.history.say(now, format_args!("  {} {} {} to {} is {}", message.id, message.category, message.channel, message.recipient, message.status));
+            self.history.say(
+                now,
+                format_args!(
+                    "  {} {} {} to {} is {}",
+                    message.id,
+                    message.category,
+                    message.channel,
+                    message.recipient,
+                    message.status
+                ),
+            );
             self.planned.insert(
                 message.id,
                 Planned {
@@ -1005,7 +1081,8 @@ impl Sim {
         }
         for change in &world.out.changes {
             let message = &change.message;
-            self.history.say(now, format_args!("  {} is {}", message.id, message.status));
+            self.history
+                .say(now, format_args!("  {} is {}", message.id, message.status));
             if let Some(planned) = self.planned.get_mut(&message.id) {
                 planned.retried |= retried.contains(&message.id);
             }
@@ -1031,7 +1108,9 @@ impl Sim {
                 }
                 match &order.intake {
                     Intake::Report(report) => {
-                        if let (Some(message), Reported::Status(status)) = (report.message, report.what) {
+                        if let (Some(message), Reported::Status(status)) =
+                            (report.message, report.what)
+                        {
                             self.reports.push((message, status));
                         }
                     }
@@ -1042,15 +1121,27 @@ impl Sim {
                 }
             }
             if let Intake::Settled(settled) = &order.intake
-                && let Outcome::Permanent { suppress: Suppress::OptedOut, .. } = settled.outcome
-                && world.out.attempts.iter().any(|one| Some(one.id) == settled.message.attempt && !one.late)
+                && let Outcome::Permanent {
+                    suppress: Suppress::OptedOut,
+                    ..
+                } = settled.outcome
+                && world
+                    .out
+                    .attempts
+                    .iter()
+                    .any(|one| Some(one.id) == settled.message.attempt && !one.late)
             {
                 let house = (settled.message.tenant.raw() - 1) as usize;
                 self.willed(house, settled.message.recipient.clone(), Will::StoppedThere);
             }
         }
         // What was written is what counts, so statuses are read back.
-        let touched: Vec<MessageId> = world.out.changes.iter().map(|change| change.message.id).collect();
+        let touched: Vec<MessageId> = world
+            .out
+            .changes
+            .iter()
+            .map(|change| change.message.id)
+            .collect();
         for id in touched {
             if let (Some(status), Some(planned)) = (self.status_of(id), self.planned.get_mut(&id)) {
                 planned.statuses.push((now, status));
@@ -1061,12 +1152,18 @@ impl Sim {
     fn status_of(&self, id: MessageId) -> Option<Status> {
         let tenant = self.planned.get(&id)?.tenant;
         let server = self.server.as_ref()?;
-        let message = server.readers.ask(|store| store.message(tenant, id)).ok()??;
+        let message = server
+            .readers
+            .ask(|store| store.message(tenant, id))
+            .ok()??;
         Some(message.status)
     }
 
     fn willed(&mut self, house: usize, address: String, will: Will) {
-        self.history.say(self.now, format_args!("  {address} at {}: {will:?}", houses::NAMES[house]));
+        self.history.say(
+            self.now,
+            format_args!("  {address} at {}: {will:?}", houses::NAMES[house]),
+        );
         self.wills.push(Willed {
             at: self.now,
             commit: self.commits,
@@ -1084,7 +1181,10 @@ impl Sim {
             Answer::NotFound => "hears that there is no such thing",
             _ => "is answered",
         };
-        self.history.say(self.now, format_args!("{} {} {word}", request.what, request.token));
+        self.history.say(
+            self.now,
+            format_args!("{} {} {word}", request.what, request.token),
+        );
         if let Some(person) = request.person
             && let Some(lead) = requests::lead_in(&answer)
         {
@@ -1121,9 +1221,11 @@ impl Sim {
 
     /// The process ends: its memory is gone, an open transaction is taken back, calls break off wherever they are.
     fn crash(&mut self, wherever: &str) {
-        self.history.say(self.now, format_args!("the server dies ({wherever})"));
+        self.history
+            .say(self.now, format_args!("the server dies ({wherever})"));
         if let Some(server) = self.server.take() {
-            let waiting: Vec<Option<usize>> = server.inbox.iter().map(|(_, client)| *client).collect();
+            let waiting: Vec<Option<usize>> =
+                server.inbox.iter().map(|(_, client)| *client).collect();
             drop(server);
             self.break_lines(&waiting);
         }
@@ -1186,11 +1288,16 @@ impl Sim {
             return;
         }
         let message = Arc::clone(&self.calls[n].message);
-        let late = message.deadline.is_none_or(|deadline| deadline <= self.wall())
+        let late = message
+            .deadline
+            .is_none_or(|deadline| deadline <= self.wall())
             || self.now >= self.calls[n].intent_at + LEASE_US - BEFORE_LEASE_ENDS;
         if late {
             let outcome = Outcome::Retryable {
-                why: Reason::new("late", "The server was frozen past the deadline before it called."),
+                why: Reason::new(
+                    "late",
+                    "The server was frozen past the deadline before it called.",
+                ),
                 after: None,
             };
             self.at(self.now, Happening::Answers(n, outcome));
@@ -1204,7 +1311,10 @@ impl Sim {
                 }
             } else {
                 Outcome::Misconfigured {
-                    why: Reason::new("no_connection", "There is no connection that is switched on."),
+                    why: Reason::new(
+                        "no_connection",
+                        "There is no connection that is switched on.",
+                    ),
                 }
             };
             self.at(self.now + 1_000, Happening::Answers(n, outcome));
@@ -1226,7 +1336,10 @@ impl Sim {
         let (outcome, length) = goes.outcome(&mut self.dice, repeat, &format!("ref{n}"));
         self.history.say(
             self.now,
-            format_args!("{} is called for over {connection} ({repeat:?}): {goes:?}", message.id),
+            format_args!(
+                "{} is called for over {connection} ({repeat:?}): {goes:?}",
+                message.id
+            ),
         );
         let call = &mut self.calls[n];
         call.goes = goes;
@@ -1254,14 +1367,19 @@ impl Sim {
         else {
             return;
         };
-        let mark = if message.marked_as_repeat() { "-repeat" } else { "" };
+        let mark = if message.marked_as_repeat() {
+            "-repeat"
+        } else {
+            ""
+        };
         let key = format!("{}{mark}", message.id);
         if !provider.accept(self.now, message.id, n, &key) {
             self.faults.sometimes("provider.drops_twin");
             return;
         }
         self.calls[n].copied_at = Some(self.now);
-        self.history.say(self.now, format_args!("{} is passed on", message.id));
+        self.history
+            .say(self.now, format_args!("{} is passed on", message.id));
         self.plan_reports(n, self.now);
         if self.calls[n].life == self.life && self.server.is_some() {
             self.crash_at(Seam::AcceptedUnread);
@@ -1280,14 +1398,21 @@ impl Sim {
             self.at(at, Happening::Asks(Asking::Reply { person, word }));
         }
         if message.category == Category::Staff && self.staff_clicks {
-            let person = self.people.iter().position(|person| {
-                person.lead.is_some() && person.lead == message.lead
-            });
+            let person = self
+                .people
+                .iter()
+                .position(|person| person.lead.is_some() && person.lead == message.lead);
             if let Some(person) = person
                 && self.dice.in_thousand(400)
             {
                 let at = self.now + self.dice.between(5 * SECOND, 10 * MINUTE);
-                self.at(at, Happening::Asks(Asking::Act { person, what: "take" }));
+                self.at(
+                    at,
+                    Happening::Asks(Asking::Act {
+                        person,
+                        what: "take",
+                    }),
+                );
             }
         }
     }
@@ -1295,7 +1420,10 @@ impl Sim {
     /// Reports on a message: twice, in any order, late, before the answer.
     fn plan_reports(&mut self, n: usize, accepted_at: i64) {
         let message = Arc::clone(&self.calls[n].message);
-        let repeat = message.connection.and_then(|id| self.providers.get(&id)).map(|far| far.repeat);
+        let repeat = message
+            .connection
+            .and_then(|id| self.providers.get(&id))
+            .map(|far| far.repeat);
         if repeat == Some(Repeat::Blind) || self.dice.in_thousand(150) {
             return;
         }
@@ -1314,7 +1442,9 @@ impl Sim {
         for (i, what) in news.into_iter().enumerate() {
             let token = format!("report{n}n{i}z");
             let suppress = match what {
-                Reported::Status(Status::Bounced) => self.dice.pick(&[Suppress::No, Suppress::Invalid]),
+                Reported::Status(Status::Bounced) => {
+                    self.dice.pick(&[Suppress::No, Suppress::Invalid])
+                }
                 _ => Suppress::No,
             };
             let report = Report {
@@ -1345,7 +1475,10 @@ impl Sim {
     }
 
     fn answers(&mut self, n: usize, outcome: Outcome) {
-        if self.calls[n].life != self.life || self.server.is_none() || self.calls[n].end != End::Open {
+        if self.calls[n].life != self.life
+            || self.server.is_none()
+            || self.calls[n].end != End::Open
+        {
             return;
         }
         let call = &mut self.calls[n];
@@ -1359,6 +1492,7 @@ impl Sim {
             started_at: from_micros(call.intent_at + call.offset),
             finished_at: from_micros(self.now + self.offset),
             outcome,
+            segments: None,
         };
         if self.crash_at(Seam::ReadUncommitted) {
             // It was read, and nothing of it is on the disk: nobody knows any more.
@@ -1376,7 +1510,10 @@ impl Sim {
 
     /// The server gives a call up by itself. Right only when its lease is over by the clock that nobody sets.
     fn gives_up(&mut self, message: &Message) {
-        let call = message.attempt.and_then(|attempt| self.by_attempt.get(&attempt)).copied();
+        let call = message
+            .attempt
+            .and_then(|attempt| self.by_attempt.get(&attempt))
+            .copied();
         if let Some(n) = call {
             let call = &mut self.calls[n];
             let held = self.now - call.intent_at;
@@ -1425,7 +1562,10 @@ impl Sim {
             Finding::Absent => "look_up.absent",
             Finding::Unclear { .. } => "look_up.unclear",
         });
-        self.history.say(self.now, format_args!("{} is looked up: {finding:?}", message.id));
+        self.history.say(
+            self.now,
+            format_args!("{} is looked up: {finding:?}", message.id),
+        );
         let looked = Looked {
             message,
             started_at: from_micros(began + self.offset),
@@ -1449,8 +1589,12 @@ impl Sim {
                 let intake = requests::reply(&who, text, &token, from_micros(self.now));
                 let mut request = Request::new(who.house, Client::Hook, "reply", token, intake);
                 request.person = Some(person);
-                request.wills = will.map(|will| (who.phone.clone(), will)).into_iter().collect();
-                self.history.say(self.now, format_args!("{} writes {text:?}", who.phone));
+                request.wills = will
+                    .map(|will| (who.phone.clone(), will))
+                    .into_iter()
+                    .collect();
+                self.history
+                    .say(self.now, format_args!("{} writes {text:?}", who.phone));
                 let again = self.dice.in_thousand(250);
                 let at = self.now + self.dice.below(SECOND);
                 if again {
@@ -1464,11 +1608,22 @@ impl Sim {
                 let who = self.people[person].clone();
                 let Some(lead) = who.lead else { return };
                 let token = self.token(what);
-                let mut request = Request::new(who.house, Client::Keyed, what, token, requests::act(lead, what));
+                let mut request = Request::new(
+                    who.house,
+                    Client::Keyed,
+                    what,
+                    token,
+                    requests::act(lead, what),
+                );
                 request.person = Some(person);
                 self.ask(self.now, request);
             }
-            Asking::Compose { person, category, channel, later } => {
+            Asking::Compose {
+                person,
+                category,
+                channel,
+                later,
+            } => {
                 let who = self.people[person].clone();
                 let Some(lead) = who.lead else { return };
                 let token = self.token("note");
@@ -1480,8 +1635,14 @@ impl Sim {
             }
             Asking::OnMessage { again } => {
                 let wanted = |planned: &Planned| {
-                    let Some((_, status)) = planned.statuses.last() else { return false };
-                    if again { status.missed() } else { status.waits() }
+                    let Some((_, status)) = planned.statuses.last() else {
+                        return false;
+                    };
+                    if again {
+                        status.missed()
+                    } else {
+                        status.waits()
+                    }
                 };
                 let all: Vec<(MessageId, TenantId)> = self
                     .planned
@@ -1494,11 +1655,15 @@ impl Sim {
                 }
                 let (message, tenant) = self.dice.pick(&all);
                 let what = if again { "retry" } else { "cancel" };
-                self.faults.sometimes(if again { "staff.retry" } else { "staff.cancel" });
+                self.faults
+                    .sometimes(if again { "staff.retry" } else { "staff.cancel" });
                 let token = self.token(what);
                 let house = (tenant.raw() - 1) as usize;
                 let intake = requests::on_message(message, again);
-                self.ask(self.now, Request::new(house, Client::Keyed, what, token, intake));
+                self.ask(
+                    self.now,
+                    Request::new(house, Client::Keyed, what, token, intake),
+                );
             }
         }
     }
@@ -1522,7 +1687,8 @@ impl Sim {
         for other in crate::people::marks_in(&page).filter(|other| *other != house) {
             self.leaks.push(format!(
                 "a page of {} shows what a person told {}",
-                houses::NAMES[house], houses::NAMES[other]
+                houses::NAMES[house],
+                houses::NAMES[other]
             ));
         }
         let _ = server.checkpoints.run();
@@ -1537,11 +1703,12 @@ impl Sim {
 /// Attempts whose lease is over, as in the server.
 fn outlived(server: &Server, wall: Timestamp, boot: Duration) -> Vec<Message> {
     let mut overdue = server.writer.overdue(wall, 500).unwrap_or_default();
-    overdue.retain(|message| !server.leases.holds(message, boot));
-    if server.leases.any_over(boot) {
+    overdue.retain(|message| !server.lines.holds(message, boot));
+    if server.lines.any_over(boot) {
         let known: HashSet<MessageId> = overdue.iter().map(|message| message.id).collect();
         let mut frozen = server.writer.in_flight(1_000).unwrap_or_default();
-        frozen.retain(|message| server.leases.is_over(message, boot) && !known.contains(&message.id));
+        frozen
+            .retain(|message| server.lines.is_over(message, boot) && !known.contains(&message.id));
         overdue.append(&mut frozen);
     }
     overdue

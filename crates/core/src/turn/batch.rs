@@ -1,10 +1,9 @@
 //! One batch of orders: begun, loaded, decided, written, committed, and only then answered. The server's turn loop runs it against the
 //! store; a simulation runs the same against a store that fails on purpose.
 
-use super::lines::MOST_CALLS;
 use super::{
-    Answer, Answered, Breakers, Dice, Distrust, Guesses, Lines, LookUps, Once, Order, Placed, QueueOf, Queues,
-    Tenant, Turn, World,
+    Answer, Answered, Breakers, Dice, Distrust, Guesses, Lines, LookUps, Once, Order, Placed,
+    QueueOf, Queues, Tenant, Turn, World,
 };
 use crate::ids::{IdMaker, MessageId, TenantId};
 use crate::messages::Message;
@@ -176,9 +175,7 @@ impl Batch<'_> {
         self.lines.behind = self.queues.behind(now);
         let lines = &*self.lines;
         let mut answers = Vec::with_capacity(self.orders.len());
-        let mut turn = Turn::new(
-            world, tenants, self.ids, self.dice, now, lines, self.lease,
-        );
+        let mut turn = Turn::new(world, tenants, self.ids, self.dice, now, lines, self.lease);
         turn.looks = self.looks;
         turn.distrust = self.distrust.take();
         for order in self.orders {
@@ -188,7 +185,7 @@ impl Batch<'_> {
             });
         }
         let begun = u32::try_from(turn.sent_off.len()).unwrap_or(u32::MAX);
-        let free = MOST_CALLS.saturating_sub(lines.all().saturating_add(begun));
+        let free = lines.free().saturating_sub(begun);
         let mut claimed = Vec::new();
         for (queue, share) in self.queues.shares(now, free) {
             let due = records.due(queue, now, share)?;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Calls under way at the same time, over all accounts and tenants (M8).
 pub const MOST_CALLS: u32 = 1_000;
-/// Of these, so many are kept for what is critical.
-const KEPT_FREE: u32 = 50;
+/// One of so many of these is kept for what is urgent.
+const KEPT_FREE: u32 = 20;
 
 /// What calls are counted by: an account, or the sandbox of a tenant's channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,8 +35,9 @@ impl Line {
 ///
 /// A lease goes by the boot clock, which nobody sets: a wall clock that jumps neither ends a call early nor lets one hold on for ever
 /// (reliability 3.1).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Lines {
+    most: u32,
     held: HashMap<(MessageId, i64), (Line, Option<Duration>)>,
     calls: HashMap<Line, u32>,
     all: u32,
@@ -44,7 +45,29 @@ pub struct Lines {
     pub behind: HashSet<(ChannelKind, TenantId, Priority)>,
 }
 
+impl Default for Lines {
+    fn default() -> Self {
+        Self::with_room_for(MOST_CALLS)
+    }
+}
+
 impl Lines {
+    /// Lines for so many calls at the same time.
+    pub fn with_room_for(most: u32) -> Self {
+        Self {
+            most,
+            held: HashMap::new(),
+            calls: HashMap::new(),
+            all: 0,
+            behind: HashSet::new(),
+        }
+    }
+
+    /// Calls that may still begin.
+    pub const fn free(&self) -> u32 {
+        self.most.saturating_sub(self.all)
+    }
+
     /// A call for this message begins; its lease `ends`, counted from the start of the machine. `None` where time is moved by hand: then
     /// it ends by what was written with the intent.
     pub fn begin(&mut self, message: &Message, ends: Option<Duration>) {
@@ -108,7 +131,7 @@ impl Lines {
 
     /// True when no call can begin before one ends.
     pub const fn full(&self) -> bool {
-        self.all >= MOST_CALLS
+        self.all >= self.most
     }
 }
 
@@ -130,11 +153,11 @@ impl Turn<'_> {
     /// Whether one more call may begin on a line. A line may hold as many calls as there is room left for others: one slow account
     /// takes half of all at most, two a third each, and the next always finds room. What is critical needs only room.
     pub(super) fn may_call(&self, line: Line, urgent: bool) -> bool {
-        let free = MOST_CALLS.saturating_sub(self.lines.all + self.begun.all);
+        let free = self.lines.free().saturating_sub(self.begun.all);
         if urgent {
             return free > 0;
         }
-        let free = free.saturating_sub(KEPT_FREE);
+        let free = free.saturating_sub(self.lines.most / KEPT_FREE);
         let begun = self.begun.lines.get(&line).copied().unwrap_or_default();
         self.lines.on(line) + begun < free
     }
@@ -190,7 +213,7 @@ mod tests {
         let mut taken = Vec::new();
         for account in 1..=6 {
             let line = Line::Account(ConnectionId::from_raw(account));
-            while lines.on(line) < MOST_CALLS - lines.all() - KEPT_FREE {
+            while lines.on(line) < lines.free().saturating_sub(MOST_CALLS / KEPT_FREE) {
                 lines.add(line);
             }
             taken.push(lines.on(line));

@@ -49,7 +49,7 @@ pub use world::World;
 use crate::ids::{
     AttemptId, ErrorId, EventId, IdMaker, LeadId, MessageId, NotificationId, RunId, TenantId,
 };
-use crate::messages::Message;
+use crate::messages::{ChannelKind, Message};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;

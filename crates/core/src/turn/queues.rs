@@ -4,6 +4,7 @@
 //! the same priority share a turn evenly, and where it ended the next turn goes on. A queue whose lines are full rests until one of
 //! its calls ended.
 
+use super::World;
 use crate::ids::TenantId;
 use crate::messages::{ChannelKind, Message, Priority};
 use crate::time::Timestamp;
@@ -101,6 +102,29 @@ impl Queues {
             if let Some(due) = self.held.remove(&queue) {
                 self.set(queue, Some(due));
             }
+        }
+    }
+
+    /// Takes in what a turn did: a queue it took from is asked for its next (`next`), what it put into a queue may be due sooner, and where
+    /// a call ended the lines have room.
+    pub fn after_turn(
+        &mut self,
+        world: &World,
+        claimed: &[(QueueOf, bool)],
+        now: Timestamp,
+        mut next: impl FnMut(QueueOf) -> Option<Timestamp>,
+    ) {
+        for (queue, held) in claimed {
+            let due = next(*queue);
+            self.set(*queue, due);
+            if *held && due.is_some_and(|due| due <= now) {
+                self.hold(*queue, now);
+            }
+        }
+        let changed = world.out.changes.iter().map(|change| &change.message);
+        let written = world.out.messages.iter().chain(changed);
+        for message in written.filter(|message| message.status.waits()) {
+            self.note(QueueOf::of(message), message.due_at);
         }
     }
 

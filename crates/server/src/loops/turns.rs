@@ -11,8 +11,8 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Decided, Distrust, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues, Settled, Tenants, WallWatch,
-    World,
+    Answer, Batch, Decided, Distrust, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues,
+    Settled, Tenants, WallWatch, World,
 };
 use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;
@@ -521,17 +521,13 @@ impl Turns {
     /// After a turn: what it put into a queue may be due sooner; a queue it claimed from is asked for its next.
     fn look_ahead_after(&mut self, world: &World, claimed: &[(QueueOf, bool)]) {
         let now = self.clock.now();
-        for (queue, held) in claimed {
-            match self.writer.next_due(*queue) {
-                Ok(due) => {
-                    self.queues.set(*queue, due);
-                    if *held && due.is_some_and(|due| due <= now) {
-                        self.queues.hold(*queue, now);
-                    }
-                }
-                Err(error) => tracing::error!(%error, "a queue could not be read; tried again"),
-            }
-        }
+        let writer = &self.writer;
+        self.queues.after_turn(world, claimed, now, |queue| {
+            writer.next_due(queue).unwrap_or_else(|error| {
+                tracing::error!(%error, "a queue could not be read; tried again");
+                Some(now)
+            })
+        });
         let woken = self.next_wake.is_some_and(|wake| wake <= now);
         let changed = || world.out.changes.iter().map(|change| &change.message);
         let looks = changed().filter(|message| message.status == Status::Unknown);
@@ -540,15 +536,6 @@ impl Turns {
         }
         if woken {
             self.look_ahead();
-        }
-        for message in world
-            .out
-            .messages
-            .iter()
-            .chain(changed())
-            .filter(|message| message.status.waits())
-        {
-            self.queues.note(QueueOf::of(message), message.due_at);
         }
         let wakes = world
             .leads
@@ -631,4 +618,3 @@ fn own(tenant: TenantId, now: Timestamp, intake: Intake) -> (Order, Option<Reply
     };
     (order, None)
 }
-
