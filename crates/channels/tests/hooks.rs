@@ -11,7 +11,7 @@ use ringback_core::messages::{
     ChannelKind, Fact, HookEvent, Inbound, Report, Reported, Status, Suppress,
 };
 use std::sync::Arc;
-use support::{AUTH_TOKEN, SENDGRID, TOPIC, WHSEC, http, message_id, now, settings};
+use support::{AUTH_TOKEN, PROOF, SENDGRID, TOPIC, WHSEC, http, message_id, now, settings};
 
 const URL: &str = "https://leads.example.test/hooks/con_1/secret";
 
@@ -673,6 +673,18 @@ proptest! {
         let forged_events = RawHook { body: Bytes::from(body.clone()), ..signed };
         if body != text.as_bytes() {
             prop_assert_eq!(sendgrid.read(&forged_events, now()), Err(HookError::BadSignature));
+        }
+        let sms = opened("http_sms");
+        for words in [text.clone(), format!(r#"{{"id":{0},"status":{0},"code":{0},"text":{0},"from":{0}}}"#, serde_json::Value::from(text.as_str()))] {
+            let signed = testing::signed_json(PROOF, URL, ("x-signature", "x-timestamp"), now(), &words);
+            for event in sms.read(&signed, now()).unwrap_or_default() {
+                let HookEvent::Inbound(inbound) = event else { panic!("{event:?}") };
+                prop_assert!(inbound.dedup.chars().count() <= 200);
+            }
+            let forged = RawHook { body: Bytes::from(body.clone()), ..signed };
+            if body != words.as_bytes() {
+                prop_assert_eq!(sms.read(&forged, now()), Err(HookError::BadSignature));
+            }
         }
         let ses = opened("ses");
         let raw = RawHook { body: Bytes::from(body), ..forged };

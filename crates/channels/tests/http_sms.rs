@@ -551,7 +551,12 @@ fn reports_and_replies_come_in_our_words() {
             inbound.to.as_str(),
             inbound.body.as_str()
         ),
-        ("in-1", "+12065550100", "+15005550006", "Stop 👋")
+        (
+            "+12065550100:in-1",
+            "+12065550100",
+            "+15005550006",
+            "Stop 👋"
+        )
     );
     for body in ["", "{", "7", "null", "\"x\""] {
         assert!(
@@ -750,6 +755,11 @@ fn mistakes_in_the_settings_are_named() {
         (&[("headers", r#"{"Host": "evil.example"}"#)], "headers"),
         (&[("headers", r#"{"X-Text": "{{text}}"}"#)], "headers"),
         (&[("headers", r#"{"X-A": "a\r\nX-B: b"}"#)], "headers"),
+        (
+            &[("headers", r#"{"Authorization": "Bearer made-up-key"}"#)],
+            "headers",
+        ),
+        (&[("headers", r#"{"X-Api-Key": "made-up-key"}"#)], "headers"),
         (&[("secret", "")], "secret"),
         (
             &[("headers", r#"{"Authorization": "Basic {{basic}}"}"#)],

@@ -306,9 +306,11 @@ impl Door {
                     continue;
                 };
                 let id = reporting.id.as_ref().and_then(|pointer| pointer.text(&one));
-                let key = match (&id, &message) {
-                    (Some(id), _) => short(id, 80),
-                    (None, Some(message)) => message.to_string(),
+                // Two providers of one business may give the same id; with ours in front each report is itself.
+                let key = match (&message, &id) {
+                    (Some(message), Some(id)) => format!("{message}:{}", short(id, 80)),
+                    (Some(message), None) => message.to_string(),
+                    (None, Some(id)) => short(id, 80),
                     (None, None) => sha256_hex(one.to_string().as_bytes()),
                 };
                 events.extend(all.into_iter().map(|what| {
@@ -345,13 +347,14 @@ impl Door {
             return None;
         }
         let at = |pointer: &Option<Pointer>| pointer.as_ref()?.text(document);
+        let from = number(&replies.from.text(document)?);
         Some(Inbound {
             dedup: at(&replies.id).map_or_else(
                 || sha256_hex(document.to_string().as_bytes()),
-                |id| short(&id, 180),
+                |id| format!("{}:{}", short(&from, 40), short(&id, 120)),
             ),
             channel: ChannelKind::Sms,
-            from: number(&replies.from.text(document)?),
+            from,
             to: number(&at(&replies.to).unwrap_or_default()),
             body: replies
                 .text

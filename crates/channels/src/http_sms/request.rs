@@ -39,6 +39,13 @@ struct Fixed {
     basic: String,
 }
 
+/// True for headers that carry what nobody else may know (X5).
+fn opens_doors(name: &HeaderName) -> bool {
+    ["authorization", "key", "token", "secret", "password"]
+        .iter()
+        .any(|end| name.as_str().ends_with(end))
+}
+
 fn headers(text: &str) -> Result<Vec<(HeaderName, Template)>, String> {
     let map: serde_json::Map<String, Value> = serde_json::from_str(text).map_err(|error| {
         format!(
@@ -54,7 +61,16 @@ fn headers(text: &str) -> Result<Vec<(HeaderName, Template)>, String> {
             if template.has(Placeholder::Text) {
                 return Err("{{text}} cannot stand in a header; put it into the body.".to_owned());
             }
-            Ok((header_name(name)?, template))
+            let name = header_name(name)?;
+            let secret = [
+                Placeholder::Secret,
+                Placeholder::SecondSecret,
+                Placeholder::Basic,
+            ];
+            if opens_doors(&name) && !secret.iter().any(|one| template.has(*one)) {
+                return Err("A secret does not belong here, where it would be shown: enter it as secret and write {{secret}} or {{basic}}.".to_owned());
+            }
+            Ok((name, template))
         })
         .collect()
 }
