@@ -284,30 +284,40 @@ mod tests {
         ringback_core::time::from_micros(second * 1_000_000)
     }
 
-    /// M7, P14: what is kept for urgent messages is not given to others, however many wait.
+    /// M7: every queue is found by a seek, with when its next message is due, whoever else has how many.
     #[test]
-    fn room_is_kept_for_urgent_messages() {
+    fn queues_are_known_by_tenant_channel_and_priority() {
+        use ringback_core::ids::TenantId;
         use ringback_core::messages::{ChannelKind, Priority};
-        let path = folder("kept");
+        use ringback_core::turn::QueueOf;
+        let path = folder("queues");
         let (writer, ..) = open(&path).expect("made");
         for n in 1..=20 {
-            waiting(&writer, n, Priority::Low.code(), 1, 100, 100);
+            waiting(&writer, n, Priority::Low.code(), 1, 100, 100 + n);
         }
-        let due = |most, kept| {
-            let due = writer.due(ChannelKind::Sms, at(200), most, kept);
-            due.expect("read").len()
-        };
-        assert_eq!((due(10, 0), due(10, 4), due(10, 10)), (10, 6, 0));
-        assert_eq!(
-            writer.next_due(ChannelKind::Sms).expect("read"),
-            [Some(at(100)), None]
-        );
         waiting(&writer, 21, Priority::Critical.code(), 1, 150, 150);
-        assert_eq!(due(10, 10), 1, "the alert alone");
+        let queue = |priority| QueueOf {
+            tenant: TenantId::from_raw(1),
+            channel: ChannelKind::Sms,
+            priority,
+        };
+        let (bulk, alert) = (queue(Priority::Low), queue(Priority::Critical));
         assert_eq!(
-            writer.next_due(ChannelKind::Sms).expect("read"),
-            [Some(at(100)), Some(at(150))]
+            writer.queues().expect("read"),
+            [(alert, at(150)), (bulk, at(101))]
         );
+        let due = |queue, now, most| {
+            let due = writer.due(queue, at(now), most).expect("read");
+            due.iter().map(|one| one.id.raw()).collect::<Vec<_>>()
+        };
+        assert_eq!(due(bulk, 103, 10), [1, 2, 3]);
+        assert_eq!(due(bulk, 200, 2), [1, 2]);
+        assert_eq!(due(alert, 149, 10), [0_i64; 0]);
+        let other = QueueOf {
+            tenant: TenantId::from_raw(2),
+            ..bulk
+        };
+        assert_eq!(writer.next_due(other).expect("read"), None);
         drop(writer);
         std::fs::remove_dir_all(path).expect("cleaned up");
     }

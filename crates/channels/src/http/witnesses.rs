@@ -33,6 +33,9 @@ pub(super) struct Witnesses(Mutex<HashMap<String, (Witness, bool)>>);
 impl Witnesses {
     /// Takes in an answer's `Date`; one that is missing or unreadable says nothing.
     pub(super) fn hear(&self, who: &str, headers: &HeaderMap, boot: &BootClock) {
+        if !headers.contains_key(header::DATE) {
+            return;
+        }
         let heard = boot.now();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((last, _)) = known.get(who)

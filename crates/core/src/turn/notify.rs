@@ -36,16 +36,7 @@ impl Turn<'_> {
         let Some(shared) = self.tenants.get(&tenant.id).cloned() else {
             return;
         };
-        let runs_it = |one: &&StaffMember| {
-            one.roles
-                .iter()
-                .any(|role| role == "owner" || role == "admin")
-        };
-        let mut people: Vec<&StaffMember> = tenant.staff.iter().filter(runs_it).collect();
-        if people.is_empty() {
-            people = tenant.staff.iter().collect();
-        }
-        for person in people {
+        for person in runners(tenant) {
             if let Some((channel, address)) = self.reachable(tenant, person, avoid) {
                 self.tell(&shared, person, channel, address, subject, text);
             }
@@ -104,4 +95,17 @@ impl Turn<'_> {
         });
         self.post(tenant, message);
     }
+}
+
+/// Who runs the business: owners and admins; without any, everybody of the staff.
+pub(super) fn runners(tenant: &Tenant) -> Vec<&StaffMember> {
+    let runs_it = |one: &&StaffMember| {
+        let mut roles = one.roles.iter();
+        roles.any(|role| role == "owner" || role == "admin")
+    };
+    let runners: Vec<&StaffMember> = tenant.staff.iter().filter(runs_it).collect();
+    if runners.is_empty() {
+        return tenant.staff.iter().collect();
+    }
+    runners
 }

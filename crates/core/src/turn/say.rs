@@ -45,7 +45,7 @@ impl Turn<'_> {
         let Some(state) = self.world.lead(saying.lead) else {
             return Ok(());
         };
-        let hearers = hearers(tenant, &state.lead, &send.to);
+        let mut hearers = hearers(tenant, &state.lead, &send.to);
         let Some((event, run_data)) = self.began(saying.lead, saying.run) else {
             return Ok(());
         };
@@ -62,27 +62,30 @@ impl Turn<'_> {
             .map_or(0, |workflow| workflow.version);
         let step = format!("{}@{version}#{}", saying.workflow.name, saying.step);
         if hearers.is_empty() {
-            // An empty list must not take the customer's confirmation down with it: it is said on the timeline and among the errors.
+            // An empty list must not take the customer's confirmation down with it, and an alert about somebody always reaches somebody.
+            hearers = runners(tenant);
+            let instead = if hearers.is_empty() {
+                "and there is no staff at all"
+            } else {
+                "so those hear it who run the business"
+            };
             let why = format!(
-                "step {step} has nobody to send to: {} is empty",
+                "step {step} has nobody to send to: {} is empty, {instead}",
                 send.to.describe()
             );
+            let kind = if hearers.is_empty() {
+                "step.skipped"
+            } else {
+                "step.redirected"
+            };
             let said = json!({"step": step, "why": why});
-            self.note(
-                tenant.id,
-                saying.lead,
-                "step.skipped",
-                "workflow",
-                None,
-                said,
-            );
+            self.note(tenant.id, saying.lead, kind, "workflow", None, said);
             self.set_aside(
                 tenant.id,
                 Some(saying.lead),
                 &why,
                 &format!("run {}", saying.run),
             );
-            return Ok(());
         }
         let of_all = Filling::from(data.to_string());
         for hearer in hearers {
@@ -621,17 +624,29 @@ fn join(leader: &mut Message, held: &Message) {
     leader.hash = None;
 }
 
+impl From<&super::StaffMember> for Hearer {
+    fn from(one: &super::StaffMember) -> Self {
+        Self {
+            staff: Some(one.name.clone()),
+            hook: None,
+            phone: one.phone.clone(),
+            email: one.email.clone(),
+        }
+    }
+}
+
+/// Owners and admins; without any, everybody of the staff.
+fn runners(tenant: &Tenant) -> Vec<Hearer> {
+    super::notify::runners(tenant)
+        .into_iter()
+        .map(Hearer::from)
+        .collect()
+}
+
 fn hearers(tenant: &Tenant, lead: &Lead, to: &Recipient) -> Vec<Hearer> {
     let staff = |fits: &dyn Fn(&super::StaffMember) -> bool| -> Vec<Hearer> {
         let found = tenant.staff.iter().filter(|one| fits(one));
-        found
-            .map(|one| Hearer {
-                staff: Some(one.name.clone()),
-                hook: None,
-                phone: one.phone.clone(),
-                email: one.email.clone(),
-            })
-            .collect()
+        found.map(Hearer::from).collect()
     };
     match to {
         Recipient::Lead => vec![Hearer {

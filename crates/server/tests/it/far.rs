@@ -24,6 +24,10 @@ pub enum Does {
     AsksForAnHour,
     /// Knows that the number does not exist.
     RefusesNumber,
+    /// Takes it and never answers.
+    TakesAndHangs,
+    /// Neither takes it nor ever answers.
+    Hangs,
 }
 
 /// A message as it arrived.
@@ -51,6 +55,8 @@ pub struct Far {
     address: SocketAddr,
     clock: Arc<Hands>,
     state: Arc<Mutex<State>>,
+    /// What is not answered is kept waiting for ever instead of being cut off.
+    hangs: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Far {
@@ -61,6 +67,7 @@ impl Far {
             address: listener.local_addr().unwrap(),
             clock: Arc::clone(&house.clock),
             state: Arc::default(),
+            hangs: Arc::default(),
         };
         let own = far.clone();
         tokio::spawn(async move {
@@ -116,6 +123,9 @@ impl Far {
         let mut buffer = Vec::new();
         while let Some((head, body)) = request(&mut stream, &mut buffer).await {
             let answer = self.answer(&head, body);
+            if self.hangs.load(std::sync::atomic::Ordering::Relaxed) && answer.is_none() {
+                std::future::pending::<()>().await;
+            }
             let Some((status, body)) = answer else {
                 return; // the line breaks
             };
@@ -150,11 +160,18 @@ impl Far {
         let does = does.or(state.else_does).unwrap_or(Does::Takes);
         match does {
             Does::Breaks => return None,
+            Does::Hangs => {
+                self.hangs.store(true, std::sync::atomic::Ordering::Relaxed);
+                return None;
+            }
             Does::RefusesUs => return Some(("401 Unauthorized", "{}".into())),
             Does::AsksForAnHour => return Some(("429 Too Many Requests", "{}".into())),
             Does::RefusesNumber => {
                 let body = json!({"code": 21211, "message": "Invalid 'To' Phone Number"});
                 return Some(("400 Bad Request", body.to_string()));
+            }
+            Does::TakesAndHangs => {
+                self.hangs.store(true, std::sync::atomic::Ordering::Relaxed);
             }
             Does::Takes | Does::TakesAndBreaks => {}
         }

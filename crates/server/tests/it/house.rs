@@ -105,6 +105,34 @@ impl House {
         ));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Arc::new(Hands(Mutex::new("2026-11-23T17:00:00Z".parse().unwrap())));
+        Self::on(folder, clock)
+    }
+
+    /// The same house after its process ended in the middle of whatever it did, and a new one began.
+    pub async fn restarted(mut self) -> Self {
+        self.shut();
+        let (folder, clock) = (std::mem::take(&mut self.folder), Arc::clone(&self.clock));
+        drop(self);
+        Self::on(folder, clock)
+    }
+
+    /// A second process that would like to have the same folder.
+    pub fn second(&self) -> Result<(), String> {
+        let settings = Settings::new(self.folder.clone(), "https://ringback.example");
+        App::start(settings, Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    }
+
+    fn shut(&mut self) {
+        self.app.stopping.cancel();
+        self.app.inbox.stop();
+        if let Some(loops) = self.loops.take() {
+            loops.join();
+        }
+    }
+
+    fn on(folder: PathBuf, clock: Arc<Hands>) -> Self {
         let mut settings = Settings::new(folder.clone(), "https://ringback.example");
         settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
         let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
@@ -385,10 +413,9 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.app.stopping.cancel();
-        self.app.inbox.stop();
-        if let Some(loops) = self.loops.take() {
-            loops.join();
+        self.shut();
+        if self.folder.as_os_str().is_empty() {
+            return;
         }
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             println!("{}: {error}", self.folder.display());
