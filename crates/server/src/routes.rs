@@ -15,6 +15,7 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(crate::http::docs::frame())
         .merge(crate::leads::routes())
         .merge(crate::messages::routes())
+        .merge(crate::dead::routes())
         .merge(crate::connections::routes())
         .merge(crate::workflows::routes())
         .merge(crate::consents::routes())

@@ -16,7 +16,7 @@ use super::world::Tally;
 use super::{Answer, Connection, Looked, Tenant, Turn};
 use crate::ids::ConnectionId;
 use crate::messages::{
-    Attempt, Category, Doubt, Finding, Message, Outcome, Reason, Repeat, Status,
+    Attempt, Category, Doubt, Finding, Message, Outcome, Plan, Reason, Repeat, Status,
 };
 use crate::time::{Timestamp, from_micros, micros};
 use std::sync::Arc;
@@ -87,6 +87,7 @@ impl Turn<'_> {
                 absent_at: None,
                 calls: before.as_ref().map_or(0, |doubt| doubt.calls) + 1,
                 again: before.is_some_and(|doubt| doubt.again),
+                stopped: false,
             },
         };
         message.repeated = doubt.calls > 1;
@@ -95,6 +96,10 @@ impl Turn<'_> {
         }
         let (again, first) = (doubt.again, !twin);
         message.plan.doubt = Some(doubt);
+        if message.plan.deaths >= Plan::QUARANTINE {
+            self.quarantine(tenant, message);
+            return;
+        }
         message.why = Some(why.clone());
         let urgent = matches!(message.category, Category::Staff | Category::Emergency);
         let by_key = Self::repeat_of(tenant, message.connection) == Repeat::ByKey;
@@ -314,7 +319,7 @@ impl Turn<'_> {
     pub(super) fn give_up(&mut self, tenant: &Arc<Tenant>, mut message: Message, why: &Reason) {
         message.status = Status::Unknown;
         let elsewhere = if matches!(message.category, Category::Staff | Category::Emergency) {
-            self.next_channel(tenant, &message, why)
+            self.next_channel(tenant, &mut message, why)
         } else {
             None
         };

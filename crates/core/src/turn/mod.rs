@@ -6,6 +6,7 @@
 mod act;
 mod breaker;
 mod capture;
+mod dead;
 mod doubt;
 mod gate;
 mod hooks;
@@ -20,6 +21,7 @@ mod workflow;
 pub mod world;
 
 pub use breaker::{Breakers, Passage, Resting};
+pub use dead::QUARANTINED;
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView, counters_of};
 pub use intake::*;
@@ -52,6 +54,8 @@ pub struct Room {
     pub free: [u32; 3],
     /// True where messages wait already, so that a new one must not overtake them.
     pub queue: [bool; 3],
+    /// True while a message is under way over which the server may have died, so that no other of the kind is sent beside it.
+    pub suspect: bool,
 }
 
 /// One turn over a batch of orders.
@@ -76,6 +80,8 @@ pub struct Turn<'a> {
     pub sent_off: Vec<MessageId>,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
     fuel: u32,
+    /// Suspects that this turn told to wait for another one.
+    held_suspects: u32,
 }
 
 /// Why an order could not be decided.
@@ -124,6 +130,7 @@ impl<'a> Turn<'a> {
             looks: LookUps::default(),
             sent_off: Vec::new(),
             fuel: FUEL,
+            held_suspects: 0,
         }
     }
 
@@ -166,7 +173,14 @@ impl<'a> Turn<'a> {
             } => self.start_run(tenant, *lead, workflow, actor),
             Intake::Compose(compose) => self.compose(tenant, compose),
             Intake::Cancel { message, actor } => self.cancel(tenant, *message, actor),
-            Intake::Retry { message, actor } => self.retry(tenant, *message, actor),
+            Intake::Retry { message, at, actor } => self.retry(tenant, *message, *at, actor),
+            Intake::Weigh { message } => self.weigh(tenant, *message),
+            Intake::Amend(amend) => self.amend(tenant, amend),
+            Intake::Discard {
+                message,
+                reason,
+                actor,
+            } => self.discard(tenant, *message, reason, actor),
             Intake::Report(report) => self.report(tenant, report),
             Intake::Inbound {
                 inbound,

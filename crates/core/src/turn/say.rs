@@ -238,7 +238,7 @@ impl Turn<'_> {
                 if self.room.queue[lane] || !self.has_room(message.channel) {
                     message.status = Status::Queued;
                     message.due_at = message.due_at.min(self.now);
-                } else {
+                } else if !self.waits_for_suspect(message) {
                     self.claim_now(tenant, message);
                 }
             }
@@ -258,7 +258,10 @@ impl Turn<'_> {
                 message.why = Some(why);
             }
             Ruling::End { status, why } => {
-                message.status = message.ends(status);
+                match status {
+                    Status::Expired => message.status = message.ends(status),
+                    status => message.stop(status),
+                }
                 message.settled_at = Some(self.now);
                 message.why = Some(why);
             }
@@ -359,7 +362,7 @@ impl Turn<'_> {
     pub(super) fn claim_one(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
         self.room.queue[message.channel.code() as usize] = false;
         self.place_at_gates(tenant, &mut message);
-        if message.status == Status::Queued {
+        if message.status == Status::Queued && message.due_at <= self.now {
             return; // no room after all: it stays as it is
         }
         if message.status == Status::Sending {

@@ -2,6 +2,7 @@
 
 use crate::registry::{Home, Registry};
 use crate::secrets::{TokenFor, Tokens};
+use futures_util::FutureExt as _;
 use metrics::{counter, histogram};
 use ringback_channels::Channel;
 use ringback_core::messages::{
@@ -12,6 +13,7 @@ use ringback_core::time::{Clock, Timestamp, from_micros};
 use ringback_core::turn::{Looked, Settled};
 use ringback_store::{House as _, Readers};
 use serde_json::{Value, json};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,7 +99,11 @@ impl Sender {
             let started_at = sender.0.clock.now();
             let boot = sender.0.registry.http().boot();
             let began = boot.now();
-            let mut outcome = sender.attempt(&message, ends).await;
+            // A panic is an attempt whose end nobody knows (reliability 3.3); the process goes on.
+            let attempt = AssertUnwindSafe(sender.attempt(&message, ends));
+            let mut outcome = attempt.catch_unwind().await.unwrap_or_else(|_| Outcome::Unknown {
+                why: Reason::new("panic", "A bug of this program ended the call; see the log."),
+            });
             if boot.now().saturating_sub(began) > FROZEN {
                 frozen(&mut outcome);
             }
@@ -105,7 +111,7 @@ impl Sender {
             let taken = finished_at.duration_since(started_at).as_secs_f64();
             histogram!("ringback_provider_seconds", "channel" => message.channel.as_str()).record(taken);
             counter!("ringback_attempts_total", "channel" => message.channel.as_str(), "outcome" => word(&outcome)).increment(1);
-            sender.0.inbox.settled(Settled { message, started_at, finished_at, outcome });
+            sender.0.inbox.settled(Settled { message, started_at, finished_at, outcome, died: false });
         });
     }
 
@@ -187,12 +193,16 @@ impl Sender {
         } else {
             ""
         };
+        let round = match message.plan.rounds {
+            0 => String::new(),
+            n => format!("-round-{n}"),
+        };
         Ok(Outgoing {
             message: message.id,
             attempt: message
                 .attempt
                 .unwrap_or(ringback_core::ids::AttemptId::from_raw(1)),
-            key: format!("{}{mark}", message.id),
+            key: format!("{}{round}{mark}", message.id),
             to: message.recipient.clone(),
             from_name: None,
             content: rendered.content,
@@ -254,6 +264,8 @@ impl Sender {
                 };
             }
         };
+        #[cfg(feature = "seeded-bugs")]
+        super::seeded::die_of(&outgoing.content);
         let limit = call_limit(message.channel);
         match tokio::time::timeout(limit + Duration::from_secs(5), channel.send(&outgoing)).await {
             Ok(outcome) => outcome,

@@ -7,7 +7,7 @@ use crate::registry::Registry;
 use jiff::SignedDuration;
 use metrics::{counter, gauge, histogram};
 use ringback_core::ids::{IdMaker, LeadId, MessageId, TenantId};
-use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
+use ringback_core::messages::{ChannelKind, Message, Outcome, Plan, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{Answer, Intake, LookUps, Once, Order, Room, Settled, Turn, World};
@@ -54,6 +54,8 @@ pub(crate) struct Turns {
     pub(crate) written: fn(&Answer) -> (u16, String),
     ids: IdMaker,
     in_flight: [u32; 3],
+    /// The message under way over which the server may have died; there is one at a time.
+    suspect: Option<MessageId>,
     next_due: [Option<Timestamp>; 3],
     next_wake: Option<Timestamp>,
     next_look: Option<Timestamp>,
@@ -133,6 +135,7 @@ impl Turns {
             written,
             ids,
             in_flight: [0; 3],
+            suspect: None,
             next_due: [None; 3],
             next_wake: None,
             next_look: None,
@@ -174,9 +177,13 @@ impl Turns {
         for piece in lost.chunks(500) {
             let outcomes = piece
                 .iter()
-                .map(|message| self.lost(message, &why))
+                .map(|message| Settled {
+                    died: true,
+                    ..self.lost(message, &why)
+                })
                 .collect();
-            self.in_flight = count(piece);
+            // Nothing is sent before every death is written down: what kills the server would kill it again in between.
+            self.in_flight = IN_FLIGHT;
             self.one(Queue {
                 outcomes,
                 ..Queue::default()
@@ -195,6 +202,7 @@ impl Turns {
                 .map_or(now, |deadline| deadline - LEASE_SPAN),
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
+            died: false,
         }
     }
 
@@ -257,6 +265,7 @@ impl Turns {
                 for settled in &outcomes {
                     let lane = &mut self.in_flight[settled.message.channel.code() as usize];
                     *lane = lane.saturating_sub(1);
+                    self.suspect = self.suspect.filter(|id| *id != settled.message.id);
                 }
                 if !looked.is_empty() {
                     for one in &looked {
@@ -269,6 +278,9 @@ impl Turns {
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
                 for message in sent_off {
                     self.in_flight[message.channel.code() as usize] += 1;
+                    if message.plan.deaths >= Plan::SUSPECT {
+                        self.suspect = Some(message.id);
+                    }
                     (self.sending.send_off)(message);
                 }
                 self.tell(&world);
@@ -348,7 +360,10 @@ impl Turns {
         now: Timestamp,
     ) -> Result<(Vec<Answer>, Vec<Arc<Message>>), StoreError> {
         let mut dice = WallDice;
-        let mut room = Room::default();
+        let mut room = Room {
+            suspect: self.suspect.is_some(),
+            ..Room::default()
+        };
         for (lane, most) in IN_FLIGHT.iter().enumerate() {
             room.free[lane] = most.saturating_sub(self.in_flight[lane]);
             room.queue[lane] = self.is_due(lane, now);
@@ -363,6 +378,7 @@ impl Turns {
             });
         }
         let room = turn.room;
+        let mut suspect = room.suspect;
         let mut sent_off = std::mem::take(&mut turn.sent_off);
         drop(turn);
         for (lane, channel) in ChannelKind::ALL.iter().enumerate() {
@@ -392,10 +408,12 @@ impl Turns {
                 Room {
                     free: room.free,
                     queue: [false; 3],
+                    suspect,
                 },
                 LEASE,
             );
             turn.claim(due);
+            suspect = turn.room.suspect;
             sent_off.append(&mut turn.sent_off);
         }
         self.writer.apply(world, now)?;
@@ -466,6 +484,7 @@ impl Turns {
                 for message in overdue {
                     let lane = &mut self.in_flight[message.channel.code() as usize];
                     *lane = lane.saturating_sub(1);
+                    self.suspect = self.suspect.filter(|id| *id != message.id);
                     let settled = self.lost(&message, &why);
                     orders.push_back(own(message.tenant, now, Intake::Settled(Box::new(settled))));
                 }
@@ -672,12 +691,4 @@ fn once_only(
     let (status, body) = written(&answer);
     writer.remember(order.tenant, once, status, &body, now)?;
     Ok(answer)
-}
-
-fn count(messages: &[Message]) -> [u32; 3] {
-    let mut counts = [0; 3];
-    for message in messages {
-        counts[message.channel.code() as usize] += 1;
-    }
-    counts
 }

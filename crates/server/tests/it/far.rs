@@ -22,6 +22,10 @@ pub enum Does {
     RefusesUs,
     /// Asks to come back after an hour.
     AsksForAnHour,
+    /// Refuses this one message for good.
+    RefusesIt,
+    /// Never answers; whoever waits for it can only die.
+    Hangs,
 }
 
 /// A message as it arrived.
@@ -49,6 +53,7 @@ pub struct Far {
     address: SocketAddr,
     clock: Arc<Hands>,
     state: Arc<Mutex<State>>,
+    called: Arc<tokio::sync::Notify>,
 }
 
 impl Far {
@@ -59,6 +64,7 @@ impl Far {
             address: listener.local_addr().unwrap(),
             clock: Arc::clone(&house.clock),
             state: Arc::default(),
+            called: Arc::default(),
         };
         let own = far.clone();
         tokio::spawn(async move {
@@ -95,6 +101,22 @@ impl Far {
         self.state.lock().unwrap().calls.clone()
     }
 
+    /// Waits until it was called with so many messages. Ten seconds are for ever.
+    pub async fn called(&self, n: usize) {
+        let counted = async {
+            loop {
+                let next = self.called.notified();
+                if self.calls().len() >= n {
+                    return;
+                }
+                next.await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), counted)
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain for call {n}"));
+    }
+
     /// How often its log was asked.
     pub fn looks(&self) -> usize {
         self.state.lock().unwrap().looks
@@ -117,6 +139,9 @@ impl Far {
             let Some((status, body)) = answer else {
                 return; // the line breaks
             };
+            if status.is_empty() {
+                std::future::pending::<()>().await;
+            }
             let text = format!(
                 "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nretry-after: {}\r\ncontent-length: {}\r\n\r\n{body}",
                 if status.starts_with("429") { 3_600 } else { 0 },
@@ -144,10 +169,16 @@ impl Far {
         });
         let arrived = Arrived { key, body };
         state.calls.push(arrived.clone());
+        self.called.notify_waiters();
         let does = state.next.pop_front();
         let does = does.or(state.else_does).unwrap_or(Does::Takes);
         match does {
             Does::Breaks => return None,
+            Does::Hangs => return Some(("", String::new())),
+            Does::RefusesIt => {
+                let why = json!({"statusCode": 422, "name": "validation_error", "message": "Invalid `to` field."});
+                return Some(("422 Unprocessable", why.to_string()));
+            }
             Does::RefusesUs => return Some(("401 Unauthorized", "{}".into())),
             Does::AsksForAnHour => return Some(("429 Too Many Requests", "{}".into())),
             Does::Takes | Does::TakesAndBreaks => {}

@@ -105,9 +105,11 @@ impl House {
         ));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Arc::new(Hands(Mutex::new("2026-11-23T17:00:00Z".parse().unwrap())));
-        let mut settings = Settings::new(folder.clone(), "https://ringback.example");
-        settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
-        let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let (app, loops) = App::start(
+            settings(folder.clone()),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        )
+        .unwrap();
         let router = ringback_server::routes(&app);
         Self {
             app,
@@ -229,6 +231,20 @@ impl House {
             .await
             .unwrap();
         made.whole
+    }
+
+    /// The process ends as a crash ends it: what is under way has no end that anybody writes down. Another one opens the same folder.
+    pub async fn die(&mut self) {
+        self.app.stopping.cancel();
+        self.app.inbox.stop();
+        self.loops.take().unwrap().join();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let (app, loops) = App::start(settings(self.folder.clone()), clock).unwrap();
+        self.router = ringback_server::routes(&app);
+        self.app = app;
+        self.loops = Some(loops);
+        // What was under way is written down before anything else is done.
+        self.app.write(|_| Ok(())).await.unwrap();
     }
 
     /// Sends a request as it is.
@@ -373,6 +389,13 @@ impl Drop for House {
             println!("{}: {error}", self.folder.display());
         }
     }
+}
+
+/// Providers on this machine may be reached.
+fn settings(folder: PathBuf) -> Settings {
+    let mut settings = Settings::new(folder, "https://ringback.example");
+    settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
+    settings
 }
 
 /// A request with a key; an empty key is none.

@@ -5,7 +5,7 @@ use crate::StoreError;
 use crate::rows::{self, json, recent_blob, state_of};
 use crate::sql::{house, leads, ledger, messages, scoring, workflows};
 use ringback_core::ids::LeadId;
-use ringback_core::messages::{Message, Status};
+use ringback_core::messages::{Cause, Message, Status};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::world::{
     Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
@@ -532,7 +532,8 @@ impl Writer {
             message.why.as_ref().map(json),
             micros_of_cost,
             currency,
-            message.expires_at.map(micros)
+            message.expires_at.map(micros),
+            Cause::of(message).map(|cause| cause.id().raw())
         ];
         self.run(&messages::CHANGE, values).map(|_| ())
     }
@@ -547,7 +548,7 @@ impl Writer {
             if cancel.except == Some(message.id) || !cancel.categories.contains(&message.category) {
                 continue;
             }
-            message.status = message.ends(cancel.status);
+            message.stop(cancel.status);
             message.settled_at = Some(now);
             message.why = Some(cancel.why.clone());
             self.change(&message)?;
