@@ -18,6 +18,7 @@ mod isolation;
 mod load;
 mod meter;
 mod people;
+mod poison;
 mod routes;
 mod run;
 mod sink;
@@ -47,6 +48,8 @@ enum What {
     Run(run::RunArgs),
     /// Kills the server at random instants and compares what clients, providers and the database say (P1 to P3).
     Crash(crash::CrashArgs),
+    /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
+    Poison(poison::PoisonArgs),
     /// Sends random and hostile bodies to every route.
     Hostile(hostile::HostileArgs),
     /// Tries every route with another tenant's key (X4, P7).
@@ -85,6 +88,7 @@ fn start(cli: &Cli) -> Tried<bool> {
         match &cli.what {
             What::Run(args) => run::run(args).await.map(|line| (line, true)),
             What::Crash(args) => crash::run(args).await,
+            What::Poison(args) => poison::run(args).await,
             What::Hostile(args) => hostile::run(args).await,
             What::Isolation(args) => isolation::run(args).await,
             What::Bare { database, seconds } => {

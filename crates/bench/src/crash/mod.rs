@@ -7,6 +7,8 @@ mod clients;
 mod records;
 mod verdict;
 
+pub use records::open_messages;
+
 use crate::{
     dice::Dice,
     fault::{Fault, Tried, While, fault},
@@ -200,7 +202,7 @@ async fn wait_until_settled(
                 subject.end_of_log()
             ));
         }
-        let open = records::open_messages(&database)?;
+        let open = open_messages(&database)?;
         if open.waiting > 0 {
             settled = None;
         } else {
