@@ -73,13 +73,14 @@ isolation: build ## every route with another tenant's key
 	$(CARGO) run --release --locked --quiet --package ringback-bench -- isolation --binary $(BINARY)
 
 # A server that answers before it commits: the campaign that finds nothing in the real one must find this.
-seeded: ## show that the crash campaign can fail
+seeded: ## show that the crash campaign can fail, and that a message which kills the server is put aside
 	$(CARGO) build --locked --workspace --features ringback/seeded-bugs
 	cp target/debug/ringback target/debug/ringback-seeded
 	$(CARGO) build --locked --workspace
 	grep -q RINGBACK_TEST_BUGS target/debug/ringback-seeded
 	! grep -q RINGBACK_TEST_BUGS target/debug/ringback
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
+	target/debug/ringback-bench poison --binary target/debug/ringback-seeded
 
 campaigns: crash hostile isolation seeded ## the four above
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const binary = process.env.RINGBACK ?? join(root, 'target/debug/ringback');
+export const binary = process.env.RINGBACK ?? join(root, 'target/debug/ringback');
 const START_LIMIT_MS = 60_000;
 
 export const screenshots = join(root, 'target/screenshots');

@@ -24,6 +24,7 @@ mod isolation;
 mod load;
 mod meter;
 mod people;
+mod poison;
 mod power;
 mod rig;
 mod routes;
@@ -74,6 +75,8 @@ enum What {
     Bulk(bulk::BulkArgs),
     /// Lets providers do everything wrong that they can do wrong (P3, P4).
     Faults(faults::FaultsArgs),
+    /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
+    Poison(poison::PoisonArgs),
     /// Sends random and hostile bodies to every route.
     Hostile(hostile::HostileArgs),
     /// Tries every route with another tenant's key (X4, P7).
@@ -118,6 +121,7 @@ fn start(cli: &Cli) -> Tried<bool> {
             What::Clock(args) => clock::run(args).await,
             What::Bulk(args) => bulk::run(args).await,
             What::Faults(args) => faults::run(args).await,
+            What::Poison(args) => poison::run(args).await,
             What::Hostile(args) => hostile::run(args).await,
             What::Isolation(args) => isolation::run(args).await,
             What::Bare { database, seconds } => {

@@ -145,6 +145,8 @@ ids! {
     UserId = "usr";
     /// One entry of the list of errors.
     ErrorId = "err";
+    /// Dead letters of one cause: a hash of the cause, the same as long as the cause is.
+    CauseId = "dead";
 }
 
 /// Makes ids that rise with time: at most 65,536 a millisecond and node; the next millisecond is borrowed when they run out.

@@ -6,6 +6,7 @@ pub mod compliance;
 mod connections;
 mod consents;
 mod csv;
+mod dead;
 mod errors;
 mod forms;
 mod health;

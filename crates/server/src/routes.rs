@@ -16,6 +16,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(crate::leads::routes())
         .merge(crate::messages::routes())
         .merge(crate::limits::routes())
+        .merge(crate::dead::routes())
         .merge(crate::connections::routes())
         .merge(crate::workflows::routes())
         .merge(crate::consents::routes())

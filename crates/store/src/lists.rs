@@ -1,5 +1,6 @@
 //! Questions about leads and messages: lists, one thing whole, figures.
 
+mod of_dead;
 mod of_leads;
 mod of_limits;
 mod of_messages;
@@ -197,23 +198,6 @@ impl Reader<'_> {
             params![tenant.raw(), most],
             rows::message,
         )
-    }
-
-    /// Messages of the last `days` that did not arrive and are nobody's wish.
-    pub fn failed_count(
-        &self,
-        tenant: TenantId,
-        now: Timestamp,
-        days: i64,
-    ) -> Result<i64, StoreError> {
-        let floor = id_floor(now.as_millisecond() - days * 86_400_000);
-        self.connection
-            .query_row(
-                messages::TROUBLE_COUNT.text,
-                params![tenant.raw(), floor],
-                |row| row.get(0),
-            )
-            .map_err(StoreError::at(messages::TROUBLE_COUNT.name))
     }
 
     /// Attempts under way.

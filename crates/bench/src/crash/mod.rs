@@ -7,6 +7,8 @@ pub mod clients;
 pub mod records;
 pub mod verdict;
 
+pub use records::open_messages;
+
 use crate::{
     dice::Dice,
     fault::Tried,

@@ -153,6 +153,54 @@ pub struct Plan {
     /// Calls of which nobody knows whether they went out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
+    /// The message that says it instead: over the next channel, or mended by a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<MessageId>,
+    /// A person decided that nothing more is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discarded: Option<Discarded>,
+    /// Who had it tried again and when, the last ten times.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<Replayed>,
+    /// How many times in a row the server died while this message was under way; see [`Plan::SUSPECT`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub deaths: u32,
+    /// How often it was sent anew after a provider had taken it and then reported that it did not arrive. Each round is another message
+    /// to a provider that drops twins by our key.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rounds: u32,
+}
+
+impl Plan {
+    /// So many deaths make a message a suspect: it is sent only while no other suspect is.
+    pub const SUSPECT: u32 = 2;
+    /// So many put it into quarantine.
+    pub const QUARANTINE: u32 = 3;
+}
+
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// Who had a message tried again, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Who.
+    pub by: String,
+    /// When, microseconds UTC.
+    pub at: i64,
+}
+
+/// Who decided that nothing more is to be done about a dead letter, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discarded {
+    /// Who.
+    pub by: String,
+    /// When, microseconds UTC.
+    pub at: i64,
+    /// Why, in the person's words; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// What is not known about calls that were made for a message, and how far it is found out (reliability 3.2).
@@ -173,15 +221,18 @@ pub struct Doubt {
     /// How many calls may have gone out, each as a copy of its own.
     pub calls: u32,
     /// What these calls may have cost, millionths of the tenant's currency (M11).
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub spent: i64,
     /// It was decided to say it again although it may have gone out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// A gate or a person ended it: nothing is open about it but whether the calls before went out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-const fn is_zero(n: &i64) -> bool {
+const fn is_nothing(n: &i64) -> bool {
     *n == 0
 }
 
@@ -192,6 +243,14 @@ impl Message {
             Status::Unknown
         } else {
             status
+        }
+    }
+
+    /// Ends a message by the will of a gate or a person; see [`Message::ends`].
+    pub fn stop(&mut self, status: Status) {
+        self.status = self.ends(status);
+        if let Some(doubt) = &mut self.plan.doubt {
+            doubt.stopped = true;
         }
     }
 

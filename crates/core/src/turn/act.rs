@@ -1,11 +1,11 @@
-//! What people of the business do with leads and messages: edit, move, merge, delete, take, cancel, try again.
+//! What people of the business do with leads and messages: edit, move, merge, delete, take, cancel. Dead letters are in `dead`.
 
 use super::react::Happening;
 use super::world::{AuditRow, LeadState, PointKey, PointKind, ScoreRow};
 use super::{Answer, Edit, StageMove, Tenant, Turn};
 use crate::ids::{LeadId, MessageId};
 use crate::leads::Overwrite;
-use crate::messages::{Doubt, Plan, Reason, Status};
+use crate::messages::{Reason, Status};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -466,7 +466,7 @@ impl Turn<'_> {
             };
         }
         let mut known = known;
-        known.status = known.ends(Status::Cancelled);
+        known.stop(Status::Cancelled);
         self.end(
             &mut known,
             Some(Reason::new("cancelled", format!("Taken back by {actor}."))),
@@ -474,75 +474,6 @@ impl Turn<'_> {
         self.change(known);
         self.audit(tenant, actor, "message.cancel", json!({"message": message}));
         Answer::Done
-    }
-
-    /// Gates a message from scratch and sends it again under the same key (M4).
-    pub(super) fn retry(
-        &mut self,
-        tenant: &Arc<Tenant>,
-        message: MessageId,
-        actor: &str,
-    ) -> Answer {
-        let Some(mut known) = self
-            .world
-            .messages
-            .get(&message)
-            .filter(|known| known.tenant == tenant.id)
-            .cloned()
-        else {
-            return Answer::NotFound;
-        };
-        if !(known.status.missed() || known.status == Status::Cancelled) {
-            return Answer::Refused {
-                code: "not_ended",
-                detail: format!(
-                    "It is {}: only a message that ended without arriving is tried again.",
-                    known.status
-                ),
-                field: None,
-            };
-        }
-        if known.recipient.is_empty() {
-            return Answer::Refused {
-                code: "no_contact",
-                detail: "It has no recipient; add the contact and send a new message.".into(),
-                field: None,
-            };
-        }
-        known.plan.doubt = known
-            .plan
-            .doubt
-            .filter(|_| known.status == Status::Unknown)
-            .map(|doubt| Doubt {
-                again: true,
-                ..doubt
-            });
-        known.deadline = None;
-        known.status = Status::Queued;
-        known.due_at = self.now;
-        known.attempts = 0;
-        known.settled_at = None;
-        known.why = None;
-        known.expires_at = None;
-        known.plan = Plan {
-            digest: false,
-            ..known.plan
-        };
-        self.place_at_gates(tenant, &mut known);
-        if known.status == Status::Sending {
-            self.sent_off.push(message);
-        }
-        let (status, why) = (
-            known.status,
-            known.why.as_ref().map(|why| why.detail.clone()),
-        );
-        self.change(known);
-        self.audit(tenant, actor, "message.retry", json!({"message": message}));
-        Answer::Composed {
-            id: message,
-            status,
-            why,
-        }
     }
 }
 

@@ -133,6 +133,7 @@ fn ours(code: &str) -> bool {
             | "request"
             | "lease"
             | "frozen"
+            | "panic"
     )
 }
 

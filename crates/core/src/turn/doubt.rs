@@ -16,7 +16,7 @@ use super::world::Tally;
 use super::{Answer, Connection, Looked, Tenant, Turn};
 use crate::ids::ConnectionId;
 use crate::messages::{
-    Attempt, Category, Doubt, Finding, Message, Outcome, Reason, Repeat, Status,
+    Attempt, Category, Doubt, Finding, Message, Outcome, Plan, Reason, Repeat, Status,
 };
 use crate::time::{Timestamp, from_micros, micros};
 use std::sync::Arc;
@@ -90,6 +90,7 @@ impl Turn<'_> {
                 calls: before.as_ref().map_or(0, |doubt| doubt.calls) + 1,
                 spent: 0,
                 again: before.is_some_and(|doubt| doubt.again),
+                stopped: false,
             },
         };
         message.repeated = doubt.calls > 1;
@@ -105,6 +106,10 @@ impl Turn<'_> {
         message.plan.doubt = Some(doubt);
         if !first {
             self.give_back(tenant, &mut message, called_at);
+        }
+        if message.plan.deaths >= Plan::QUARANTINE {
+            self.quarantine(tenant, message);
+            return;
         }
         message.why = Some(why.clone());
         let urgent = matches!(message.category, Category::Staff | Category::Emergency);
@@ -343,7 +348,7 @@ impl Turn<'_> {
         message.status = Status::Unknown;
         self.watch(tenant, &message, true);
         let elsewhere = if matches!(message.category, Category::Staff | Category::Emergency) {
-            self.next_channel(tenant, &message, why)
+            self.next_channel(tenant, &mut message, why)
         } else {
             None
         };

@@ -5,7 +5,9 @@ use crate::consent::Basis;
 use crate::contact::{Email, Phone};
 use crate::ids::{ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId};
 use crate::leads::{Overwrite, Profile};
-use crate::messages::{Category, ChannelKind, Finding, Inbound, Message, Outcome, Report, Status};
+use crate::messages::{
+    Category, ChannelKind, Finding, Inbound, Message, Outcome, Reason, Report, Status,
+};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -97,10 +99,28 @@ pub enum Intake {
         /// Who says so.
         actor: String,
     },
-    /// A message that ended without arriving is tried again, gated from scratch.
+    /// A message that ended without arriving is tried again, gated from scratch (M4).
     Retry {
         /// The message.
         message: MessageId,
+        /// Not before; at once when it is `None`.
+        at: Option<Timestamp>,
+        /// Who says so.
+        actor: String,
+    },
+    /// What would become of a message if it were tried again now; changes nothing.
+    Weigh {
+        /// The message.
+        message: MessageId,
+    },
+    /// Recipient or words of a dead letter are changed: another message stands in for it.
+    Amend(Box<Amend>),
+    /// Nothing more is to be done about a dead letter.
+    Discard {
+        /// The message.
+        message: MessageId,
+        /// Why, in the person's words; may be empty.
+        reason: String,
         /// Who says so.
         actor: String,
     },
@@ -302,6 +322,42 @@ pub struct Compose {
     pub sandbox: bool,
 }
 
+/// What a person changes about a dead letter. What is `None` stays as it is.
+#[derive(Debug, Clone)]
+pub struct Amend {
+    /// The dead letter.
+    pub message: MessageId,
+    /// Its channel, which decides what kind of address `to` is.
+    pub channel: ChannelKind,
+    /// Another number or address.
+    pub to: Option<String>,
+    /// Other words; they replace the template.
+    pub body: Option<String>,
+    /// Another subject of a mail.
+    pub subject: Option<String>,
+    /// A merge patch (RFC 7396) for what the template is filled with.
+    pub data: Option<Value>,
+    /// Who.
+    pub actor: String,
+}
+
+/// What would become of a message if it were tried again now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Weighed {
+    /// The message.
+    pub id: MessageId,
+    /// `queued` when it would go, `deferred`, or where a gate would end it.
+    pub status: Status,
+    /// What holds it.
+    pub why: Option<Reason>,
+    /// Until when it would be held.
+    pub until: Option<Timestamp>,
+    /// True when the sandbox would stand in for a provider.
+    pub sandbox: bool,
+    /// True when it may have gone out before, so that a person may get it twice.
+    pub twice: bool,
+}
+
 /// Consent told outside of a capture.
 #[derive(Debug, Clone)]
 pub struct ConsentGiven {
@@ -343,6 +399,8 @@ pub struct Settled {
     pub outcome: Outcome,
     /// How many segments its text had, when it was a text and was filled in.
     pub segments: Option<u32>,
+    /// True when the process that made the call ended before it did: found at the next start.
+    pub died: bool,
 }
 
 /// A look into a provider's log that ended, with the message as it was when it was asked for.
@@ -374,6 +432,8 @@ pub enum Answer {
         /// Why it stands there, when that is not plain.
         why: Option<String>,
     },
+    /// What would become of a message.
+    Weighed(Weighed),
     /// A run was started.
     Started {
         /// Its id.
@@ -565,8 +625,18 @@ impl Order {
                 }
                 needs.leads.extend(compose.lead);
             }
-            Intake::Cancel { message, .. } | Intake::Retry { message, .. } => {
-                needs.messages.push(*message);
+            Intake::Cancel { message, .. }
+            | Intake::Retry { message, .. }
+            | Intake::Weigh { message }
+            | Intake::Discard { message, .. } => needs.messages.push(*message),
+            Intake::Amend(amend) => {
+                if let Some(to) = &amend.to {
+                    point(
+                        kind_of(amend.channel),
+                        super::say::reached_by(amend.channel, to.clone()),
+                    );
+                }
+                needs.messages.push(amend.message);
             }
             Intake::Report(report) => {
                 needs.messages.extend(report.message);

@@ -2,7 +2,7 @@
 
 use super::{Connection, Tenant, Turn};
 use crate::ids::{ConnectionId, MessageId, TenantId};
-use crate::messages::{ChannelKind, Message, Priority};
+use crate::messages::{ChannelKind, Message, Plan, Priority};
 use crate::seeded::{Bug, has};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub struct Lines {
     held: HashMap<(MessageId, i64), (Line, Option<Duration>)>,
     calls: HashMap<Line, u32>,
     all: u32,
+    /// The message under way over which the server may have died; there is one at a time.
+    suspect: Option<MessageId>,
     /// Who has messages whose time has come: a new one of the same or a lower priority goes behind them.
     pub behind: HashSet<(ChannelKind, TenantId, Priority)>,
 }
@@ -59,6 +61,7 @@ impl Lines {
             held: HashMap::new(),
             calls: HashMap::new(),
             all: 0,
+            suspect: None,
             behind: HashSet::new(),
         }
     }
@@ -76,6 +79,14 @@ impl Lines {
         if self.held.insert(call, (line, ends)).is_none() {
             self.add(line);
         }
+        if message.plan.deaths >= Plan::SUSPECT {
+            self.suspect = Some(message.id);
+        }
+    }
+
+    /// True while a message is under way over which the server may have died.
+    pub const fn has_suspect(&self) -> bool {
+        self.suspect.is_some()
     }
 
     fn add(&mut self, line: Line) {
@@ -85,6 +96,7 @@ impl Lines {
 
     /// A call ended, or its lease did; whichever comes second changes nothing.
     pub fn end(&mut self, message: &Message) {
+        self.suspect = self.suspect.filter(|id| *id != message.id);
         if let Some((line, _)) = self.held.remove(&(message.id, message.epoch))
             && let Some(n) = self.calls.get_mut(&line)
         {

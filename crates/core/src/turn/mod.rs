@@ -8,6 +8,7 @@ mod batch;
 mod breaker;
 pub mod budget;
 mod capture;
+mod dead;
 mod doubt;
 mod gate;
 mod hooks;
@@ -32,6 +33,7 @@ pub mod world;
 pub use batch::{Batch, Decided, Records, Tenants};
 pub use breaker::{Breakers, Passage, Resting};
 pub use budget::Guesses;
+pub use dead::QUARANTINED;
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView};
 pub use intake::*;
@@ -94,6 +96,10 @@ pub struct Turn<'a> {
     claiming: bool,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
     fuel: u32,
+    /// True while a message is under way over which the server may have died, so that no other of the kind is sent beside it.
+    suspect: bool,
+    /// Suspects that this turn told to wait for another one.
+    held_suspects: u32,
 }
 
 /// Why an order could not be decided.
@@ -146,6 +152,8 @@ impl<'a> Turn<'a> {
             begun: lines::Begun::default(),
             claiming: false,
             fuel: FUEL,
+            suspect: lines.has_suspect(),
+            held_suspects: 0,
         }
     }
 
@@ -187,7 +195,14 @@ impl<'a> Turn<'a> {
             } => self.start_run(tenant, *lead, workflow, actor),
             Intake::Compose(compose) => self.compose(tenant, compose),
             Intake::Cancel { message, actor } => self.cancel(tenant, *message, actor),
-            Intake::Retry { message, actor } => self.retry(tenant, *message, actor),
+            Intake::Retry { message, at, actor } => self.retry(tenant, *message, *at, actor),
+            Intake::Weigh { message } => self.weigh(tenant, *message),
+            Intake::Amend(amend) => self.amend(tenant, amend),
+            Intake::Discard {
+                message,
+                reason,
+                actor,
+            } => self.discard(tenant, *message, reason, actor),
             Intake::Report(report) => self.report(tenant, report),
             Intake::Inbound {
                 inbound,

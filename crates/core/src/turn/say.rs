@@ -240,7 +240,7 @@ impl Turn<'_> {
                 if self.must_queue(message) || !self.has_line(tenant, message) {
                     message.status = Status::Queued;
                     message.due_at = message.due_at.min(self.now);
-                } else {
+                } else if !self.waits_for_suspect(message) {
                     self.claim_now(tenant, message);
                 }
             }
@@ -260,7 +260,10 @@ impl Turn<'_> {
                 message.why = Some(why);
             }
             Ruling::End { status, why } => {
-                message.status = message.ends(status);
+                match status {
+                    Status::Expired => message.status = message.ends(status),
+                    status => message.stop(status),
+                }
                 message.settled_at = Some(self.now);
                 message.why = Some(why);
             }
@@ -344,7 +347,7 @@ impl Turn<'_> {
     /// Gates a message whose time has come, again and for good: only this run counts (compliance 1.3).
     pub(super) fn claim_one(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
         self.place_at_gates(tenant, &mut message);
-        if message.status == Status::Queued {
+        if message.status == Status::Queued && message.due_at <= self.now {
             if message.plan.hook.is_none() {
                 // No room after all: it stays as it is, and its tenant is asked again when a call ended.
                 self.held

@@ -108,6 +108,12 @@ impl Turn<'_> {
                         // Finding out about the account is not the message's own try.
                         message.attempts = message.attempts.saturating_sub(1).max(1);
                     }
+                    // Whoever heard an end of the call did not die of it.
+                    message.plan.deaths = if settled.died {
+                        message.plan.deaths + 1
+                    } else {
+                        0
+                    };
                     self.after_failure(tenant, message, failed, settled.started_at);
                 }
             }
@@ -218,7 +224,7 @@ impl Turn<'_> {
                     certain => status_of(*certain),
                 };
                 self.watch(tenant, &message, true);
-                let elsewhere = self.next_channel(tenant, &message, why);
+                let elsewhere = self.next_channel(tenant, &mut message, why);
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
                 self.change(message);
             }
@@ -279,7 +285,7 @@ impl Turn<'_> {
             _ => {
                 message.status = message.ends(Status::Failed);
                 self.watch(tenant, &message, true);
-                let elsewhere = self.next_channel(tenant, &message, why);
+                let elsewhere = self.next_channel(tenant, &mut message, why);
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
             }
         }
@@ -326,7 +332,7 @@ impl Turn<'_> {
     pub(super) fn next_channel(
         &mut self,
         tenant: &Arc<Tenant>,
-        message: &Message,
+        message: &mut Message,
         why: &Reason,
     ) -> Option<Reason> {
         let mut rest = message.plan.then.iter().copied();
@@ -356,9 +362,12 @@ impl Turn<'_> {
                 then: rest.collect(),
                 answers: message.plan.answers,
                 instead_of: Some(message.id),
+                // What killed the server once may do so on any channel: the stand-in is a suspect from the start.
+                deaths: message.plan.deaths.min(Plan::SUSPECT),
                 ..Plan::default()
             };
             self.post(tenant, instead);
+            message.plan.replaced_by = Some(id);
             return Some(Reason::new(
                 why.code.clone(),
                 format!("{} Said by {channel} instead.", why.detail),

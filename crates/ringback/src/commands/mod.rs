@@ -3,6 +3,8 @@
 
 mod audit;
 mod check;
+mod client;
+mod dead;
 mod demo;
 mod doctor;
 mod people;
@@ -55,6 +57,9 @@ enum Command {
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
     )]
     Send(send::Send),
+    /// Dead letters of a running server: see, replay, discard.
+    #[command(subcommand)]
+    Dead(dead::Dead),
     /// Look at a data folder and this machine, and say what is not as it should be.
     #[command(after_help = "Example: ringback doctor --data /var/lib/ringback")]
     Doctor(doctor::Doctor),
@@ -128,6 +133,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::User(user) => user.run(),
         Command::Audit(audit) => audit.run(),
         Command::Send(send) => send.run(),
+        Command::Dead(dead) => dead.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions { shell } => {
             clap_complete::generate(

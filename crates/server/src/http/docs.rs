@@ -26,6 +26,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
     tags(
         (name = "leads", description = "People who may buy, and everything about them"),
         (name = "messages", description = "What is said to leads and staff, and what came of it"),
+        (name = "dead letters", description = "What ended without reaching anybody and can still be mended, and what nobody knows"),
         (name = "consents", description = "What people allowed, and whom nothing may be sent to"),
         (name = "connections", description = "Accounts at providers"),
         (name = "workflows", description = "Documents of the configuration, and runs of workflows"),

@@ -53,6 +53,7 @@ pub fn written(answer: &Answer) -> (u16, String) {
             201,
             json!({"id": id, "status": status, "why": why}).to_string(),
         ),
+        Answer::Weighed(weighed) => (200, text(weighed)),
         Answer::Started { run, state } => {
             (201, json!({"id": run, "state": state.as_str()}).to_string())
         }
@@ -100,6 +101,8 @@ fn refused(code: &'static str, detail: &str, field: Option<&'static str>) -> Api
         "stage_not_allowed"
         | "not_waiting"
         | "not_ended"
+        | "not_dead"
+        | "replaced"
         | "belongs_to_another_lead"
         | "same_lead"
         | "real_lead"

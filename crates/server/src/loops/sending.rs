@@ -2,6 +2,7 @@
 
 use crate::registry::{Home, Registry};
 use crate::secrets::{TokenFor, Tokens};
+use futures_util::FutureExt as _;
 use metrics::{counter, histogram};
 use ringback_channels::Channel;
 use ringback_core::messages::segments::segments;
@@ -13,6 +14,7 @@ use ringback_core::time::{Clock, Timestamp, from_micros};
 use ringback_core::turn::{Looked, Settled, budget};
 use ringback_store::{House as _, Readers};
 use serde_json::{Value, json};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +104,12 @@ impl Sender {
             let started_at = sender.0.clock.now();
             let boot = sender.0.registry.http().boot();
             let began = boot.now();
-            let (mut outcome, segments) = sender.attempt(&message, ends).await;
+            // A panic is an attempt whose end nobody knows (reliability 3.3); the process goes on.
+            let attempt = AssertUnwindSafe(sender.attempt(&message, ends));
+            let (mut outcome, segments) = attempt.catch_unwind().await.unwrap_or_else(|_| {
+                let why = Reason::new("panic", "A bug of this program ended the call; see the log.");
+                (Outcome::Unknown { why }, None)
+            });
             if boot.now().saturating_sub(began) > FROZEN.min(sender.0.lease) {
                 frozen(&mut outcome);
             }
@@ -110,7 +117,7 @@ impl Sender {
             let taken = finished_at.duration_since(started_at).as_secs_f64();
             histogram!("ringback_provider_seconds", "channel" => message.channel.as_str()).record(taken);
             counter!("ringback_attempts_total", "channel" => message.channel.as_str(), "outcome" => word(&outcome)).increment(1);
-            sender.0.inbox.settled(Settled { message, started_at, finished_at, outcome, segments });
+            sender.0.inbox.settled(Settled { message, started_at, finished_at, outcome, segments, died: false });
         });
     }
 
@@ -192,12 +199,16 @@ impl Sender {
         } else {
             ""
         };
+        let round = match message.plan.rounds {
+            0 => String::new(),
+            n => format!("-round-{n}"),
+        };
         Ok(Outgoing {
             message: message.id,
             attempt: message
                 .attempt
                 .unwrap_or(ringback_core::ids::AttemptId::from_raw(1)),
-            key: format!("{}{mark}", message.id),
+            key: format!("{}{round}{mark}", message.id),
             to: message.recipient.clone(),
             from_name: None,
             content: rendered.content,
@@ -270,6 +281,8 @@ impl Sender {
             Content::Text { body } => Some(segments(body).count),
             Content::Mail { .. } | Content::Json { .. } => None,
         };
+        #[cfg(feature = "seeded-bugs")]
+        super::seeded::die_of(&outgoing.content);
         let price = budget::listed(&home.tenant, message, segments.unwrap_or(1));
         let reserved = budget::reserved(message);
         match &price {

@@ -183,13 +183,19 @@ impl Turns {
         for piece in lost.chunks(500) {
             let outcomes = piece
                 .iter()
-                .map(|message| self.lost(message, &why))
+                .map(|message| Settled {
+                    died: true,
+                    ..self.lost(message, &why)
+                })
                 .collect();
+            // Nothing is sent before every death is written down: what kills the server would kill it again in between.
+            self.lines = Lines::with_room_for(0);
             self.one(Queue {
                 outcomes,
                 ..Queue::default()
             });
         }
+        self.lines = Lines::default();
     }
 
     fn lost(&self, message: &Message, why: &Reason) -> Settled {
@@ -203,6 +209,7 @@ impl Turns {
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
             segments: None,
+            died: false,
         }
     }
 

@@ -172,7 +172,12 @@ fn missing(field: &'static str) -> ApiError {
         .at(field)
 }
 
-fn address(typed: &str, channel: ChannelKind, tenant: &Tenant) -> Result<String, ApiError> {
+/// Reads a number or an address as it was typed.
+pub(crate) fn address(
+    typed: &str,
+    channel: ChannelKind,
+    tenant: &Tenant,
+) -> Result<String, ApiError> {
     Ok(match channel {
         ChannelKind::Sms => phone(typed, tenant.config.settings.region, "to")?
             .as_str()
@@ -221,7 +226,8 @@ fn category(
     }
 }
 
-fn check_text(body: &str, channel: ChannelKind) -> Result<(), ApiError> {
+/// Refuses words that are too long for the channel or hold control characters.
+pub(crate) fn check_text(body: &str, channel: ChannelKind) -> Result<(), ApiError> {
     let most = if channel == ChannelKind::Sms {
         MOST_SMS
     } else {

@@ -69,6 +69,7 @@ pub(super) fn to_change(message: &Message, gates: &[GateBody]) -> Option<String>
         (_, "template", _) => format!("Mend the template, {retry}"),
         (_, "no_connection", _) => format!("Add a connection for this channel, {retry}"),
         (Status::Expired, ..) => format!("It waited longer than it mattered. If it still does, {}", retry.trim_start_matches("then ")),
+        (_, "quarantined", _) => format!("Look at its words and its connection: the server died while it was being sent. If they are fine, {}", retry.trim_start_matches("then ")),
         (Status::Cancelled, "lead_deleted", _) => "The lead was deleted; nothing brings it back.".into(),
         (Status::Cancelled, "digest", _) => "Nothing: the digest speaks for it.".into(),
         (Status::Cancelled, ..) => "POST /v1/messages/{id}/retry puts it back.".into(),

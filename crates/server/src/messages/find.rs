@@ -6,13 +6,16 @@ use super::views::{
 };
 use crate::app::App;
 use crate::http::{ApiError, ApiResult, Caller, Limit, Listed, PathId, Queries, Scope, cursor};
+use crate::registry::Home;
 use axum::Json;
 use axum::extract::State;
 use ringback_core::ids::{LeadId, MessageId};
 use ringback_core::messages::{ChannelKind, Message, Status};
+use ringback_core::time::from_micros;
 use ringback_store::MessageFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -46,7 +49,7 @@ struct Filters {
 }
 
 /// Reads the word of a status; 422 with all there are.
-pub(super) fn status(name: &str) -> Result<Status, ApiError> {
+fn status(name: &str) -> Result<Status, ApiError> {
     Status::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = Status::ALL.iter().map(|one| one.as_str()).collect();
         ApiError::invalid(
@@ -117,7 +120,7 @@ async fn one(
         })
         .await?;
     let (message, attempts) = found.ok_or_else(ApiError::not_found)?;
-    let said = said(&app, &caller, &message).await?;
+    let said = said(&app, &caller.home, &message).await?;
     let (gated_at, gates) = gates(&message);
     Ok(Json(MessageWhole {
         cause: cause(&message),
@@ -132,6 +135,19 @@ async fn one(
         connection_id: message.connection,
         provider_reference: message.reference.clone(),
         instead_of: message.plan.instead_of,
+        replaced_by: message.plan.replaced_by,
+        dead: message.is_dead(),
+        discarded: message
+            .plan
+            .discarded
+            .as_ref()
+            .map(|one| json!({"by": one.by, "at": from_micros(one.at), "reason": one.reason})),
+        replayed: message
+            .plan
+            .replayed
+            .iter()
+            .map(|one| json!({"by": one.by, "at": from_micros(one.at)}))
+            .collect(),
         then: message.plan.then.clone(),
         content: said,
         message: MessageBody::new(&message),
@@ -139,12 +155,12 @@ async fn one(
 }
 
 /// What a message says, on a thread that may wait: templates of old versions are read from the store.
-pub(super) async fn said(app: &App, caller: &Caller, message: &Message) -> Result<Value, ApiError> {
-    let (app, home, message) = (
-        app.clone(),
-        std::sync::Arc::clone(&caller.home),
-        message.clone(),
-    );
+pub(crate) async fn said(
+    app: &App,
+    home: &Arc<Home>,
+    message: &Message,
+) -> Result<Value, ApiError> {
+    let (app, home, message) = (app.clone(), Arc::clone(home), message.clone());
     let rendered = tokio::task::spawn_blocking(move || {
         crate::loops::render(
             &home,

@@ -8,6 +8,8 @@ mod notification;
 mod sandbox;
 mod views;
 
+pub(crate) use compose::{ComposedBody, address, check_text};
+pub(crate) use find::said;
 pub use views::{AttemptBody, GateBody, MessageBody, gates};
 
 use crate::app::App;

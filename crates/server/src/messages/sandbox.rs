@@ -48,7 +48,7 @@ async fn sandbox(
     for message in &rows {
         data.push(SandboxMessage {
             message: MessageBody::new(message),
-            content: said(&app, &caller, message).await?,
+            content: said(&app, &caller.home, message).await?,
         });
     }
     Ok(Json(Listed {

@@ -144,6 +144,17 @@ pub struct MessageWhole {
     /// The message that this one stands in for.
     #[schema(value_type = Option<String>)]
     pub instead_of: Option<MessageId>,
+    /// The message that says it instead.
+    #[schema(value_type = Option<String>)]
+    pub replaced_by: Option<MessageId>,
+    /// True while it is a dead letter: see `/v1/dead-letters`.
+    pub dead: bool,
+    /// Who discarded it, when and why: `{by, at, reason}`.
+    #[schema(value_type = Option<Object>)]
+    pub discarded: Option<Value>,
+    /// Who had it tried again, and when: `{by, at}`, the last ten times.
+    #[schema(value_type = Vec<Object>)]
+    pub replayed: Vec<Value>,
     /// Channels that are tried when this one fails for good.
     #[schema(value_type = Vec<String>)]
     pub then: Vec<ChannelKind>,

@@ -144,7 +144,7 @@ pub struct Frame {
     pub more: Vec<Entry>,
     /// Leads that ring.
     pub ringing: i64,
-    /// Messages of the last days that did not arrive.
+    /// Dead letters.
     pub failed: i64,
     /// Everything stays on this server.
     pub sandbox: bool,
@@ -167,12 +167,7 @@ impl Frame {
     pub async fn load(app: &App, session: &Session, page: Page) -> PageResult<Self> {
         let (tenant, now) = (session.home.row.id, app.now());
         let (ringing, failed) = app
-            .ask(move |store| {
-                Ok((
-                    store.ringing_count(tenant)?,
-                    store.failed_count(tenant, now, 14)?,
-                ))
-            })
+            .ask(move |store| Ok((store.ringing_count(tenant)?, store.dead_count(tenant)?)))
             .await?;
         Ok(Self::lay_out(session, page, ringing, failed, now))
     }

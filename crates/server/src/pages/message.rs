@@ -96,6 +96,11 @@ struct MessagePage {
     cancel: bool,
     retry: bool,
     twice: bool,
+    /// A dead letter: it can be changed or discarded at this address.
+    dead: String,
+    /// Whether its words can be changed.
+    change: bool,
+    discarded: bool,
 }
 
 /// What the store knows of a message and around it.
@@ -265,7 +270,17 @@ fn page(frame: Frame, home: &Home, known: &Known, shown: Shown, now: Timestamp) 
         facts: facts(&told, known, &base, &account, &lead),
         siblings,
         cancel: message.status.waits() && frame.writes,
-        retry: ended && !message.recipient.is_empty() && frame.writes,
+        retry: ended
+            && !message.recipient.is_empty()
+            && message.plan.replaced_by.is_none()
+            && frame.writes,
+        dead: if message.is_dead() && frame.writes {
+            format!("{base}/queue/dead/{}", message.id)
+        } else {
+            String::new()
+        },
+        change: message.channel != ChannelKind::Webhook,
+        discarded: message.plan.discarded.is_some(),
         twice: message.status == Status::Unknown,
         href,
         frame,
@@ -333,6 +348,15 @@ fn facts(told: &Telling<'_>, known: &Known, base: &str, account: &str, lead: &st
                 .to(format!("{base}/templates/{name}")),
         );
     }
+    for (term, other) in [
+        ("Stands in for", message.plan.instead_of),
+        ("Said instead by", message.plan.replaced_by),
+    ] {
+        if let Some(other) = other {
+            let href = format!("{base}/messages/{other}");
+            lines.push(Line::new(term, other.to_string()).to(href));
+        }
+    }
     lines.push(Line::new("Priority", message.priority.as_str()));
     if let Some(reference) = message
         .reference
@@ -376,6 +400,7 @@ async fn retry(
             session.home.row.id,
             Intake::Retry {
                 message: id,
+                at: None,
                 actor: session.actor(),
             },
             None,

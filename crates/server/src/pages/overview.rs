@@ -6,6 +6,7 @@ use super::line::{self, Line, Wait};
 use super::people::{self, TierView};
 use super::{PageResult, Session, html};
 use crate::app::App;
+use crate::dead::{Group, groups};
 use crate::http::{hash_key, make_key};
 use crate::registry::Home;
 use askama::Template;
@@ -18,7 +19,9 @@ use ringback_core::ids::KeyId;
 use ringback_core::leads::Lead;
 use ringback_core::messages::{Message, Status};
 use ringback_core::time::Timestamp;
-use ringback_store::{House as _, KeyKind, KeyRow, LeadFilter, Reader, StoreError, WaitView};
+use ringback_store::{
+    House as _, KeyKind, KeyRow, LeadFilter, Reader, StoreError, UnknownCounts, WaitView,
+};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -117,7 +120,8 @@ struct Known {
     waits: Vec<(Timestamp, Timestamp, Vec<WaitView>)>,
     last: Option<Lead>,
     newest: Vec<(Lead, Option<String>)>,
-    trouble: Vec<Message>,
+    groups: Vec<Group>,
+    unknown: UnknownCounts,
     set_aside: i64,
     errors: i64,
     empty: bool,
@@ -158,21 +162,6 @@ fn read(store: &Reader<'_>, home: &Home, now: Timestamp) -> Result<Known, StoreE
         let did = last_act(store, &lead)?;
         newest.push((lead, did));
     }
-    let mut trouble = Vec::new();
-    for status in [
-        Status::Failed,
-        Status::Bounced,
-        Status::Unknown,
-        Status::Expired,
-    ] {
-        let floor = now - day * 14;
-        trouble.extend(
-            store
-                .messages(tenant, Some(status), None, None, None, 20)?
-                .into_iter()
-                .filter(|message| message.created_at >= floor),
-        );
-    }
     let set_aside = store.set_aside(tenant, i64::MAX, 100)?.len();
     let recent = now - day;
     let errors = store
@@ -186,7 +175,8 @@ fn read(store: &Reader<'_>, home: &Home, now: Timestamp) -> Result<Known, StoreE
         waits,
         last,
         newest,
-        trouble,
+        groups: groups(store, tenant)?,
+        unknown: store.unknown_counts(tenant)?,
         set_aside: i64::try_from(set_aside).unwrap_or(0),
         errors: i64::try_from(errors).unwrap_or(0),
         empty,
@@ -317,39 +307,32 @@ fn decisions(home: &Home, known: &Known, base: &str) -> Vec<Decision> {
             });
         }
     }
-    let mut groups: Vec<(Status, String, Vec<&Message>)> = Vec::new();
-    for message in &known.trouble {
-        let why = message
-            .why
-            .as_ref()
-            .map(|why| why.detail.clone())
-            .unwrap_or_default();
-        match groups
-            .iter_mut()
-            .find(|(status, text, _)| *status == message.status && *text == why)
-        {
-            Some((.., list)) => list.push(message),
-            None => groups.push((message.status, why, vec![message])),
-        }
-    }
-    for (status, why, list) in groups.into_iter().take(6) {
-        let n = i64::try_from(list.len()).unwrap_or(0);
-        let what = match status {
-            Status::Unknown => format!("{} may or may not have arrived", amount(n, "message")),
-            Status::Bounced => format!("{} came back", amount(n, "message")),
-            Status::Expired => format!("{} did not go in time", amount(n, "message")),
-            _ => format!("{} failed", amount(n, "message")),
+    for group in known.groups.iter().take(6) {
+        let what = match group.cause.status {
+            Status::Unknown => {
+                format!("{} may or may not have arrived", amount(group.n, "message"))
+            }
+            Status::Bounced => format!("{} came back", amount(group.n, "message")),
+            Status::Expired => format!("{} did not go in time", amount(group.n, "message")),
+            _ => format!("{} failed", amount(group.n, "message")),
         };
-        let href = if let [one] = list.as_slice() {
-            format!("{base}/messages/{}", one.id)
-        } else {
-            format!("{base}/messages?status={status}")
-        };
+        let why = group.sample.why.as_ref();
         out.push(Decision {
             what,
-            href,
-            why,
+            href: format!("{base}/queue/dead/{}", group.id),
+            why: why.map(|why| why.detail.clone()).unwrap_or_default(),
             act: "See why",
+        });
+    }
+    if known.unknown.repeated > 0 {
+        out.push(Decision {
+            what: format!(
+                "{} possibly repeated",
+                amount(known.unknown.repeated, "message")
+            ),
+            href: format!("{base}/queue/unknown"),
+            why: super::queue::not_known(known.unknown),
+            act: "See them",
         });
     }
     if known.set_aside > 0 {

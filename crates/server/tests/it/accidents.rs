@@ -36,7 +36,7 @@ async fn leads(house: &House, guest: &Guest, n: usize) -> Vec<String> {
 /// messages are in flight when the server ends, three of them taken: after the restart each arrived exactly once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_skips_nobody_of_a_batch() {
-    let (house, guest) = House::with("plumbing").await;
+    let (mut house, guest) = House::with("plumbing").await;
     let leads = leads(&house, &guest, 10).await;
     let far = Far::open(&house).await;
     connect(&house, &guest, &far).await;
@@ -51,7 +51,7 @@ async fn a_crash_skips_nobody_of_a_batch() {
             (far.calls().len() == 10).then_some(())
         })
         .await;
-    let house = house.restarted().await;
+    house.die().await;
     // Its log is read for all ten; the seven it does not have are looked for until that is proven, and sent again.
     for (wait, looks) in [(6, 10), (10, 17), (45, 24), (240, 31)] {
         house.pass(wait).await;
@@ -81,7 +81,7 @@ async fn a_crash_skips_nobody_of_a_batch() {
 /// Others sent a paused campaign again from its beginning when it was resumed. Here a switch that is turned off and on says nothing twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn resuming_says_nothing_twice() {
-    let (house, guest) = House::with("plumbing").await;
+    let (mut house, guest) = House::with("plumbing").await;
     let leads = leads(&house, &guest, 3).await;
     let far = Far::open(&house).await;
     connect(&house, &guest, &far).await;
@@ -96,7 +96,7 @@ async fn resuming_says_nothing_twice() {
             house.pass(600).await;
         }
     }
-    let house = house.restarted().await;
+    house.die().await;
     house.pass(3_600).await;
     assert_eq!(far.calls().len(), 3);
 }

@@ -24,9 +24,11 @@ pub enum Does {
     AsksForAnHour,
     /// Knows that the number does not exist.
     RefusesNumber,
+    /// Refuses this one message for good.
+    RefusesIt,
     /// Takes it and never answers.
     TakesAndHangs,
-    /// Neither takes it nor ever answers.
+    /// Never answers; whoever waits for it can only die.
     Hangs,
 }
 
@@ -55,8 +57,7 @@ pub struct Far {
     address: SocketAddr,
     clock: Arc<Hands>,
     state: Arc<Mutex<State>>,
-    /// What is not answered is kept waiting for ever instead of being cut off.
-    hangs: Arc<std::sync::atomic::AtomicBool>,
+    called: Arc<tokio::sync::Notify>,
 }
 
 impl Far {
@@ -67,7 +68,7 @@ impl Far {
             address: listener.local_addr().unwrap(),
             clock: Arc::clone(&house.clock),
             state: Arc::default(),
-            hangs: Arc::default(),
+            called: Arc::default(),
         };
         let own = far.clone();
         tokio::spawn(async move {
@@ -104,6 +105,22 @@ impl Far {
         self.state.lock().unwrap().calls.clone()
     }
 
+    /// Waits until it was called with so many messages. Ten seconds are for ever.
+    pub async fn called(&self, n: usize) {
+        let counted = async {
+            loop {
+                let next = self.called.notified();
+                if self.calls().len() >= n {
+                    return;
+                }
+                next.await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), counted)
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain for call {n}"));
+    }
+
     /// How often its log was asked.
     pub fn looks(&self) -> usize {
         self.state.lock().unwrap().looks
@@ -123,12 +140,12 @@ impl Far {
         let mut buffer = Vec::new();
         while let Some((head, body)) = request(&mut stream, &mut buffer).await {
             let answer = self.answer(&head, body);
-            if self.hangs.load(std::sync::atomic::Ordering::Relaxed) && answer.is_none() {
-                std::future::pending::<()>().await;
-            }
             let Some((status, body)) = answer else {
                 return; // the line breaks
             };
+            if status.is_empty() {
+                std::future::pending::<()>().await;
+            }
             let text = format!(
                 "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nretry-after: {}\r\ncontent-length: {}\r\n\r\n{body}",
                 if status.starts_with("429") { 3_600 } else { 0 },
@@ -156,13 +173,15 @@ impl Far {
         });
         let arrived = Arrived { key, body };
         state.calls.push(arrived.clone());
+        self.called.notify_waiters();
         let does = state.next.pop_front();
         let does = does.or(state.else_does).unwrap_or(Does::Takes);
         match does {
             Does::Breaks => return None,
-            Does::Hangs => {
-                self.hangs.store(true, std::sync::atomic::Ordering::Relaxed);
-                return None;
+            Does::Hangs => return Some(("", String::new())),
+            Does::RefusesIt => {
+                let why = json!({"statusCode": 422, "name": "validation_error", "message": "Invalid `to` field."});
+                return Some(("422 Unprocessable", why.to_string()));
             }
             Does::RefusesUs => return Some(("401 Unauthorized", "{}".into())),
             Does::AsksForAnHour => return Some(("429 Too Many Requests", "{}".into())),
@@ -170,10 +189,7 @@ impl Far {
                 let body = json!({"code": 21211, "message": "Invalid 'To' Phone Number"});
                 return Some(("400 Bad Request", body.to_string()));
             }
-            Does::TakesAndHangs => {
-                self.hangs.store(true, std::sync::atomic::Ordering::Relaxed);
-            }
-            Does::Takes | Does::TakesAndBreaks => {}
+            Does::Takes | Does::TakesAndBreaks | Does::TakesAndHangs => {}
         }
         let twin =
             arrived.key.is_some() && state.taken.iter().any(|(_, one)| one.key == arrived.key);
@@ -181,6 +197,9 @@ impl Far {
             state.taken.push((self.clock.now(), arrived));
         }
         let n = state.taken.len();
+        if does == Does::TakesAndHangs {
+            return Some(("", String::new()));
+        }
         (does == Does::Takes).then(|| {
             (
                 "200 OK",

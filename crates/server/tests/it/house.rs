@@ -108,34 +108,19 @@ impl House {
         Self::on(folder, clock)
     }
 
-    /// The same house after its process ended in the middle of whatever it did, and a new one began.
-    pub async fn restarted(mut self) -> Self {
-        self.shut();
-        let (folder, clock) = (std::mem::take(&mut self.folder), Arc::clone(&self.clock));
-        drop(self);
-        Self::on(folder, clock)
-    }
-
     /// A second process that would like to have the same folder.
     pub fn second(&self) -> Result<(), String> {
-        let settings = Settings::new(self.folder.clone(), "https://ringback.example");
-        App::start(settings, Arc::clone(&self.clock) as Arc<dyn Clock>)
+        App::start(settings(self.folder.clone()), Arc::clone(&self.clock) as Arc<dyn Clock>)
             .map(|_| ())
             .map_err(|error| error.to_string())
     }
 
-    fn shut(&mut self) {
-        self.app.stopping.cancel();
-        self.app.inbox.stop();
-        if let Some(loops) = self.loops.take() {
-            loops.join();
-        }
-    }
-
     fn on(folder: PathBuf, clock: Arc<Hands>) -> Self {
-        let mut settings = Settings::new(folder.clone(), "https://ringback.example");
-        settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
-        let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let (app, loops) = App::start(
+            settings(folder.clone()),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        )
+        .unwrap();
         let router = ringback_server::routes(&app);
         Self {
             app,
@@ -280,6 +265,20 @@ impl House {
         made.whole
     }
 
+    /// The process ends as a crash ends it: what is under way has no end that anybody writes down. Another one opens the same folder.
+    pub async fn die(&mut self) {
+        self.app.stopping.cancel();
+        self.app.inbox.stop();
+        self.loops.take().unwrap().join();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let (app, loops) = App::start(settings(self.folder.clone()), clock).unwrap();
+        self.router = ringback_server::routes(&app);
+        self.app = app;
+        self.loops = Some(loops);
+        // What was under way is written down before anything else is done.
+        self.app.write(|_| Ok(())).await.unwrap();
+    }
+
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -413,14 +412,22 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.shut();
-        if self.folder.as_os_str().is_empty() {
-            return;
+        self.app.stopping.cancel();
+        self.app.inbox.stop();
+        if let Some(loops) = self.loops.take() {
+            loops.join();
         }
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             println!("{}: {error}", self.folder.display());
         }
     }
+}
+
+/// Providers on this machine may be reached.
+fn settings(folder: PathBuf) -> Settings {
+    let mut settings = Settings::new(folder, "https://ringback.example");
+    settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
+    settings
 }
 
 /// A request with a key; an empty key is none.

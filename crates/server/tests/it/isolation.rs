@@ -10,6 +10,8 @@ async fn furnish(house: &House, guest: &Guest) -> BTreeMap<&'static str, String>
     let key = &guest.key;
     let lead = house.lead(key, "+13035550177").await;
     let message = house.post(key, "/v1/messages", json!({"lead_id": lead, "channel": "sms", "category": "transactional", "body": "canary text", "send_at": "2026-11-23T20:00:00Z"})).await.is(201).text_of("/id");
+    let letter = house.post(key, "/v1/messages", json!({"to": "refuse@example.com", "channel": "email", "category": "transactional", "subject": "canary", "body": "canary text"})).await.is(201).text_of("/id");
+    house.message_is(key, &letter, &["failed"]).await;
     let notification = house
         .get(key, &format!("/v1/messages/{message}"))
         .await
@@ -34,6 +36,7 @@ async fn furnish(house: &House, guest: &Guest) -> BTreeMap<&'static str, String>
     BTreeMap::from([
         ("leads", lead),
         ("messages", message),
+        ("dead-letters", letter),
         ("notifications", notification),
         ("connections", connection),
         ("keys", made),

@@ -119,7 +119,25 @@ async fn a_scope_opens_its_routes_and_no_others() {
             "/v1/messages".into(),
             json!({"lead_id": lead, "channel": "sms", "category": "transactional", "body": "x"}),
         ),
-        ("send", "POST", "/v1/messages/bulk-retry".into(), json!({})),
+        (
+            "send",
+            "POST",
+            "/v1/dead-letters/all/replay".into(),
+            json!({}),
+        ),
+        (
+            "send",
+            "POST",
+            "/v1/dead-letters/all/discard".into(),
+            json!({}),
+        ),
+        (
+            "read",
+            "POST",
+            "/v1/dead-letters/all/preview".into(),
+            json!({}),
+        ),
+        ("read", "GET", "/v1/unknown".into(), json!({})),
         ("admin", "GET", "/v1/keys".into(), json!(null)),
         ("admin", "GET", "/v1/audit".into(), json!(null)),
         (

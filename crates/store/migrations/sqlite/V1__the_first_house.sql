@@ -266,6 +266,8 @@ CREATE TABLE messages (
     why TEXT,
     cost_micros BIGINT,
     currency TEXT,
+    -- Of dead letters alone: which group they belong to.
+    cause BIGINT,
     CHECK ((state = 0) = (status BETWEEN 0 AND 2)),
     CHECK ((state = 1) = (status = 3)),
     CHECK (state <> 3 OR status = 11),
@@ -277,6 +279,8 @@ CREATE INDEX messages_open ON messages (state, deadline) WHERE deadline IS NOT N
 CREATE INDEX messages_lead ON messages (lead_id, id) WHERE lead_id IS NOT NULL;
 CREATE INDEX messages_tenant ON messages (tenant_id, id);
 CREATE INDEX messages_waiting ON messages (tenant_id, recipient) WHERE state = 0;
+CREATE INDEX messages_dead ON messages (tenant_id, cause, id) WHERE cause IS NOT NULL;
+CREATE INDEX messages_unknown ON messages (tenant_id, id) WHERE status = 11;
 CREATE INDEX messages_repeated ON messages (tenant_id, id) WHERE repeated <> 0;
 -- All that did not arrive: 6 failed to 11 unknown, but for 9 cancelled. A list of numbers here would be built anew for every row written.
 CREATE INDEX messages_trouble ON messages (tenant_id, id) WHERE status >= 6 AND status <> 9;

@@ -27,6 +27,7 @@ SET provider_ref = coalesce(provider_ref, $2), accepted_at = coalesce(accepted_a
     settled_at = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN $3 ELSE settled_at END,
     why = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN NULL ELSE why END,
     deadline = CASE WHEN state = 3 AND epoch = $4 THEN NULL ELSE deadline END,
+    cause = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN NULL ELSE cause END,
     state = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN 2 ELSE state END,
     status = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN 4 ELSE status END
 WHERE id = $1;
@@ -35,7 +36,7 @@ WHERE id = $1;
 UPDATE messages
 SET connection_id = $3, status = $4, state = $5, due_at = $6, data = $7, plan = $8, verdict = $9, epoch = $10, attempt_id = $11, deadline = $12, hash = $13,
     attempts = $14, sandbox = $15, repeated = $16, provider_ref = $17, accepted_at = $18, settled_at = $19, facts = $20, why = $21, cost_micros = $22, currency = $23,
-    expires_at = $24
+    expires_at = $24, cause = $25
 WHERE tenant_id = $2 AND id = $1;
 
 -- insert_attempt [hot]: a call that ended.
@@ -81,6 +82,27 @@ SELECT deadline FROM messages WHERE state = 3 AND deadline > $1 ORDER BY deadlin
 -- repeated [hot]: messages that may have gone out more than once, newest first.
 SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND repeated <> 0 ORDER BY id DESC LIMIT $3;
 
+-- repeated_count [hot]: how many messages may have gone out more than once (P4).
+SELECT count(*) FROM messages WHERE tenant_id = $1 AND repeated <> 0;
+
+-- causes [hot]: dead letters by cause: how many, the first and the last.
+SELECT cause, count(*), min(id), max(id) FROM messages WHERE tenant_id = $1 AND cause IS NOT NULL GROUP BY cause LIMIT $2;
+
+-- dead_count [hot]: how many dead letters there are.
+SELECT count(*) FROM messages WHERE tenant_id = $1 AND cause IS NOT NULL;
+
+-- of_cause [hot]: dead letters of a cause, newest first.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND cause = $2 AND id < $3 ORDER BY id DESC LIMIT $4;
+
+-- of_cause_first [hot]: dead letters of a cause, oldest first.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND cause = $2 AND id > $3 ORDER BY id LIMIT $4;
+
+-- unknown [hot]: messages of which nobody knows whether they went out, newest first.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status = 11 ORDER BY id DESC LIMIT $3;
+
+-- unknown_counts [hot]: how many there are, and how many of them are still looked up.
+SELECT count(*), coalesce(sum(state = 3), 0) FROM messages WHERE tenant_id = $1 AND status = 11;
+
 -- of_lead [hot]: the messages about a lead, newest first.
 SELECT {message} FROM messages WHERE lead_id = $2 AND tenant_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4;
 
@@ -95,9 +117,6 @@ SELECT {message} FROM messages WHERE id > $2 AND id < $3 AND tenant_id = $1 AND 
 
 -- counts [hot]: how many wait, per channel.
 SELECT channel, count(*), min(due_at) FROM messages WHERE state = 0 GROUP BY channel;
-
--- trouble_count [hot]: messages that did not arrive since an instant given as id.
-SELECT count(*) FROM messages WHERE tenant_id = $1 AND id > $2 AND status >= 6 AND status <> 9 AND status IN (6, 7, 11);
 
 -- trouble [hot]: messages that did not arrive, newest first.
 SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status >= 6 AND status <> 9 ORDER BY id DESC LIMIT $3;

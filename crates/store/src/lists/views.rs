@@ -1,6 +1,6 @@
 //! What questions answer with.
 
-use ringback_core::ids::{AttemptId, ConnectionId, EventId, LeadId, MessageId, SessionId};
+use ringback_core::ids::{AttemptId, CauseId, ConnectionId, EventId, LeadId, MessageId, SessionId};
 use ringback_core::messages::{ChannelKind, Message, Reason, Status};
 use ringback_core::time::Timestamp;
 use ringback_core::turn::world::{PointKind, Suppression};
@@ -105,6 +105,30 @@ pub struct AttemptView {
     pub why: Option<Reason>,
     /// Came too late to count.
     pub late: bool,
+}
+
+/// Dead letters that ended for the same reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CauseCount {
+    /// The group.
+    pub cause: CauseId,
+    /// How many.
+    pub n: i64,
+    /// The oldest of them.
+    pub first: MessageId,
+    /// The newest of them.
+    pub last: MessageId,
+}
+
+/// Messages of which nobody knows whether they went out, or how often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnknownCounts {
+    /// It is still looked up.
+    pub open: i64,
+    /// Nothing more is done about them by itself.
+    pub given_up: i64,
+    /// They may have gone out more than once.
+    pub repeated: i64,
 }
 
 /// A call to a provider with the message it was made for.

@@ -5,7 +5,7 @@ use crate::rows::{self, json, recent_blob, state_of};
 use crate::sql::{house, leads, ledger, messages, scoring, workflows};
 use crate::{House as _, StoreError};
 use ringback_core::ids::{LeadId, TenantId};
-use ringback_core::messages::{Message, Status};
+use ringback_core::messages::{Cause, Message, Status};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
@@ -549,7 +549,8 @@ impl Writer {
             message.why.as_ref().map(json),
             micros_of_cost,
             currency,
-            message.expires_at.map(micros)
+            message.expires_at.map(micros),
+            Cause::of(message).map(|cause| cause.id().raw())
         ];
         self.run(&messages::CHANGE, values).map(|_| ())
     }
@@ -564,7 +565,7 @@ impl Writer {
             if cancel.except == Some(message.id) || !cancel.categories.contains(&message.category) {
                 continue;
             }
-            message.status = message.ends(cancel.status);
+            message.stop(cancel.status);
             message.settled_at = Some(now);
             message.why = Some(cancel.why.clone());
             self.change(&message)?;

@@ -5,7 +5,7 @@ use super::super::format::Local;
 use super::hours::HoursSaid;
 use ringback_core::messages::{Category, ChannelKind, Message, Status};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::{Said, VerdictView};
+use ringback_core::turn::{QUARANTINED, Said, VerdictView};
 
 /// A status as a piece of line with its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,9 @@ impl Telling<'_> {
         let message = self.message;
         let due = self.local.when(message.due_at, self.now);
         match message.status {
+            Status::Scheduled if !message.plan.replayed.is_empty() => {
+                format!("Goes again at {due}, when its turn in the replay comes")
+            }
             Status::Scheduled => format!("Waits until {due}, as it was asked for"),
             Status::Queued if message.attempts > 0 || message.why.is_some() => {
                 format!("Waits to be tried again at {due}: {}", self.told())
@@ -161,6 +164,12 @@ impl Telling<'_> {
 
     fn unknown(&self) -> String {
         let message = self.message;
+        if self.code() == QUARANTINED {
+            return format!(
+                "In quarantine: the server died {} times in a row while it was being sent",
+                message.plan.deaths
+            );
+        }
         let next = match message.deadline {
             Some(at) => format!(
                 "It is found out; the next look is at {}",
@@ -492,6 +501,12 @@ impl Telling<'_> {
     fn ended(&self) -> [String; 4] {
         let whom = self.whom;
         match (self.message.status, self.code()) {
+            (_, QUARANTINED) => [
+                s("look at its words and its connection, then try again."),
+                s("change its words, or write by another channel."),
+                s("nobody has looked at it; it is kept from being sent."),
+                s("tell who makes this program: a message must not end the server."),
+            ],
             (Status::Failed, "no_connection" | "template") => [
                 s("mend what the sentence above names, then try again."),
                 s("the same."),

@@ -354,6 +354,9 @@ fn shown(status: Status, shown: Shown) -> MessagePage {
         cancel: true,
         retry: true,
         twice: true,
+        dead: "/t/alder/queue/dead/msg_1".into(),
+        change: true,
+        discarded: true,
     })
 }
 

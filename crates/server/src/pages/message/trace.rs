@@ -59,6 +59,16 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
         items.push(item(told, cause.at, "", "cause", title, text));
     }
     items.push(made(told));
+    for act in &message.plan.replayed {
+        items.push(item(
+            told,
+            from_micros(act.at),
+            "",
+            "dot",
+            format!("{} had it tried again", by(Some(&act.by))),
+            "From the beginning: every gate is asked and every attempt is counted anew.".to_owned(),
+        ));
+    }
     if told.verdict.at > 0 {
         let rows = gates::table(told);
         let stop = rows.iter().find(|row| row.stop);
@@ -100,6 +110,15 @@ pub(super) fn trace(story: &Story<'_>) -> Vec<Item> {
     }
     for (fact, at) in &message.facts {
         items.push(happened(told, *fact, from_micros(*at)));
+    }
+    if let Some(act) = &message.plan.discarded {
+        let text = if act.reason.is_empty() {
+            String::new()
+        } else {
+            format!("“{}”", act.reason)
+        };
+        let title = format!("{} discarded it", by(Some(&act.by)));
+        items.push(item(told, from_micros(act.at), "", "cross", title, text));
     }
     if let Some(at) = message.settled_at {
         let answered = story
