@@ -332,7 +332,11 @@ impl Turn<'_> {
 
     /// What contact limits count, at the moment of the intent (M6).
     fn count_contact(&mut self, tenant: &Tenant, message: &Message) {
-        if message.attempts > 1 || message.plan.keyword_answer {
+        if message.plan.keyword_answer {
+            return;
+        }
+        let again = message.attempts > 1;
+        if again && message.category == Category::Staff {
             return;
         }
         if message.category == Category::Staff {
@@ -347,10 +351,13 @@ impl Turn<'_> {
             };
             let now = self.now;
             if message.channel == ChannelKind::Sms || message.category == Category::Promotional {
-                self.world
-                    .point_mut(&key, now)
-                    .recent
-                    .add(now, message.category == Category::Promotional);
+                let recent = &mut self.world.point_mut(&key, now).recent;
+                let offer = message.category == Category::Promotional;
+                if again {
+                    // The call before did not go through, so the contact is now and not then.
+                    recent.forget_oldest(offer);
+                }
+                recent.add(now, offer);
             }
         }
     }
