@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded campaigns long picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded sim simbugs campaigns long picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,13 @@ seeded: ## show that the crash campaign can fail
 	grep -q RINGBACK_TEST_BUGS target/debug/ringback-seeded
 	! grep -q RINGBACK_TEST_BUGS target/debug/ringback
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
+
+sim: ## 2,000 small worlds in virtual time, and the n-th failure of every operation
+	$(CARGO) run --release --locked --quiet --package ringback-sim -- run --seeds 2000
+	$(CARGO) run --release --locked --quiet --package ringback-sim -- nth
+
+simbugs: ## put bugs in on purpose, one after the other: each must be found
+	$(CARGO) run --release --locked --quiet --package ringback-sim --features seeded-bugs --target-dir target/seeded -- seeded
 
 campaigns: crash hostile isolation seeded ## the four above
 

@@ -114,9 +114,16 @@ impl Tally {
 /// Every fault and every crash point.
 pub fn must_happen() -> Vec<String> {
     let calls = Goes::ALL.iter().map(|goes| goes.as_str().to_owned());
-    let crashes = Seam::ALL.iter().map(|seam| format!("crash.{}", seam.as_str()));
+    let crashes = Seam::ALL
+        .iter()
+        .map(|seam| format!("crash.{}", seam.as_str()));
     let stores = Seam::ALL.iter().filter(|seam| seam.of_store());
-    let failures = stores.flat_map(|seam| [format!("fail.{}", seam.as_str()), format!("full.{}", seam.as_str())]);
+    let failures = stores.flat_map(|seam| {
+        [
+            format!("fail.{}", seam.as_str()),
+            format!("full.{}", seam.as_str()),
+        ]
+    });
     let others = [
         "clock.forward",
         "clock.back",
@@ -134,7 +141,11 @@ pub fn must_happen() -> Vec<String> {
         "staff.retry",
         "staff.cancel",
     ];
-    calls.chain(crashes).chain(failures).chain(others.map(str::to_owned)).collect()
+    calls
+        .chain(crashes)
+        .chain(failures)
+        .chain(others.map(str::to_owned))
+        .collect()
 }
 
 /// Lets the worlds of many seeds happen, on some threads.
@@ -182,7 +193,9 @@ pub fn nth(scene: u64, act: Act, tell: &(dyn Fn(u64, &Verdict) + Sync)) -> Tally
     let mut tally = Tally::default();
     for n in 1.. {
         let verdict = one(nth_plan(scene, n, act));
-        let untouched = verdict.counts.keys().all(|what| !what.starts_with("fail.") && !what.starts_with("full.") && !what.starts_with("crash."));
+        let untouched = verdict.counts.keys().all(|what| {
+            !what.starts_with("fail.") && !what.starts_with("full.") && !what.starts_with("crash.")
+        });
         tell(n, &verdict);
         tally.add(verdict);
         if untouched {

@@ -228,7 +228,10 @@ impl Fragile<'_> {
     fn at(&mut self, seam: Seam) -> Result<(), Failure> {
         match self.faults.at(seam) {
             Act::Go => Ok(()),
-            Act::Fail => Err(Failure::Store(format!("{} was made to fail", seam.as_str()))),
+            Act::Fail => Err(Failure::Store(format!(
+                "{} was made to fail",
+                seam.as_str()
+            ))),
             Act::Full => Err(Failure::Full),
             Act::Crash => Err(Failure::Crash),
         }

@@ -34,7 +34,10 @@ impl History {
     /// The hash of all of it.
     pub fn hash(&self) -> String {
         let hash: [u8; 32] = self.hash.clone().finalize().into();
-        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hash.iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Its lines, when they were kept.

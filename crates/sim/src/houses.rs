@@ -50,7 +50,10 @@ pub fn configs() -> &'static [Arc<TenantConfig>; 3] {
                 Ok(config) => Arc::new(config),
                 Err(problems) => {
                     let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                    panic!("a business of the simulation cannot be read: {}", all.join("; "))
+                    panic!(
+                        "a business of the simulation cannot be read: {}",
+                        all.join("; ")
+                    )
                 }
             }
         })

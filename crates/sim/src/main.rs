@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 #[derive(Debug, Parser)]
-#[command(about = "Small worlds in virtual time: finds what must not be, and tells the seed that shows it.")]
+#[command(
+    about = "Small worlds in virtual time: finds what must not be, and tells the seed that shows it."
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -137,8 +139,27 @@ fn nth(scenes: u64, log: Option<u64>, began: Instant) -> ExitCode {
 
 #[cfg(not(feature = "seeded-bugs"))]
 fn seeded(_: u64, _: Option<&str>) -> ExitCode {
-    say("This build carries no bugs. Build it with --features seeded-bugs, in a target folder of its own.");
+    say(
+        "This build carries no bugs. Build it with --features seeded-bugs, in a target folder of its own.",
+    );
     ExitCode::FAILURE
+}
+
+/// The invariants that a bug is known to break: another one would be found by chance.
+#[cfg(feature = "seeded-bugs")]
+const fn expected(bug: ringback_core::seeded::Bug) -> &'static [u8] {
+    use ringback_core::seeded::Bug;
+    match bug {
+        Bug::AnswerBeforeCommit => &[1],
+        Bug::RetryOnUnknown | Bug::WebhookTakenTwice => &[3],
+        Bug::ConsentAtPlanningOnly | Bug::GateOutsideIntent => &[4],
+        Bug::LocalZoneOfServer | Bug::CapCheckThenSet => &[5],
+        Bug::LateReportWins => &[6],
+        Bug::LeaseByNodeClock => &[2, 3],
+        Bug::LedgerRowChanged => &[8],
+        Bug::TenantFilterMissing => &[7],
+        Bug::BudgetNotReleased => &[9],
+    }
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -152,7 +173,9 @@ fn seeded(seeds: u64, only: Option<&str>) -> ExitCode {
         sow(bug);
         for seed in 1..=seeds {
             let verdict = campaign::seed(seed, false);
-            if let Some(found) = verdict.found.first() {
+            let wanted = expected(bug);
+            let mut found = verdict.found.iter();
+            if let Some(found) = found.find(|found| wanted.contains(&found.invariant)) {
                 say(&format!("{name:<26} seed {seed:<5} {found}"));
                 return ExitCode::SUCCESS;
             }
@@ -168,7 +191,9 @@ fn seeded(seeds: u64, only: Option<&str>) -> ExitCode {
     let mut missed = 0;
     for bug in Bug::ALL {
         if bug == Bug::BudgetNotReleased {
-            say("budget-not-released        is put in with the budgets; I9 looks for open reservations already");
+            say(
+                "budget-not-released        is put in with the budgets; I9 looks for open reservations already",
+            );
             continue;
         }
         let seeds = seeds.to_string();

@@ -104,7 +104,9 @@ impl Person {
         };
         Self {
             house,
-            name: dice.pick(&["Dana", "Noor", "Kai", "Ines", "Tomas"]).to_owned(),
+            name: dice
+                .pick(&["Dana", "Noor", "Kai", "Ines", "Tomas"])
+                .to_owned(),
             phone: format!("+1{}55501{n:02}", number_from.area),
             email: dice
                 .in_thousand(750)
@@ -161,6 +163,16 @@ pub enum Will {
     List,
     /// The business took it off.
     Unlist,
+}
+
+impl Will {
+    /// True when it allows more than before.
+    pub const fn opens(self) -> bool {
+        matches!(
+            self,
+            Self::Start | Self::Yes | Self::AllowOffers | Self::Unlist
+        )
+    }
 }
 
 /// What may be sent to a number or address, folded from [`Will`]s in the order of their commits. Written from the spec, not from the product.

@@ -50,7 +50,13 @@ pub struct Request {
 
 impl Request {
     /// One that was not sent yet.
-    pub fn new(house: usize, client: Client, what: &'static str, token: String, intake: Intake) -> Self {
+    pub fn new(
+        house: usize,
+        client: Client,
+        what: &'static str,
+        token: String,
+        intake: Intake,
+    ) -> Self {
         Self {
             house,
             client,
@@ -112,7 +118,10 @@ pub fn capture(person: &Person, token: &str, form: Option<&str>) -> (Intake, Vec
             ..Profile::default()
         },
         phone: Phone::from_e164(&person.phone),
-        email: person.email.as_ref().and_then(|email| Email::parse(email).ok()),
+        email: person
+            .email
+            .as_ref()
+            .and_then(|email| Email::parse(email).ok()),
         anonymous_id: Some(format!("browser-{}", person.mark)),
         product: None,
         consents,
@@ -215,9 +224,8 @@ pub fn compose(
     token: &str,
     send_at: Option<i64>,
 ) -> Intake {
-    let body = format!(
-        "Alder Plumbing, Wren Auto Glass, Reed Nursery: about {token}. Reply STOP to end."
-    );
+    let body =
+        format!("Alder Plumbing, Wren Auto Glass, Reed Nursery: about {token}. Reply STOP to end.");
     Intake::Compose(Box::new(Compose {
         lead: Some(lead),
         staff: None,

@@ -82,6 +82,10 @@ pub struct Call {
     pub copied_at: Option<i64>,
     /// How it stands.
     pub end: End,
+    /// What came of it is on the disk.
+    pub written: bool,
+    /// The server died before that.
+    pub died: bool,
 }
 
 /// A message as it was planned.
@@ -131,10 +135,23 @@ enum Happening {
 
 #[derive(Debug, Clone, Copy)]
 enum Asking {
-    Reply { person: usize, word: usize },
-    Act { person: usize, what: &'static str },
-    Compose { person: usize, category: Category, channel: ChannelKind, later: bool },
-    OnMessage { again: bool },
+    Reply {
+        person: usize,
+        word: usize,
+    },
+    Act {
+        person: usize,
+        what: &'static str,
+    },
+    Compose {
+        person: usize,
+        category: Category,
+        channel: ChannelKind,
+        later: bool,
+    },
+    OnMessage {
+        again: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -264,7 +281,9 @@ pub struct Sim {
 
 impl std::fmt::Debug for Sim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sim").field("seed", &self.plan.seed).finish_non_exhaustive()
+        f.debug_struct("Sim")
+            .field("seed", &self.plan.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -316,7 +335,8 @@ impl Sim {
         let seed = plan.seed;
         let mut script = Dice::new(seed, 1);
         // 2026, any day and hour: summer time and its ends are among them.
-        let began = 1_767_225_600 * SECOND + script.below(330) * DAY + script.below(24 * 60) * MINUTE;
+        let began =
+            1_767_225_600 * SECOND + script.below(330) * DAY + script.below(24 * 60) * MINUTE;
         let rough = if plan.small {
             0
         } else {
@@ -438,7 +458,10 @@ impl Sim {
     fn start(&mut self) {
         let (writer, readers, checkpoints) = match open(&self.folder) {
             Ok(opened) => opened,
-            Err(error) => panic!("the store of seed {} cannot be opened: {error}", self.plan.seed),
+            Err(error) => panic!(
+                "the store of seed {} cannot be opened: {error}",
+                self.plan.seed
+            ),
         };
         self.life += 1;
         let lost = match writer.in_flight(100_000) {
@@ -580,7 +603,10 @@ impl Sim {
         if self.plan.small {
             self.at(
                 first + 2 * MINUTE,
-                Happening::Asks(Asking::Reply { person: who, word: 0 }),
+                Happening::Asks(Asking::Reply {
+                    person: who,
+                    word: 0,
+                }),
             );
             return;
         }
@@ -645,7 +671,14 @@ impl Sim {
         }
     }
 
-    fn tell_consent(&mut self, at: i64, who: usize, channel: ChannelKind, purpose: Purpose, granted: bool) {
+    fn tell_consent(
+        &mut self,
+        at: i64,
+        who: usize,
+        channel: ChannelKind,
+        purpose: Purpose,
+        granted: bool,
+    ) {
         let person = self.people[who].clone();
         let Some((intake, address)) = requests::consent(&person, channel, purpose, granted) else {
             return;
@@ -677,7 +710,8 @@ impl Sim {
                 if !matches!(self.faults.trouble, Trouble::Nth { .. }) {
                     self.faults.trouble = Trouble::None;
                 }
-                self.history.say(calm_at, format_args!("from here on nothing goes wrong"));
+                self.history
+                    .say(calm_at, format_args!("from here on nothing goes wrong"));
             }
             self.now = event.at;
             self.steps += 1;
@@ -709,7 +743,11 @@ impl Sim {
             Happening::ClockJumps(delta) => {
                 self.offset += delta;
                 self.farthest = self.farthest.max(self.offset.abs());
-                self.faults.sometimes(if delta > 0 { "clock.forward" } else { "clock.back" });
+                self.faults.sometimes(if delta > 0 {
+                    "clock.forward"
+                } else {
+                    "clock.back"
+                });
                 self.history.say(
                     self.now,
                     format_args!("the wall clock jumps by {} s", delta / SECOND),
@@ -720,7 +758,10 @@ impl Sim {
                 if let Some(provider) = self.providers.get_mut(&id) {
                     provider.out_until = self.now + length;
                     self.faults.sometimes("provider.outage");
-                    self.history.say(self.now, format_args!("{id} is out for {} s", length / SECOND));
+                    self.history.say(
+                        self.now,
+                        format_args!("{id} is out for {} s", length / SECOND),
+                    );
                 }
             }
             Happening::Restart => {
@@ -728,7 +769,8 @@ impl Sim {
                     if let Some(down) = self.downs.last_mut() {
                         down.1 = self.now;
                     }
-                    self.history.say(self.now, format_args!("the server starts"));
+                    self.history
+                        .say(self.now, format_args!("the server starts"));
                     self.start();
                 }
             }
@@ -756,7 +798,10 @@ impl Sim {
         server.inbox.push_back((order, Some(n)));
         self.history.say(
             self.now,
-            format_args!("{} {} arrives, try {}", self.requests[n].what, self.requests[n].token, self.requests[n].tries),
+            format_args!(
+                "{} {} arrives, try {}",
+                self.requests[n].what, self.requests[n].token, self.requests[n].tries
+            ),
         );
         let gather = self.dice.below(3_000);
         self.wake(self.now + gather);
@@ -767,7 +812,10 @@ impl Sim {
         let (tries, client) = (self.requests[n].tries, self.requests[n].client);
         self.history.say(
             self.now,
-            format_args!("{} {}: {why}", self.requests[n].what, self.requests[n].token),
+            format_args!(
+                "{} {}: {why}",
+                self.requests[n].what, self.requests[n].token
+            ),
         );
         if client == Client::Keyed && tries >= 3 && self.dice.in_thousand(200) {
             self.requests[n].over = true;
@@ -880,7 +928,13 @@ impl Sim {
         match decided {
             Ok(decided) => {
                 self.commits += 1;
-                self.observe(&orders, &clients, &decided.answers, &decided.world, &decided.sent_off);
+                self.observe(
+                    &orders,
+                    &clients,
+                    &decided.answers,
+                    &decided.world,
+                    &decided.sent_off,
+                );
                 let crashed = self.faults.at(Seam::Committed) == Act::Crash;
                 if let Some(server) = &mut self.server {
                     for order in &orders {
@@ -910,7 +964,8 @@ impl Sim {
                 self.look_ahead();
             }
             Err(failure) => {
-                self.history.say(self.now, format_args!("a turn fails: {failure:?}"));
+                self.history
+                    .say(self.now, format_args!("a turn fails: {failure:?}"));
                 if let Some(early) = early {
                     for (client, answer) in clients.iter().zip(early) {
                         if let Some(n) = client {
@@ -982,7 +1037,12 @@ impl Sim {
         let now = self.now;
         self.history.say(
             now,
-            format_args!("commit {}: {} orders, {} sent off", self.commits, orders.len(), sent_off.len()),
+            format_args!(
+                "commit {}: {} orders, {} sent off",
+                self.commits,
+                orders.len(),
+                sent_off.len()
+            ),
         );
         let retried: HashSet<MessageId> = orders
             .iter()
@@ -992,7 +1052,17 @@ impl Sim {
             })
             .collect();
         for message in &world.out.messages {
-            self.history.say(now, format_args!("  {} {} {} to {} is {}", message.id, message.category, message.channel, message.recipient, message.status));
+            self.history.say(
+                now,
+                format_args!(
+                    "  {} {} {} to {} is {}",
+                    message.id,
+                    message.category,
+                    message.channel,
+                    message.recipient,
+                    message.status
+                ),
+            );
             self.planned.insert(
                 message.id,
                 Planned {
@@ -1005,7 +1075,8 @@ impl Sim {
         }
         for change in &world.out.changes {
             let message = &change.message;
-            self.history.say(now, format_args!("  {} is {}", message.id, message.status));
+            self.history
+                .say(now, format_args!("  {} is {}", message.id, message.status));
             if let Some(planned) = self.planned.get_mut(&message.id) {
                 planned.retried |= retried.contains(&message.id);
             }
@@ -1031,7 +1102,9 @@ impl Sim {
                 }
                 match &order.intake {
                     Intake::Report(report) => {
-                        if let (Some(message), Reported::Status(status)) = (report.message, report.what) {
+                        if let (Some(message), Reported::Status(status)) =
+                            (report.message, report.what)
+                        {
                             self.reports.push((message, status));
                         }
                     }
@@ -1042,31 +1115,53 @@ impl Sim {
                 }
             }
             if let Intake::Settled(settled) = &order.intake
-                && let Outcome::Permanent { suppress: Suppress::OptedOut, .. } = settled.outcome
-                && world.out.attempts.iter().any(|one| Some(one.id) == settled.message.attempt && !one.late)
+                && let Some(n) = settled
+                    .message
+                    .attempt
+                    .and_then(|id| self.by_attempt.get(&id))
+            {
+                self.calls[*n].written = true;
+            }
+            if let Intake::Settled(settled) = &order.intake
+                && let Outcome::Permanent {
+                    suppress: Suppress::OptedOut,
+                    ..
+                } = settled.outcome
+                && world
+                    .out
+                    .attempts
+                    .iter()
+                    .any(|one| Some(one.id) == settled.message.attempt && !one.late)
             {
                 let house = (settled.message.tenant.raw() - 1) as usize;
                 self.willed(house, settled.message.recipient.clone(), Will::StoppedThere);
             }
         }
         // What was written is what counts, so statuses are read back.
-        let touched: Vec<MessageId> = world.out.changes.iter().map(|change| change.message.id).collect();
-        for id in touched {
-            if let (Some(status), Some(planned)) = (self.status_of(id), self.planned.get_mut(&id)) {
+        let Some(server) = &self.server else { return };
+        if world.out.changes.is_empty() {
+            return;
+        }
+        let changes = &world.out.changes;
+        let statuses: Vec<(MessageId, Option<Status>)> = server.readers.ask(|store| {
+            let read = |message: &Message| {
+                let row = store.message(message.tenant, message.id).ok().flatten();
+                (message.id, row.map(|row| row.status))
+            };
+            changes.iter().map(|change| read(&change.message)).collect()
+        });
+        for (id, status) in statuses {
+            if let (Some(status), Some(planned)) = (status, self.planned.get_mut(&id)) {
                 planned.statuses.push((now, status));
             }
         }
     }
 
-    fn status_of(&self, id: MessageId) -> Option<Status> {
-        let tenant = self.planned.get(&id)?.tenant;
-        let server = self.server.as_ref()?;
-        let message = server.readers.ask(|store| store.message(tenant, id)).ok()??;
-        Some(message.status)
-    }
-
     fn willed(&mut self, house: usize, address: String, will: Will) {
-        self.history.say(self.now, format_args!("  {address} at {}: {will:?}", houses::NAMES[house]));
+        self.history.say(
+            self.now,
+            format_args!("  {address} at {}: {will:?}", houses::NAMES[house]),
+        );
         self.wills.push(Willed {
             at: self.now,
             commit: self.commits,
@@ -1084,7 +1179,10 @@ impl Sim {
             Answer::NotFound => "hears that there is no such thing",
             _ => "is answered",
         };
-        self.history.say(self.now, format_args!("{} {} {word}", request.what, request.token));
+        self.history.say(
+            self.now,
+            format_args!("{} {} {word}", request.what, request.token),
+        );
         if let Some(person) = request.person
             && let Some(lead) = requests::lead_in(&answer)
         {
@@ -1121,14 +1219,17 @@ impl Sim {
 
     /// The process ends: its memory is gone, an open transaction is taken back, calls break off wherever they are.
     fn crash(&mut self, wherever: &str) {
-        self.history.say(self.now, format_args!("the server dies ({wherever})"));
+        self.history
+            .say(self.now, format_args!("the server dies ({wherever})"));
         if let Some(server) = self.server.take() {
-            let waiting: Vec<Option<usize>> = server.inbox.iter().map(|(_, client)| *client).collect();
+            let waiting: Vec<Option<usize>> =
+                server.inbox.iter().map(|(_, client)| *client).collect();
             drop(server);
             self.break_lines(&waiting);
         }
         for call in &mut self.calls {
-            if call.life == self.life && call.end == End::Open {
+            if call.life == self.life && !call.written {
+                call.died = true;
                 if call.begun {
                     call.end = End::Unknown;
                     // Half of the requests were not whole yet.
@@ -1166,6 +1267,8 @@ impl Sim {
                 begun: false,
                 copied_at: None,
                 end: End::Open,
+                written: false,
+                died: false,
             });
             // Now and then the machine stands still before it calls.
             let delay = if self.dice.in_thousand(self.slow_start) && !self.calm {
@@ -1186,11 +1289,16 @@ impl Sim {
             return;
         }
         let message = Arc::clone(&self.calls[n].message);
-        let late = message.deadline.is_none_or(|deadline| deadline <= self.wall())
+        let late = message
+            .deadline
+            .is_none_or(|deadline| deadline <= self.wall())
             || self.now >= self.calls[n].intent_at + LEASE_US - BEFORE_LEASE_ENDS;
         if late {
             let outcome = Outcome::Retryable {
-                why: Reason::new("late", "The server was frozen past the deadline before it called."),
+                why: Reason::new(
+                    "late",
+                    "The server was frozen past the deadline before it called.",
+                ),
                 after: None,
             };
             self.at(self.now, Happening::Answers(n, outcome));
@@ -1204,7 +1312,10 @@ impl Sim {
                 }
             } else {
                 Outcome::Misconfigured {
-                    why: Reason::new("no_connection", "There is no connection that is switched on."),
+                    why: Reason::new(
+                        "no_connection",
+                        "There is no connection that is switched on.",
+                    ),
                 }
             };
             self.at(self.now + 1_000, Happening::Answers(n, outcome));
@@ -1226,7 +1337,10 @@ impl Sim {
         let (outcome, length) = goes.outcome(&mut self.dice, repeat, &format!("ref{n}"));
         self.history.say(
             self.now,
-            format_args!("{} is called for over {connection} ({repeat:?}): {goes:?}", message.id),
+            format_args!(
+                "{} is called for over {connection} ({repeat:?}): {goes:?}",
+                message.id
+            ),
         );
         let call = &mut self.calls[n];
         call.goes = goes;
@@ -1254,14 +1368,19 @@ impl Sim {
         else {
             return;
         };
-        let mark = if message.marked_as_repeat() { "-repeat" } else { "" };
+        let mark = if message.marked_as_repeat() {
+            "-repeat"
+        } else {
+            ""
+        };
         let key = format!("{}{mark}", message.id);
         if !provider.accept(self.now, message.id, n, &key) {
             self.faults.sometimes("provider.drops_twin");
             return;
         }
         self.calls[n].copied_at = Some(self.now);
-        self.history.say(self.now, format_args!("{} is passed on", message.id));
+        self.history
+            .say(self.now, format_args!("{} is passed on", message.id));
         self.plan_reports(n, self.now);
         if self.calls[n].life == self.life && self.server.is_some() {
             self.crash_at(Seam::AcceptedUnread);
@@ -1280,14 +1399,21 @@ impl Sim {
             self.at(at, Happening::Asks(Asking::Reply { person, word }));
         }
         if message.category == Category::Staff && self.staff_clicks {
-            let person = self.people.iter().position(|person| {
-                person.lead.is_some() && person.lead == message.lead
-            });
+            let person = self
+                .people
+                .iter()
+                .position(|person| person.lead.is_some() && person.lead == message.lead);
             if let Some(person) = person
                 && self.dice.in_thousand(400)
             {
                 let at = self.now + self.dice.between(5 * SECOND, 10 * MINUTE);
-                self.at(at, Happening::Asks(Asking::Act { person, what: "take" }));
+                self.at(
+                    at,
+                    Happening::Asks(Asking::Act {
+                        person,
+                        what: "take",
+                    }),
+                );
             }
         }
     }
@@ -1295,7 +1421,10 @@ impl Sim {
     /// Reports on a message: twice, in any order, late, before the answer.
     fn plan_reports(&mut self, n: usize, accepted_at: i64) {
         let message = Arc::clone(&self.calls[n].message);
-        let repeat = message.connection.and_then(|id| self.providers.get(&id)).map(|far| far.repeat);
+        let repeat = message
+            .connection
+            .and_then(|id| self.providers.get(&id))
+            .map(|far| far.repeat);
         if repeat == Some(Repeat::Blind) || self.dice.in_thousand(150) {
             return;
         }
@@ -1314,7 +1443,9 @@ impl Sim {
         for (i, what) in news.into_iter().enumerate() {
             let token = format!("report{n}n{i}z");
             let suppress = match what {
-                Reported::Status(Status::Bounced) => self.dice.pick(&[Suppress::No, Suppress::Invalid]),
+                Reported::Status(Status::Bounced) => {
+                    self.dice.pick(&[Suppress::No, Suppress::Invalid])
+                }
                 _ => Suppress::No,
             };
             let report = Report {
@@ -1345,7 +1476,10 @@ impl Sim {
     }
 
     fn answers(&mut self, n: usize, outcome: Outcome) {
-        if self.calls[n].life != self.life || self.server.is_none() || self.calls[n].end != End::Open {
+        if self.calls[n].life != self.life
+            || self.server.is_none()
+            || self.calls[n].end != End::Open
+        {
             return;
         }
         let call = &mut self.calls[n];
@@ -1376,7 +1510,10 @@ impl Sim {
 
     /// The server gives a call up by itself. Right only when its lease is over by the clock that nobody sets.
     fn gives_up(&mut self, message: &Message) {
-        let call = message.attempt.and_then(|attempt| self.by_attempt.get(&attempt)).copied();
+        let call = message
+            .attempt
+            .and_then(|attempt| self.by_attempt.get(&attempt))
+            .copied();
         if let Some(n) = call {
             let call = &mut self.calls[n];
             let held = self.now - call.intent_at;
@@ -1425,7 +1562,10 @@ impl Sim {
             Finding::Absent => "look_up.absent",
             Finding::Unclear { .. } => "look_up.unclear",
         });
-        self.history.say(self.now, format_args!("{} is looked up: {finding:?}", message.id));
+        self.history.say(
+            self.now,
+            format_args!("{} is looked up: {finding:?}", message.id),
+        );
         let looked = Looked {
             message,
             started_at: from_micros(began + self.offset),
@@ -1449,8 +1589,12 @@ impl Sim {
                 let intake = requests::reply(&who, text, &token, from_micros(self.now));
                 let mut request = Request::new(who.house, Client::Hook, "reply", token, intake);
                 request.person = Some(person);
-                request.wills = will.map(|will| (who.phone.clone(), will)).into_iter().collect();
-                self.history.say(self.now, format_args!("{} writes {text:?}", who.phone));
+                request.wills = will
+                    .map(|will| (who.phone.clone(), will))
+                    .into_iter()
+                    .collect();
+                self.history
+                    .say(self.now, format_args!("{} writes {text:?}", who.phone));
                 let again = self.dice.in_thousand(250);
                 let at = self.now + self.dice.below(SECOND);
                 if again {
@@ -1464,11 +1608,22 @@ impl Sim {
                 let who = self.people[person].clone();
                 let Some(lead) = who.lead else { return };
                 let token = self.token(what);
-                let mut request = Request::new(who.house, Client::Keyed, what, token, requests::act(lead, what));
+                let mut request = Request::new(
+                    who.house,
+                    Client::Keyed,
+                    what,
+                    token,
+                    requests::act(lead, what),
+                );
                 request.person = Some(person);
                 self.ask(self.now, request);
             }
-            Asking::Compose { person, category, channel, later } => {
+            Asking::Compose {
+                person,
+                category,
+                channel,
+                later,
+            } => {
                 let who = self.people[person].clone();
                 let Some(lead) = who.lead else { return };
                 let token = self.token("note");
@@ -1480,8 +1635,14 @@ impl Sim {
             }
             Asking::OnMessage { again } => {
                 let wanted = |planned: &Planned| {
-                    let Some((_, status)) = planned.statuses.last() else { return false };
-                    if again { status.missed() } else { status.waits() }
+                    let Some((_, status)) = planned.statuses.last() else {
+                        return false;
+                    };
+                    if again {
+                        status.missed()
+                    } else {
+                        status.waits()
+                    }
                 };
                 let all: Vec<(MessageId, TenantId)> = self
                     .planned
@@ -1494,11 +1655,15 @@ impl Sim {
                 }
                 let (message, tenant) = self.dice.pick(&all);
                 let what = if again { "retry" } else { "cancel" };
-                self.faults.sometimes(if again { "staff.retry" } else { "staff.cancel" });
+                self.faults
+                    .sometimes(if again { "staff.retry" } else { "staff.cancel" });
                 let token = self.token(what);
                 let house = (tenant.raw() - 1) as usize;
                 let intake = requests::on_message(message, again);
-                self.ask(self.now, Request::new(house, Client::Keyed, what, token, intake));
+                self.ask(
+                    self.now,
+                    Request::new(house, Client::Keyed, what, token, intake),
+                );
             }
         }
     }
@@ -1522,7 +1687,8 @@ impl Sim {
         for other in crate::people::marks_in(&page).filter(|other| *other != house) {
             self.leaks.push(format!(
                 "a page of {} shows what a person told {}",
-                houses::NAMES[house], houses::NAMES[other]
+                houses::NAMES[house],
+                houses::NAMES[other]
             ));
         }
         let _ = server.checkpoints.run();
@@ -1541,7 +1707,8 @@ fn outlived(server: &Server, wall: Timestamp, boot: Duration) -> Vec<Message> {
     if server.leases.any_over(boot) {
         let known: HashSet<MessageId> = overdue.iter().map(|message| message.id).collect();
         let mut frozen = server.writer.in_flight(1_000).unwrap_or_default();
-        frozen.retain(|message| server.leases.is_over(message, boot) && !known.contains(&message.id));
+        frozen
+            .retain(|message| server.leases.is_over(message, boot) && !known.contains(&message.id));
         overdue.append(&mut frozen);
     }
     overdue

@@ -200,8 +200,8 @@ impl Turns {
 
     fn most_orders(&self) -> usize {
         let now = self.clock.now();
-        let behind =
-            (0..3).any(|lane| self.leases.in_lane(lane) >= IN_FLIGHT[lane] || self.is_due(lane, now));
+        let behind = (0..3)
+            .any(|lane| self.leases.in_lane(lane) >= IN_FLIGHT[lane] || self.is_due(lane, now));
         if behind {
             MOST_ORDERS_BEHIND
         } else {
