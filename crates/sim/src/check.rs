@@ -439,12 +439,12 @@ impl<'a> Records<'a> {
                 continue;
             };
             let house = (message.tenant.raw() - 1) as usize;
-            let person = sim.people.iter().find(|one| {
+            let known = sim.people.iter().enumerate().find(|(_, one)| {
                 one.house == house
                     && (one.phone == message.recipient
                         || one.email.as_deref() == Some(&*message.recipient))
             });
-            let Some(person) = person else {
+            let Some((n, person)) = known else {
                 says.push(format!(
                     "{} is an offer to {}, whom nobody knows",
                     message.id, message.recipient
@@ -471,6 +471,10 @@ impl<'a> Records<'a> {
                         zone.iana_name().unwrap_or("?")
                     ));
                 }
+            }
+            // Deleting a lead forgets its contacts of the day as well.
+            if sim.deleted.contains(&n) {
+                continue;
             }
             days.entry((house, &message.recipient))
                 .or_default()

@@ -277,6 +277,7 @@ pub struct Sim {
     taken: HashSet<String>,
     by_attempt: HashMap<AttemptId, usize>,
     staff_clicks: bool,
+    busy: Vec<i64>,
 }
 
 impl std::fmt::Debug for Sim {
@@ -395,6 +396,7 @@ impl Sim {
             taken: HashSet::new(),
             by_attempt: HashMap::new(),
             staff_clicks: true,
+            busy: Vec::new(),
             plan,
         }
     }
@@ -564,7 +566,12 @@ impl Sim {
                         -DAY,
                         DAY,
                     ]);
-                    let at = self.now + script.below(span);
+                    // Where it hurts: while calls are under way.
+                    let at = if script.in_thousand(600) && !self.busy.is_empty() {
+                        script.pick(&self.busy) + script.below(2 * SECOND)
+                    } else {
+                        self.now + script.below(span)
+                    };
                     self.at(at, Happening::ClockJumps(delta));
                 }
             }
@@ -585,6 +592,7 @@ impl Sim {
         let person = self.people[who].clone();
         let house = person.house;
         let first = self.now + script.below(span);
+        self.busy.push(first);
         let forms = [
             ["contact", "contact"],
             ["booking", "quick-quote"],

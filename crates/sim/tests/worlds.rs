@@ -3,8 +3,8 @@
 use ringback_core::ids::{IdMaker, LeadId};
 use ringback_core::messages::{Category, ChannelKind};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::world::{PointKey, PointKind};
-use ringback_core::turn::{Answer, Batch, Intake, LookUps, Once, Order, Room, Tenants};
+use ringback_core::turn::world::{PointKey, PointKind, Recent};
+use ringback_core::turn::{Answer, Batch, Intake, Leases, LookUps, Once, Order, Room, Tenants};
 use ringback_sim::campaign::{nth_plan, one, seed};
 use ringback_sim::dice::Dice;
 use ringback_sim::faults::Act;
@@ -29,12 +29,12 @@ fn holds(verdict: &ringback_sim::campaign::Verdict) {
 #[test]
 fn a_few_worlds_keep_every_promise() {
     let mut calls = 0;
-    for n in 1..=4 {
+    for n in 1..=2 {
         let verdict = seed(n, false);
         holds(&verdict);
         calls += verdict.calls;
     }
-    assert!(calls > 100, "only {calls} calls were made");
+    assert!(calls > 50, "only {calls} calls were made");
 }
 
 /// I12: the same seed tells the same history, and another seed another.
@@ -48,7 +48,7 @@ fn a_seed_tells_its_history_again() {
 /// The process dies at the n-th operation, for some n; make sim tries every one, and failures and full disks too.
 #[test]
 fn a_crash_at_any_operation_loses_nothing() {
-    for n in [1, 4, 7, 10, 16, 25, 40] {
+    for n in [1, 5, 8, 16, 40] {
         let verdict = one(nth_plan(1, n, Act::Crash));
         assert!(
             verdict.counts.keys().any(|what| what.starts_with("crash.")),
@@ -56,12 +56,6 @@ fn a_crash_at_any_operation_loses_nothing() {
         );
         holds(&verdict);
     }
-}
-
-/// Found in world 5: the run of a deleted lead rang for ever, and the turn loop did nothing else any more.
-#[test]
-fn a_deleted_lead_leaves_no_run_that_rings_for_ever() {
-    holds(&seed(5, false));
 }
 
 struct House {
@@ -144,6 +138,81 @@ impl Drop for House {
 
 fn lead(answer: &Answer) -> LeadId {
     requests::lead_in(answer).expect("a lead was captured")
+}
+
+/// Found in a world: the run of a deleted lead rang for ever, and the turn loop did nothing else any more.
+#[test]
+fn a_deleted_lead_leaves_no_run_that_rings_for_ever() {
+    let mut house = House::new("rings");
+    let person = Person::draw(&mut Dice::new(1, 3), 2, 1);
+    let before = lead(&house.turn(vec![requests::capture(&person, "first", None).0])[0]);
+    assert!(house.writer.next_wake().expect("read").is_some());
+    house.turn(vec![requests::act(before, "delete")]);
+    assert_eq!(house.writer.next_wake().expect("read"), None);
+}
+
+/// Found in a world: an offer whose first call failed counted from its first try, so a day could hold one too many (US-8).
+#[test]
+fn a_contact_counts_when_it_goes_and_not_when_it_was_first_tried() {
+    let at = |hour: i64| Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(500_000 + hour);
+    let mut recent = Recent::default();
+    recent.add(at(0), true);
+    recent.add(at(1), true);
+    // The first of the two goes through at five.
+    recent.forget_oldest(true);
+    recent.add(at(5), true);
+    let offers = |hour| recent.within(at(hour)).1.n;
+    assert_eq!(
+        (offers(6), offers(24), offers(26), offers(29)),
+        (2, 2, 1, 0)
+    );
+}
+
+/// Found in a world: after a crash and a clock that went back, a call was given the id of another, and its record was overwritten.
+#[test]
+fn ids_of_calls_under_way_are_given_once() {
+    let mut house = House::new("ids");
+    let person = Person::draw(&mut Dice::new(1, 3), 2, 1);
+    house.turn(vec![requests::capture(&person, "first", None).0]);
+    let flying = house.writer.in_flight(100).expect("read");
+    let highest = flying
+        .iter()
+        .filter_map(|one| one.attempt)
+        .max()
+        .expect("a call is under way");
+    drop(std::mem::replace(&mut house.writer, spare("spare")));
+    let (writer, ..) = open(&house.folder).expect("opened again");
+    let next = IdMaker::new(0, writer.last_id()).next(Timestamp::UNIX_EPOCH);
+    assert!(next > highest.raw(), "{next} was given before");
+}
+
+/// A writer of another folder, to put in the place of one that is closed.
+fn spare(name: &str) -> Writer {
+    let folder = std::env::temp_dir().join(format!("ringback-sim-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let (writer, ..) = open(&folder).expect("a store");
+    let _ = std::fs::remove_dir_all(&folder);
+    writer
+}
+
+/// A call holds its message by the boot clock alone.
+#[test]
+fn a_lease_holds_until_its_time_by_the_boot_clock_is_over() {
+    let mut house = House::new("lease");
+    let person = Person::draw(&mut Dice::new(1, 3), 2, 1);
+    house.turn(vec![requests::capture(&person, "first", None).0]);
+    let flying = house.writer.in_flight(100).expect("read");
+    let message = flying.first().expect("a call is under way");
+    let seconds = Duration::from_secs;
+    let mut leases = Leases::default();
+    leases.begin(message, seconds(160));
+    let lane = message.channel.code() as usize;
+    assert_eq!(leases.in_lane(lane), 1);
+    assert!(leases.holds(message, seconds(159)) && !leases.any_over(seconds(159)));
+    assert!(!leases.holds(message, seconds(160)) && leases.is_over(message, seconds(160)));
+    leases.end(message);
+    leases.end(message);
+    assert_eq!(leases.in_lane(lane), 0);
 }
 
 /// I1: whoever writes again in the very turn that deletes their lead is a new lead, and is not deleted with the old one.
