@@ -161,7 +161,7 @@ fn a_contact_counts_when_it_goes_and_not_when_it_was_first_tried() {
     // The first of the two goes through at five.
     recent.forget_oldest(true);
     recent.add(at(5), true);
-    let offers = |hour| recent.within(at(hour)).1.n;
+    let offers = |hour: i64| recent.within(at(hour)).1.n;
     assert_eq!(
         (offers(6), offers(24), offers(26), offers(29)),
         (2, 2, 1, 0)
