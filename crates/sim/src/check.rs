@@ -390,9 +390,11 @@ impl<'a> Records<'a> {
             let mut wish = Wish::default();
             let mut last = None;
             for willed in &sim.wills {
-                // What a commit claims last it claims after all it heard; what it planned may have come before.
-                let before = willed.commit < call.commit
-                    || (willed.commit == call.commit && call.claimed && !retried);
+                // What a commit claims when due it claims after all it heard. What it planned may have come before a revocation of the
+                // same commit, and after a grant, which is often the very cause of it.
+                let same = willed.commit == call.commit;
+                let heard_first = (call.claimed && !retried) || willed.will.opens();
+                let before = willed.commit < call.commit || (same && heard_first);
                 if before && willed.house == house && willed.address == message.recipient {
                     wish.hear(willed.will);
                     last = Some(willed);
@@ -437,12 +439,12 @@ impl<'a> Records<'a> {
                 continue;
             };
             let house = (message.tenant.raw() - 1) as usize;
-            let person = sim.people.iter().find(|one| {
+            let known = sim.people.iter().enumerate().find(|(_, one)| {
                 one.house == house
                     && (one.phone == message.recipient
                         || one.email.as_deref() == Some(&*message.recipient))
             });
-            let Some(person) = person else {
+            let Some((n, person)) = known else {
                 says.push(format!(
                     "{} is an offer to {}, whom nobody knows",
                     message.id, message.recipient
@@ -469,6 +471,10 @@ impl<'a> Records<'a> {
                         zone.iana_name().unwrap_or("?")
                     ));
                 }
+            }
+            // Deleting a lead forgets its contacts of the day as well.
+            if sim.deleted.contains(&n) {
+                continue;
             }
             days.entry((house, &message.recipient))
                 .or_default()
@@ -710,15 +716,29 @@ impl<'a> Records<'a> {
         let sim = self.sim;
         let mut says = Vec::new();
         let of_calls = "outcome NOT IN ('found', 'absent', 'unclear')";
-        let rows = self.count(
-            &format!("SELECT count(*) FROM attempts WHERE {of_calls}"),
-            [],
-        )?;
-        if rows as usize != sim.calls.len() {
-            says.push(format!(
-                "{} intents were committed and {rows} attempts are kept",
-                sim.calls.len()
-            ));
+        let mut kept = BTreeSet::new();
+        {
+            let mut read = self
+                .store
+                .prepare(&format!("SELECT id FROM attempts WHERE {of_calls}"))?;
+            let mut all = read.query([])?;
+            while let Some(row) = all.next()? {
+                kept.insert(row.get::<_, i64>(0)?);
+            }
+        }
+        for call in &sim.calls {
+            let attempt = call.message.attempt.map_or(0, |attempt| attempt.raw());
+            // A report settled it, and the server died before the call ended: nothing was left to be found out.
+            let settled = call.died && sim.reports.iter().any(|(id, _)| *id == call.message.id);
+            if !kept.remove(&attempt) && !settled {
+                says.push(format!(
+                    "call {} for {} is kept nowhere",
+                    call.message.attempts, call.message.id
+                ));
+            }
+        }
+        for attempt in kept {
+            says.push(format!("attempt {attempt} is kept and no intent named it"));
         }
         for (word, slot) in [("found", 2), ("absent", 3)] {
             let rows = self.count("SELECT count(*) FROM attempts WHERE outcome = ?1", [word])?;
@@ -744,7 +764,16 @@ impl<'a> Records<'a> {
                 "{counted} unknown ends were counted; {unknown} are kept, and {late} came late"
             ));
         }
-        let repeated = self.rows.values().filter(|row| row.repeated).count();
+        let died = |row: &&Row| {
+            self.calls
+                .get(&row.id)
+                .is_some_and(|calls| calls.iter().any(|call| call.died))
+        };
+        let repeated = self
+            .rows
+            .values()
+            .filter(|row| row.repeated && !died(row))
+            .count();
         if repeated > sim.tallies[1] as usize {
             says.push(format!(
                 "{repeated} messages are listed as repeated and {} were counted",

@@ -165,6 +165,16 @@ pub enum Will {
     Unlist,
 }
 
+impl Will {
+    /// True when it allows more than before.
+    pub const fn opens(self) -> bool {
+        matches!(
+            self,
+            Self::Start | Self::Yes | Self::AllowOffers | Self::Unlist
+        )
+    }
+}
+
 /// What may be sent to a number or address, folded from [`Will`]s in the order of their commits. Written from the spec, not from the product.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wish {

@@ -267,7 +267,11 @@ pub fn act(lead: LeadId, what: &str) -> Intake {
 pub fn on_message(message: MessageId, again: bool) -> Intake {
     let actor = "office".to_owned();
     if again {
-        Intake::Retry { message, actor }
+        Intake::Retry {
+            message,
+            at: None,
+            actor,
+        }
     } else {
         Intake::Cancel { message, actor }
     }

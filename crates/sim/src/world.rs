@@ -82,6 +82,10 @@ pub struct Call {
     pub copied_at: Option<i64>,
     /// How it stands.
     pub end: End,
+    /// What came of it is on the disk.
+    pub written: bool,
+    /// The server died before that.
+    pub died: bool,
 }
 
 /// A message as it was planned.
@@ -274,6 +278,7 @@ pub struct Sim {
     taken: HashSet<String>,
     by_attempt: HashMap<AttemptId, usize>,
     staff_clicks: bool,
+    busy: Vec<i64>,
 }
 
 impl std::fmt::Debug for Sim {
@@ -392,6 +397,7 @@ impl Sim {
             taken: HashSet::new(),
             by_attempt: HashMap::new(),
             staff_clicks: true,
+            busy: Vec::new(),
             plan,
         }
     }
@@ -501,6 +507,7 @@ impl Sim {
             finished_at: now,
             outcome: Outcome::Unknown { why: why.clone() },
             segments: None,
+            died: why.code == "restart",
         }
     }
 
@@ -563,7 +570,12 @@ impl Sim {
                         -DAY,
                         DAY,
                     ]);
-                    let at = self.now + script.below(span);
+                    // Where it hurts: while calls are under way.
+                    let at = if script.in_thousand(600) && !self.busy.is_empty() {
+                        script.pick(&self.busy) + script.below(2 * SECOND)
+                    } else {
+                        self.now + script.below(span)
+                    };
                     self.at(at, Happening::ClockJumps(delta));
                 }
             }
@@ -584,6 +596,7 @@ impl Sim {
         let person = self.people[who].clone();
         let house = person.house;
         let first = self.now + script.below(span);
+        self.busy.push(first);
         let forms = [
             ["contact", "contact"],
             ["booking", "quick-quote"],
@@ -1121,6 +1134,14 @@ impl Sim {
                 }
             }
             if let Intake::Settled(settled) = &order.intake
+                && let Some(n) = settled
+                    .message
+                    .attempt
+                    .and_then(|id| self.by_attempt.get(&id))
+            {
+                self.calls[*n].written = true;
+            }
+            if let Intake::Settled(settled) = &order.intake
                 && let Outcome::Permanent {
                     suppress: Suppress::OptedOut,
                     ..
@@ -1136,27 +1157,23 @@ impl Sim {
             }
         }
         // What was written is what counts, so statuses are read back.
-        let touched: Vec<MessageId> = world
-            .out
-            .changes
-            .iter()
-            .map(|change| change.message.id)
-            .collect();
-        for id in touched {
-            if let (Some(status), Some(planned)) = (self.status_of(id), self.planned.get_mut(&id)) {
+        let Some(server) = &self.server else { return };
+        if world.out.changes.is_empty() {
+            return;
+        }
+        let changes = &world.out.changes;
+        let statuses: Vec<(MessageId, Option<Status>)> = server.readers.ask(|store| {
+            let read = |message: &Message| {
+                let row = store.message(message.tenant, message.id).ok().flatten();
+                (message.id, row.map(|row| row.status))
+            };
+            changes.iter().map(|change| read(&change.message)).collect()
+        });
+        for (id, status) in statuses {
+            if let (Some(status), Some(planned)) = (status, self.planned.get_mut(&id)) {
                 planned.statuses.push((now, status));
             }
         }
-    }
-
-    fn status_of(&self, id: MessageId) -> Option<Status> {
-        let tenant = self.planned.get(&id)?.tenant;
-        let server = self.server.as_ref()?;
-        let message = server
-            .readers
-            .ask(|store| store.message(tenant, id))
-            .ok()??;
-        Some(message.status)
     }
 
     fn willed(&mut self, house: usize, address: String, will: Will) {
@@ -1230,7 +1247,8 @@ impl Sim {
             self.break_lines(&waiting);
         }
         for call in &mut self.calls {
-            if call.life == self.life && call.end == End::Open {
+            if call.life == self.life && !call.written {
+                call.died = true;
                 if call.begun {
                     call.end = End::Unknown;
                     // Half of the requests were not whole yet.
@@ -1268,6 +1286,8 @@ impl Sim {
                 begun: false,
                 copied_at: None,
                 end: End::Open,
+                written: false,
+                died: false,
             });
             // Now and then the machine stands still before it calls.
             let delay = if self.dice.in_thousand(self.slow_start) && !self.calm {
@@ -1493,6 +1513,7 @@ impl Sim {
             finished_at: from_micros(self.now + self.offset),
             outcome,
             segments: None,
+            died: false,
         };
         if self.crash_at(Seam::ReadUncommitted) {
             // It was read, and nothing of it is on the disk: nobody knows any more.

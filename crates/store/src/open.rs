@@ -1,6 +1,7 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
 use crate::{Checkpointer, Readers, Writer};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -129,6 +130,8 @@ fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
 fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(256);
+    // Without this, SQLite looks at the value of every `LIMIT ?` and compiles the statement anew each time it is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF;",
     )?;

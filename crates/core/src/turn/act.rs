@@ -1,7 +1,7 @@
 //! What people of the business do with leads and messages: edit, move, merge, delete, take, cancel. Dead letters are in `dead`.
 
 use super::react::Happening;
-use super::world::{AuditRow, LeadState, PointKey, PointKind, ScoreRow};
+use super::world::{AuditRow, LeadState, PointKey, PointKind, RunState, ScoreRow};
 use super::{Answer, Edit, StageMove, Tenant, Turn};
 use crate::ids::{LeadId, MessageId};
 use crate::leads::Overwrite;
@@ -379,6 +379,19 @@ impl Turn<'_> {
                 why: Reason::new("lead_deleted", "The lead was deleted."),
                 except: None,
             });
+        }
+        // What waits for the lead would ring for ever and find nobody.
+        let now = self.now;
+        if let Some(state) = self.world.lead_mut(lead) {
+            for run in &mut state.runs {
+                if run.state == RunState::Open {
+                    run.state = RunState::Stopped;
+                    run.waits_for = None;
+                    run.wake_at = None;
+                    run.ended_at = Some(now);
+                    run.dirty = true;
+                }
+            }
         }
         self.world.out.deleted.push((tenant.id, lead));
         self.audit(tenant, actor, "lead.delete", json!({"lead": lead}));

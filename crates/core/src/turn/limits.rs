@@ -425,19 +425,25 @@ impl Turn<'_> {
         {
             self.count_call(tenant.id, way);
         }
-        if message.attempts > 1 || message.plan.keyword_answer {
+        if message.plan.keyword_answer {
             return;
         }
-        for (key, _) in tenant_counters(tenant, message.channel, self.now) {
-            self.world.count(key, 1);
-        }
-        if message.category == Category::Staff {
-            for key in staff_counters(tenant.id, message.channel, self.now) {
+        let again = message.attempts > 1;
+        if !again {
+            for (key, _) in tenant_counters(tenant, message.channel, self.now) {
                 self.world.count(key, 1);
             }
-        } else if message.channel == ChannelKind::Sms
-            || (message.category == Category::Promotional
-                && message.channel != ChannelKind::Webhook)
+        }
+        if message.category == Category::Staff {
+            if !again {
+                for key in staff_counters(tenant.id, message.channel, self.now) {
+                    self.world.count(key, 1);
+                }
+            }
+            return;
+        }
+        let offer = message.category == Category::Promotional;
+        if message.channel == ChannelKind::Sms || (offer && message.channel != ChannelKind::Webhook)
         {
             let key = PointKey {
                 tenant: tenant.id,
@@ -445,10 +451,12 @@ impl Turn<'_> {
                 value: message.recipient.clone(),
             };
             let now = self.now;
-            self.world
-                .point_mut(&key, now)
-                .recent
-                .add(now, message.category == Category::Promotional);
+            let recent = &mut self.world.point_mut(&key, now).recent;
+            if again {
+                // The call before did not go through, so the contact is now and not then.
+                recent.forget_oldest(offer);
+            }
+            recent.add(now, offer);
         }
     }
 

@@ -256,12 +256,13 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// The lead, followed through merges, when it is the tenant's.
+    /// The lead, followed through merges, when it is the tenant's and was not deleted just now.
     fn own(&self, tenant: &Tenant, lead: LeadId) -> Option<LeadId> {
         self.world
             .lead(lead)
             .filter(|state| state.lead.tenant == tenant.id)
             .map(|state| state.lead.id)
+            .filter(|lead| !self.world.out.deleted.contains(&(tenant.id, *lead)))
     }
 
     /// Writes a line of a lead's history.

@@ -179,6 +179,15 @@ impl Recent {
         self.0.push(now & !1 | i64::from(offer));
     }
 
+    /// Forgets the oldest contact of a kind: one of them turned out to be later than it was counted. With the oldest gone, no day that
+    /// is looked at afterwards has fewer than there were.
+    pub fn forget_oldest(&mut self, offer: bool) {
+        let of_kind = |one: &i64| (*one & 1 == 1) == offer;
+        if let Some(oldest) = self.0.iter().position(of_kind) {
+            self.0.remove(oldest);
+        }
+    }
+
     /// Contacts within the day before `now`: all, and offers alone, with the instant at which the oldest of each leaves the window.
     pub fn within(&self, now: Timestamp) -> (Window, Window) {
         let now = now.as_microsecond();

@@ -102,6 +102,15 @@ impl Turn<'_> {
                 }
                 let in_flight = self.in_flight(sent);
                 attempt.late = !in_flight;
+                let reported = self.world.messages.get(&sent.id).is_some_and(|known| {
+                    known.epoch == sent.epoch
+                        && known.status.settled()
+                        && known.status != Status::Unknown
+                });
+                if reported && sent.repeated && matches!(failed, Outcome::Unknown { .. }) {
+                    // A report was faster than the end of the call, which may have made a second copy.
+                    self.world.out.tallies.push(Tally::PossibleDuplicate);
+                }
                 self.world.out.attempts.push(attempt);
                 if in_flight && let Some(mut message) = self.world.message_mut(sent.id).cloned() {
                     if probe {
@@ -220,8 +229,9 @@ impl Turn<'_> {
             Outcome::Permanent { why, suppress } => {
                 self.learn(tenant, &message, *suppress, why);
                 message.status = match suppress {
-                    Suppress::No => message.ends(Status::Failed),
-                    certain => status_of(*certain),
+                    // The address itself is wrong, so a call before reached nobody either.
+                    Suppress::Invalid => Status::Bounced,
+                    other => message.ends(status_of(*other)),
                 };
                 self.watch(tenant, &message, true);
                 let elsewhere = self.next_channel(tenant, &mut message, why);

@@ -110,9 +110,12 @@ impl House {
 
     /// A second process that would like to have the same folder.
     pub fn second(&self) -> Result<(), String> {
-        App::start(settings(self.folder.clone()), Arc::clone(&self.clock) as Arc<dyn Clock>)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        App::start(
+            settings(self.folder.clone()),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+        )
+        .map(|_| ())
+        .map_err(|error| error.to_string())
     }
 
     fn on(folder: PathBuf, clock: Arc<Hands>) -> Self {

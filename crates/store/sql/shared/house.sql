@@ -121,8 +121,8 @@ INSERT INTO audit (id, tenant_id, at, actor, address, action, details, salt) VAL
 -- audit: administrative actions, newest first.
 SELECT id, at, actor, address, action, details FROM audit WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
 
--- last_ids: the highest ids given so far, so that new ones rise above them.
-SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM messages), 0), coalesce((SELECT max(id) FROM leads), 0), coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM runs), 0), coalesce((SELECT max(id) FROM tenants), 0), coalesce((SELECT max(id) FROM keys), 0), coalesce((SELECT max(id) FROM consents), 0), coalesce((SELECT max(id) FROM audit), 0), coalesce((SELECT max(id) FROM sessions), 0));
+-- last_ids: the highest ids given so far, those of calls under way among them, so that new ones rise above them.
+SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM messages), 0), coalesce((SELECT max(id) FROM leads), 0), coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM runs), 0), coalesce((SELECT max(id) FROM tenants), 0), coalesce((SELECT max(id) FROM keys), 0), coalesce((SELECT max(id) FROM consents), 0), coalesce((SELECT max(id) FROM audit), 0), coalesce((SELECT max(id) FROM sessions), 0), coalesce((SELECT max(id) FROM set_aside), 0), coalesce((SELECT max(attempt_id) FROM messages WHERE state = 1 AND deadline IS NOT NULL), 0));
 
 -- answer: whether the database answers.
 SELECT 1;

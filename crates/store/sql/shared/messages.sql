@@ -121,8 +121,8 @@ SELECT channel, count(*), min(due_at) FROM messages WHERE state = 0 GROUP BY cha
 -- trouble [hot]: messages that did not arrive, newest first.
 SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status >= 6 AND status <> 9 ORDER BY id DESC LIMIT $3;
 
--- seen [hot]: whether a report was taken, today or the day before.
-SELECT 1 FROM seen WHERE tenant_id = $1 AND day IN ($2, $2 - 1, $2 - 2, $2 - 3, $2 - 4, $2 - 5, $2 - 6, $2 - 7) AND key = $3;
+-- seen [hot]: whether a report was taken in the last week; or tomorrow, when the clock was set back over midnight.
+SELECT 1 FROM seen WHERE tenant_id = $1 AND day IN ($2 + 1, $2, $2 - 1, $2 - 2, $2 - 3, $2 - 4, $2 - 5, $2 - 6, $2 - 7) AND key = $3;
 
 -- insert_seen [hot]: a report is taken.
 INSERT INTO seen (tenant_id, day, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
@@ -148,8 +148,8 @@ SELECT why ->> 'code' AS code, channel, count(*), min(due_at), max(due_at), min(
 FROM (SELECT why, channel, due_at, id FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 LIMIT $2)
 GROUP BY 1, 2;
 
--- once [hot]: what a call with this key was answered, today or the day before.
-SELECT hash, status, answer FROM idempotency_keys WHERE tenant_id = $1 AND day IN ($2, $2 - 1) AND key = $3;
+-- once [hot]: what a call with this key was answered, today or the day before; or tomorrow, when the clock was set back over midnight.
+SELECT hash, status, answer FROM idempotency_keys WHERE tenant_id = $1 AND day IN ($2 + 1, $2, $2 - 1) AND key = $3;
 
 -- insert_once [hot]: a call with a key is answered.
 INSERT INTO idempotency_keys (tenant_id, day, key, hash, status, answer) VALUES ($1, $2, $3, $4, $5, $6);
