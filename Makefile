@@ -40,7 +40,7 @@ faults: ## small campaigns against the debug binary: kills, power cuts, freezes,
 	$(CARGO) build --locked --workspace
 	@set -e; \
 	$(SHORT) clock $(SHORTLY) --leads 400 --jumps 4 --stay-ms 500 & clock=$$!; \
-	$(SHORT) faults $(SHORTLY) --leads 1000 --kills 2 & providers=$$!; \
+	$(SHORT) faults $(SHORTLY) --leads 1000 --kills 2 --pace 40 --most-each 1 & providers=$$!; \
 	failed=0; \
 	$(SHORT) crash --binary target/debug/ringback --leads 1000 --kills 4 --unknown-seconds 8 || failed=1; \
 	$(SHORT) power $(SHORTLY) --leads 600 --cuts 8 || failed=1; \

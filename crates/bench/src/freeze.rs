@@ -32,7 +32,7 @@ pub struct FreezeArgs {
     #[arg(long, default_value_t = 20)]
     freezes: u64,
     /// How long a claim on a message holds, in seconds.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     lease_seconds: u32,
 }
 

@@ -137,8 +137,7 @@ impl App {
             readers.clone(),
             Arc::clone(&clock),
             tokens.clone(),
-            settings.public_url.clone(),
-            settings.lease,
+            &settings,
             tokio::runtime::Handle::current(),
         );
         // Ids of the house (tenants, keys, connections) come from a maker of their own node, so that they never meet the writer's.

@@ -38,6 +38,9 @@ pub struct FaultsArgs {
     /// One call in so many meets a fault.
     #[arg(long, default_value_t = 8)]
     one_in: u64,
+    /// A message meets at most so many faults; each may cost it minutes.
+    #[arg(long, default_value_t = 2)]
+    most_each: u32,
     /// How often the server is killed meanwhile.
     #[arg(long, default_value_t = 3)]
     kills: u64,
@@ -55,7 +58,12 @@ pub struct FaultsArgs {
 /// Runs the campaign. True when every promise held.
 pub async fn run(args: &FaultsArgs) -> Tried<(Value, bool)> {
     let mut rig = Rig::new("faults", &args.size)?;
-    let provider = Provider::start(rig.sink.clone(), args.size.seed, args.one_in)?;
+    let provider = Provider::start(
+        rig.sink.clone(),
+        args.size.seed,
+        args.one_in,
+        args.most_each,
+    )?;
     rig.subject.start()?;
     connect(&rig, &provider, args.mail).await?;
     let clients = Arc::new(rig.clients().with(Manners {

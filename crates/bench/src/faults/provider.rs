@@ -12,7 +12,7 @@ use hyper::Response;
 use ringback_channels::signing::twilio::{Algorithm, Signed, sign};
 use ringback_core::messages::ChannelKind;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io,
     net::SocketAddr,
     sync::{
@@ -48,7 +48,7 @@ pub struct Did {
     /// Rightly signed reports that were refused.
     pub refused: u64,
     /// Messages that met a fault.
-    pub faulted: std::collections::HashSet<(u64, ChannelKind)>,
+    pub faulted: HashMap<(u64, ChannelKind), u32>,
 }
 
 /// A faulty provider: Twilio, Resend and SES over HTTP, and a mail server.
@@ -62,12 +62,14 @@ pub struct Provider {
     /// One call in so many meets a fault; 0 is none.
     one_in: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
+    most: u32,
     bomb: Bytes,
 }
 
 impl Provider {
-    /// Listens on loopback, in a thread of its own. What people would get is counted by `sink`.
-    pub fn start(sink: Sink, seed: u64, one_in: u64) -> Tried<Self> {
+    /// Listens on loopback, in a thread of its own. What people would get is counted by `sink`. One send in `one_in` meets a fault, each
+    /// message at most `most`.
+    pub fn start(sink: Sink, seed: u64, one_in: u64, most: u32) -> Tried<Self> {
         let open = || -> io::Result<std::net::TcpListener> {
             let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
             socket.set_nonblocking(true)?;
@@ -85,6 +87,7 @@ impl Provider {
             did: Arc::default(),
             one_in: Arc::new(AtomicU64::new(one_in)),
             closed: Arc::default(),
+            most,
             bomb: bomb(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -152,12 +155,19 @@ impl Provider {
         Some((kind, taken))
     }
 
+    /// True when a message met as many faults as it may: each further one may cost it minutes.
+    fn had_enough(&self, body: &[u8], channel: ChannelKind) -> bool {
+        let token = crate::people::read_token(body);
+        let met = token.and_then(|(n, _)| self.did_mut().faulted.get(&(n, channel)).copied());
+        met.is_some_and(|met| met >= self.most)
+    }
+
     fn note(&self, kind: Kind, taken: bool, body: &[u8], channel: ChannelKind) {
         let mut did = self.did_mut();
         *did.faults.entry(kind).or_default() += 1;
         did.taken += u64::from(taken);
         if let Some((n, _)) = crate::people::read_token(body) {
-            did.faulted.insert((n, channel));
+            *did.faulted.entry((n, channel)).or_default() += 1;
         }
     }
 
@@ -229,6 +239,7 @@ impl Provider {
             } else {
                 ChannelKind::Email
             };
+            let drawn = drawn.filter(|_| part < length || !self.had_enough(&body, channel));
             let Some((kind, taken)) = drawn else {
                 let answer = self.take(&path, &head, &body, true).await;
                 stream.write_all(&answer).await?;

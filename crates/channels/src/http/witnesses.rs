@@ -33,9 +33,12 @@ pub(super) struct Witnesses(Mutex<HashMap<String, (Witness, bool)>>);
 impl Witnesses {
     /// Takes in an answer's `Date`; one that is missing or unreadable says nothing.
     pub(super) fn hear(&self, who: &str, headers: &HeaderMap, boot: &BootClock) {
-        if !headers.contains_key(header::DATE) {
+        let Some(date) = headers
+            .get(header::DATE)
+            .and_then(|date| date.to_str().ok())
+        else {
             return;
-        }
+        };
         let heard = boot.now();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((last, _)) = known.get(who)
@@ -43,11 +46,7 @@ impl Witnesses {
         {
             return;
         }
-        let said = headers.get(header::DATE).and_then(|date| {
-            let date = date.to_str().ok()?;
-            rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
-        });
-        let Some(said) = said else {
+        let Ok(said) = rfc2822::DateTimeParser::new().parse_timestamp(date) else {
             return;
         };
         if known.len() >= MOST {

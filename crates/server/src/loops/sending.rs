@@ -1,5 +1,6 @@
 //! Sending: the text is rendered, the provider called outside of any transaction, and what came of it goes back to the turns.
 
+use crate::app::Settings;
 use crate::registry::{Home, Registry};
 use crate::secrets::{TokenFor, Tokens};
 use futures_util::FutureExt as _;
@@ -77,8 +78,7 @@ impl Sender {
         readers: Readers,
         clock: Arc<dyn Clock>,
         tokens: Tokens,
-        public_url: String,
-        lease: Duration,
+        settings: &Settings,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let sandbox = [ChannelKind::Sms, ChannelKind::Email, ChannelKind::Webhook]
@@ -89,8 +89,8 @@ impl Sender {
             readers,
             clock,
             tokens,
-            public_url,
-            lease,
+            public_url: settings.public_url.clone(),
+            lease: settings.lease,
             runtime,
             sandbox,
         }))

@@ -57,17 +57,18 @@ SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadl
 -- at the gates in what is now the future, or waits for longer than any repetition does ($3).
 UPDATE messages SET due_at = max($1, due_at - $2)
 WHERE state = 0 AND due_at > $1
-    AND (created_at > $1 OR json_extract(verdict, '$.at') > $1 OR (status = 1 AND due_at > $3));
+    AND (created_at > $1 OR verdict ->> 'at' > $1 OR (status = 1 AND due_at > $3));
 
 -- set_by: the clock was set by $1; what is not done with stops to matter as long from now as before. Set back again, it is as it was.
 UPDATE messages SET expires_at = expires_at + $1 WHERE state IN (0, 1, 3) AND expires_at IS NOT NULL;
 
 -- set_back_looks: the same for look-ups of unknown messages. A provider's log is read from earlier on: the call was before that.
 UPDATE messages SET
-    deadline = CASE WHEN deadline > $1 AND (deadline > $3 OR json_extract(plan, '$.doubt.since') > $1) THEN max($1, deadline - $2) ELSE deadline END,
-    plan = json_set(plan, '$.doubt.called_at', json_extract(plan, '$.doubt.called_at') - $2,
-        '$.doubt.since', min(json_extract(plan, '$.doubt.since'), $1),
-        '$.doubt.absent_at', min(json_extract(plan, '$.doubt.absent_at'), $1))
+    deadline = CASE WHEN deadline > $1 AND (deadline > $3 OR plan -> 'doubt' ->> 'since' > $1) THEN max($1, deadline - $2) ELSE deadline END,
+    plan = json_patch(plan, json_object('doubt', json_object(
+        'called_at', (plan -> 'doubt' ->> 'called_at') - $2,
+        'since', min(plan -> 'doubt' ->> 'since', $1),
+        'absent_at', min(plan -> 'doubt' ->> 'absent_at', $1))))
 WHERE state = 3 AND deadline IS NOT NULL;
 
 -- in_flight [hot]: attempts that were under way when the process ended.
