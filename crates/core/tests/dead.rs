@@ -13,7 +13,7 @@ use ringback_core::messages::{
 };
 use ringback_core::time::Timestamp;
 use ringback_core::turn::{
-    Answer, Dice, Intake, Order, QUARANTINED, Room, Settled, Tenant, Turn, World,
+    Answer, Dice, Intake, Lines, Order, QUARANTINED, Settled, Tenant, Turn, World,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -56,6 +56,7 @@ fn tenant() -> Tenant {
         connections: Vec::new(),
         kill: Vec::new(),
         sandbox: false,
+        most_per_hour: None,
         zone: jiff::tz::TimeZone::UTC,
         references: ReferenceKey::new(b"a secret of a test"),
     }
@@ -125,6 +126,7 @@ fn a_replay_keeps_its_doubt_and_gets_a_round_of_its_own_where_it_was_taken() {
         looks: 5,
         absent_at: None,
         calls: 1,
+        spent: 0,
         again: false,
         stopped: false,
     };
@@ -167,13 +169,14 @@ fn a_replay_keeps_its_doubt_and_gets_a_round_of_its_own_where_it_was_taken() {
     }
     let (mut ids, mut dice) = (IdMaker::new(0, 0), Even);
     let later = now + jiff::SignedDuration::from_secs(60);
+    let lines = Lines::default();
     let mut turn = Turn::new(
         &mut world,
         &tenants,
         &mut ids,
         &mut dice,
         now,
-        Room::default(),
+        &lines,
         Duration::from_secs(60),
     );
     for (one, ..) in &cases {
@@ -251,6 +254,7 @@ fn an_order_that_panics_is_set_aside_and_the_next_one_goes_on() {
             why: Reason::new("http_500", "The provider has trouble of its own."),
             after: None,
         },
+        segments: None,
         died: false,
     })));
     let harmless = order(Intake::Discard {
@@ -260,13 +264,14 @@ fn an_order_that_panics_is_set_aside_and_the_next_one_goes_on() {
     });
     let mut ids = IdMaker::new(0, 0);
     let mut dice = Broken;
+    let lines = Lines::default();
     let mut turn = Turn::new(
         &mut world,
         &tenants,
         &mut ids,
         &mut dice,
         now,
-        Room::default(),
+        &lines,
         Duration::from_secs(60),
     );
     let answers = [turn.take(&poison), turn.take(&harmless)];

@@ -640,8 +640,8 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// I9: the database is whole, and nothing is held that nobody gives back: no lease of a call, no place at a provider's probe, and no
-    /// reservation of a budget once budgets reserve.
+    /// I9: the database is whole, and nothing is held that nobody gives back: no lease of a call, no place at a provider's probe, no
+    /// reservation of a budget.
     fn store_is_whole(&mut self) -> Result<(), rusqlite::Error> {
         let whole: String = self
             .store
@@ -664,19 +664,42 @@ impl<'a> Records<'a> {
         if held > 0 {
             self.broken(9, format!("{held} calls hold a lease for ever"));
         }
-        // Budgets reserve in a table of this name as soon as they do; what is still open when all is quiet was never given back.
-        let reserves = self.count(
-            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'reservations'",
+        self.budgets_add_up()
+    }
+
+    /// I9: what budgets say is spent is what the messages carry as their cost, and what did not go costs nothing.
+    fn budgets_add_up(&mut self) -> Result<(), rusqlite::Error> {
+        let mut says = Vec::new();
+        {
+            let mut read = self.store.prepare(
+                "SELECT t.tenant_id, coalesce((SELECT sum(n) FROM counters AS c WHERE c.tenant_id = t.tenant_id AND c.name IN ('spent.sms.date', 'spent.email.date') AND c.slot >= 0), 0), \
+                        coalesce((SELECT sum(n) FROM counters AS c WHERE c.tenant_id = t.tenant_id AND c.name IN ('spent.sms.month', 'spent.email.month') AND c.slot >= 0), 0), \
+                        coalesce(t.cost, 0) \
+                 FROM (SELECT tenant_id, sum(cost_micros) AS cost FROM messages GROUP BY tenant_id) AS t",
+            )?;
+            let mut rows = read.query([])?;
+            while let Some(row) = rows.next()? {
+                let (tenant, days, months, cost): (i64, i64, i64, i64) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                if days != cost || months != cost {
+                    says.push(format!(
+                        "tenant {tenant}: its messages cost {cost}, its days say {days} and its months {months}"
+                    ));
+                }
+            }
+        }
+        // Failed, blocked, cancelled, expired: nobody took it, and no call of it has an end that is unknown.
+        let kept = self.count(
+            "SELECT count(*) FROM messages WHERE status IN (6, 8, 9, 10) AND accepted_at IS NULL AND cost_micros IS NOT NULL AND coalesce(plan ->> 'doubt', '') = ''",
             [],
         )?;
-        if reserves > 0 {
-            let open = self.count("SELECT count(*) FROM reservations", [])?;
-            if open > 0 {
-                self.broken(
-                    9,
-                    format!("{open} reservations of a budget were never given back"),
-                );
-            }
+        if kept > 0 {
+            says.push(format!(
+                "{kept} messages that did not go keep what was reserved for them"
+            ));
+        }
+        for one in says {
+            self.broken(9, one);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::dice::Dice;
 use ringback_core::ids::MessageId;
-use ringback_core::messages::{Outcome, ProviderRef, Reason, Repeat, Suppress};
+use ringback_core::messages::{Cost, Outcome, ProviderRef, Reason, Repeat, Suppress};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -128,24 +128,17 @@ impl Goes {
 
     /// What the caller hears, and after how long; `None` is never.
     pub fn outcome(self, dice: &mut Dice, repeat: Repeat, reference: &str) -> (Outcome, i64) {
+        // Half of the providers' answers name a price.
+        let cost = (reference.bytes().map(u32::from).sum::<u32>() % 2 == 0).then(|| Cost {
+            micros: 8_300,
+            currency: "USD".into(),
+        });
         let reference = ProviderRef(reference.to_owned());
         let why = |code: &str| Reason::new(code, "The provider said so.");
         let quick = dice.between(30_000, 900_000);
         match self {
-            Self::Well => (
-                Outcome::Accepted {
-                    reference,
-                    cost: None,
-                },
-                quick,
-            ),
-            Self::DeliveredAtOnce => (
-                Outcome::Delivered {
-                    reference,
-                    cost: None,
-                },
-                quick,
-            ),
+            Self::Well => (Outcome::Accepted { reference, cost }, quick),
+            Self::DeliveredAtOnce => (Outcome::Delivered { reference, cost }, quick),
             Self::NoConnection => (
                 Outcome::Retryable {
                     why: why("connect"),

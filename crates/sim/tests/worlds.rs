@@ -4,7 +4,7 @@ use ringback_core::ids::{IdMaker, LeadId};
 use ringback_core::messages::{Category, ChannelKind};
 use ringback_core::time::Timestamp;
 use ringback_core::turn::world::{PointKey, PointKind, Recent};
-use ringback_core::turn::{Answer, Batch, Intake, Leases, LookUps, Once, Order, Room, Tenants};
+use ringback_core::turn::{Answer, Batch, Intake, Lines, LookUps, Once, Order, Queues, Tenants};
 use ringback_sim::campaign::{nth_plan, one, seed};
 use ringback_sim::dice::Dice;
 use ringback_sim::faults::Act;
@@ -108,17 +108,15 @@ impl House {
             once: once(n),
         };
         let orders: Vec<Order> = intakes.into_iter().enumerate().map(order).collect();
-        let room = Room {
-            free: [100; 3],
-            queue: [false; 3],
-        };
         let batch = Batch {
             orders: &orders,
             tenants: &self.tenants,
             now: self.now,
             ids: &mut self.ids,
             dice: &mut Dice::new(1, 2),
-            room,
+            lines: &mut Lines::default(),
+            queues: &mut Queues::default(),
+            distrust: None,
             looks: LookUps::default(),
             lease: Duration::from_secs(60),
             written: requests::written,
@@ -204,15 +202,14 @@ fn a_lease_holds_until_its_time_by_the_boot_clock_is_over() {
     let flying = house.writer.in_flight(100).expect("read");
     let message = flying.first().expect("a call is under way");
     let seconds = Duration::from_secs;
-    let mut leases = Leases::default();
-    leases.begin(message, seconds(160));
-    let lane = message.channel.code() as usize;
-    assert_eq!(leases.in_lane(lane), 1);
-    assert!(leases.holds(message, seconds(159)) && !leases.any_over(seconds(159)));
-    assert!(!leases.holds(message, seconds(160)) && leases.is_over(message, seconds(160)));
-    leases.end(message);
-    leases.end(message);
-    assert_eq!(leases.in_lane(lane), 0);
+    let mut lines = Lines::default();
+    lines.begin(message, Some(seconds(160)));
+    assert_eq!(lines.all(), 1);
+    assert!(lines.holds(message, seconds(159)) && !lines.any_over(seconds(159)));
+    assert!(!lines.holds(message, seconds(160)) && lines.is_over(message, seconds(160)));
+    lines.end(message);
+    lines.end(message);
+    assert_eq!(lines.all(), 0);
 }
 
 /// I1: whoever writes again in the very turn that deletes their lead is a new lead, and is not deleted with the old one.
