@@ -104,6 +104,9 @@ pub struct Decided {
     pub world: World,
 }
 
+/// An answer for each order, and what is to be sent off.
+type Outcome = (Vec<Answer>, Vec<Arc<Message>>);
+
 /// Messages claimed at a time on one channel.
 const MOST_CLAIMS: u32 = 200;
 
@@ -151,7 +154,7 @@ impl Batch<'_> {
         &mut self,
         records: &mut R,
         world: &mut World,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>), R::Error> {
+    ) -> Result<Outcome, R::Error> {
         let (now, tenants, was_due) = (self.now, self.tenants, self.room.queue);
         let mut answers = Vec::with_capacity(self.orders.len());
         let mut turn = Turn::new(
