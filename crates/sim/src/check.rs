@@ -772,10 +772,11 @@ impl<'a> Records<'a> {
                 .get(&row.id)
                 .is_some_and(|calls| calls.iter().any(|call| call.died))
         };
+        // A message whose second call surely came to nothing may be listed all the same when a report was faster.
         let listed: Vec<&Row> = self
             .rows
             .values()
-            .filter(|row| row.repeated && !died(row))
+            .filter(|row| row.repeated && self.copies(row.id) > 1 && !died(row))
             .collect();
         if listed.len() > sim.tallies[1] as usize {
             let ids: Vec<String> = listed.iter().map(|row| row.id.to_string()).collect();

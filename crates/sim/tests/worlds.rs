@@ -273,7 +273,7 @@ fn a_clock_set_back_over_midnight_forgets_no_key() {
     let point = PointKey {
         tenant: houses::id(2),
         kind: PointKind::Phone,
-        value: person.phone.clone(),
+        value: person.phone,
     };
     let readers = ringback_store::look(&house.folder).expect("readers");
     let point = readers
