@@ -163,7 +163,7 @@ fn a_contact_counts_when_it_goes_and_not_when_it_was_first_tried() {
     recent.add(at(5), true);
     let offers = |hour: i64| recent.within(at(hour)).1.n;
     assert_eq!(
-        (offers(6), offers(24), offers(26), offers(29)),
+        (offers(6), offers(24), offers(26), offers(30)),
         (2, 2, 1, 0)
     );
 }
