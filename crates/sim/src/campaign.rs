@@ -160,7 +160,7 @@ pub fn run(from: u64, seeds: u64, jobs: usize, tell: &(dyn Fn(&Verdict) + Sync))
                     if n >= from + seeds {
                         break;
                     }
-                    let verdict = seed(n, n % 20 == 0);
+                    let verdict = seed(n, n.is_multiple_of(20));
                     tell(&verdict);
                     if let Ok(mut tally) = tally.lock() {
                         tally.add(verdict);

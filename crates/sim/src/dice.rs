@@ -10,12 +10,12 @@ impl Dice {
         let mut dice = Self(
             seed.wrapping_mul(0x9e6c_63d0_876a_68e5) ^ purpose.wrapping_mul(0xd1b5_4a32_d192_ed03),
         );
-        dice.next();
+        dice.throw();
         dice
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl Dice {
 
     /// A number from 0 up to, and without, `end` (0 when `end` is 0).
     pub fn below(&mut self, end: i64) -> i64 {
-        ((u128::from(self.next()) * end.max(0).unsigned_abs() as u128) >> 64) as i64
+        ((u128::from(self.throw()) * end.max(0).unsigned_abs() as u128) >> 64) as i64
     }
 
     /// A number from `low` up to, and without, `high`.
@@ -46,6 +46,6 @@ impl Dice {
 
 impl ringback_core::turn::Dice for Dice {
     fn roll(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.throw() >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -117,6 +117,9 @@ pub struct Decided {
     pub world: World,
 }
 
+/// An answer for each order, what is to be sent off, and which queues were taken from.
+type Outcome = (Vec<Answer>, Vec<Arc<Message>>, Vec<(QueueOf, bool)>);
+
 impl Batch<'_> {
     /// Decides and commits. `before_commit` sees the answers when they are decided and nothing is lasting yet.
     pub fn commit<R: Records>(
@@ -162,15 +165,11 @@ impl Batch<'_> {
     }
 
     /// Decides against what was loaded, takes from the queues what there is room for, and writes it.
-    #[expect(
-        clippy::type_complexity,
-        reason = "answers, what to send off, and what was taken from, once"
-    )]
     fn decide<R: Records>(
         &mut self,
         records: &mut R,
         world: &mut World,
-    ) -> Result<(Vec<Answer>, Vec<Arc<Message>>, Vec<(QueueOf, bool)>), R::Error> {
+    ) -> Result<Outcome, R::Error> {
         let (now, tenants) = (self.now, self.tenants);
         self.lines.behind = self.queues.behind(now);
         let lines = &*self.lines;
