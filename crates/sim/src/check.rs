@@ -675,8 +675,8 @@ impl<'a> Records<'a> {
         let mut says = Vec::new();
         {
             let mut read = self.store.prepare(
-                "SELECT t.tenant_id, coalesce((SELECT sum(n) FROM counters AS c WHERE c.tenant_id = t.tenant_id AND c.name IN ('spent.sms.date', 'spent.email.date') AND c.slot >= 0), 0), \
-                        coalesce((SELECT sum(n) FROM counters AS c WHERE c.tenant_id = t.tenant_id AND c.name IN ('spent.sms.month', 'spent.email.month') AND c.slot >= 0), 0), \
+                "SELECT t.tenant_id, coalesce((SELECT sum(n) FROM counters AS c WHERE c.tenant_id = t.tenant_id AND c.name LIKE 'spent.%.date' AND c.slot >= 0), 0), \
+                        coalesce((SELECT sum(n) FROM counters AS c WHERE c.tenant_id = t.tenant_id AND c.name LIKE 'spent.%.month' AND c.slot >= 0), 0), \
                         coalesce(t.cost, 0) \
                  FROM (SELECT tenant_id, sum(cost_micros) AS cost FROM messages GROUP BY tenant_id) AS t",
             )?;

@@ -363,6 +363,14 @@ impl Turn<'_> {
                 None,
                 Some(given.actor.clone()),
             );
+            // Whoever wants no news of their own request wants no offers either (US-5: revoke one, revoke all).
+            if !given.told.granted && given.told.purpose == Purpose::Transactional {
+                let offers = ConsentTold {
+                    purpose: Purpose::Promotional,
+                    ..given.told.clone()
+                };
+                self.write_consent(lead, key.clone(), &offers, None, Some(given.actor.clone()));
+            }
             if !given.told.granted {
                 let categories: &'static [Category] = match given.told.purpose {
                     Purpose::Promotional => &[Category::Promotional],

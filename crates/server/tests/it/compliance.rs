@@ -1,6 +1,8 @@
 //! C1, C5, C7, X6: what can be shown of one person, of the rules, and of the chain that proves it.
 
 use crate::house::House;
+use ringback_core::messages::{ChannelKind, Inbound};
+use ringback_core::turn::Intake;
 use serde_json::json;
 
 /// C7: consents, messages sent and not, what the gates said and by which rule; as JSON and as a table; nothing of it for another business.
@@ -197,4 +199,65 @@ async fn the_suppression_list_is_imported_and_exported() {
             .collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(addresses(&out), addresses(&again));
+}
+
+/// US-5: whoever takes back consent to news of their own request gets no offers either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revoking_one_purpose_revokes_what_it_implies() {
+    let (house, guest) = House::with("plumbing").await;
+    let key = &guest.key;
+    let lead = house.lead(key, "+13035550142").await;
+    let told = |purpose: &str, granted: bool| json!({"to": "+13035550142", "channel": "sms", "purpose": purpose, "granted": granted, "method": "paper", "wording": "as on the paper"});
+    let offer = || json!({"lead_id": lead, "channel": "sms", "category": "promotional", "body": "Alder Plumbing: 10% off. Reply STOP to end."});
+    house
+        .post(key, "/v1/consents", told("promotional", true))
+        .await
+        .is(201);
+    let sent = house.post(key, "/v1/messages", offer()).await.is(201);
+    house
+        .message_is(key, &sent.text_of("/id"), &["delivered"])
+        .await;
+    house
+        .post(key, "/v1/consents", told("transactional", false))
+        .await
+        .is(201);
+    let held = house.post(key, "/v1/messages", offer()).await.is(201);
+    house
+        .message_is(key, &held.text_of("/id"), &["blocked"])
+        .await;
+}
+
+/// US-10: START lifts what the person said, never what the business put on its own list meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn start_lifts_nothing_that_the_business_listed() {
+    let (house, guest) = House::with("plumbing").await;
+    let key = &guest.key;
+    house.lead(key, "+13035550142").await;
+    let says = |word: &str| {
+        let inbound = Inbound {
+            dedup: format!("in-{word}"),
+            channel: ChannelKind::Sms,
+            from: "+13035550142".into(),
+            to: "+13035550100".into(),
+            body: word.to_owned(),
+            answered_by_provider: false,
+            at: house.app.now(),
+        };
+        let intake = Intake::Inbound {
+            inbound: Box::new(inbound),
+            connection: None,
+        };
+        house.app.take(guest.id, intake, None)
+    };
+    let listed = || async {
+        let list = house.get(key, "/v1/suppressions").await.is(200);
+        let first = list.data().first().map(|one| one["reason"].clone());
+        first.unwrap_or_default()
+    };
+    says("STOP").await.unwrap();
+    assert_eq!(listed().await, "opted_out");
+    let ours = json!({"phone": "+13035550142", "how": "asked on the phone"});
+    house.post(key, "/v1/suppressions", ours).await.is(201);
+    says("START").await.unwrap();
+    assert_eq!(listed().await, "listed");
 }
