@@ -693,7 +693,7 @@ impl<'a> Records<'a> {
         }
         // Failed, blocked, cancelled, expired: nobody took it, and no call of it has an end that is unknown.
         let kept = self.count(
-            "SELECT count(*) FROM messages WHERE status IN (6, 8, 9, 10) AND accepted_at IS NULL AND cost_micros IS NOT NULL AND coalesce(plan ->> 'doubt', '') = ''",
+            "SELECT count(*) FROM messages WHERE status IN (6, 8, 9, 10) AND accepted_at IS NULL AND cost_micros IS NOT NULL AND coalesce(plan ->> 'doubt', '') = '' AND coalesce(plan ->> 'paid', 0) < cost_micros",
             [],
         )?;
         if kept > 0 {

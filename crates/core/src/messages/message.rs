@@ -153,6 +153,9 @@ pub struct Plan {
     /// Calls of which nobody knows whether they went out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
+    /// What it cost before somebody sent it again, millionths of the tenant's currency (M11).
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub paid: i64,
     /// The message that says it instead: over the next channel, or mended by a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<MessageId>,

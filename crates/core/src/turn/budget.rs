@@ -178,7 +178,8 @@ pub fn reserved(message: &Message) -> i64 {
 
 /// What calls before this one may have cost.
 fn spent_before(message: &Message) -> i64 {
-    message.plan.doubt.as_ref().map_or(0, |doubt| doubt.spent)
+    let doubt = message.plan.doubt.as_ref();
+    doubt.map_or(message.plan.paid, |doubt| doubt.spent)
 }
 
 impl Turn<'_> {

@@ -8,7 +8,7 @@ use super::world::Raised;
 use super::{Amend, Answer, Tenant, Turn, Weighed};
 use crate::ids::MessageId;
 use crate::messages::{
-    ChannelKind, Discarded, Doubt, Filling, Message, Plan, Reason, Replayed, Status,
+    ChannelKind, Cost, Discarded, Doubt, Filling, Message, Plan, Prices, Reason, Replayed, Status,
 };
 use crate::time::{Timestamp, micros};
 use serde_json::{Value, json};
@@ -78,6 +78,13 @@ impl Turn<'_> {
             rounds: known.plan.rounds + u32::from(taken),
             ..known.plan
         };
+        // What it cost so far stays spent, whatever becomes of it now.
+        if let Some(cost) = &known.cost {
+            let currency = tenant.config.settings.budget.currency.clone();
+            let micros = Prices::built_in().in_currency(cost, &currency);
+            known.plan.paid = micros;
+            known.cost = Some(Cost { micros, currency });
+        }
         known.deadline = None;
         known.status = Status::Queued;
         known.due_at = self.now;

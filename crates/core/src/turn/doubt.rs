@@ -229,10 +229,11 @@ impl Turn<'_> {
                 if proven {
                     self.world.out.tallies.push(Tally::Absent);
                     let called = from_micros(doubt.called_at);
-                    doubt.spent -= doubt.spent / i64::from(doubt.calls.max(1));
+                    let paid = message.plan.paid;
+                    doubt.spent -= (doubt.spent - paid) / i64::from(doubt.calls.max(1));
                     doubt.calls -= 1;
                     if doubt.calls == 0 {
-                        doubt.spent = 0;
+                        doubt.spent = paid;
                     }
                     message.repeated = doubt.calls > 1;
                     message.plan.doubt = Some(doubt);
@@ -268,7 +269,8 @@ impl Turn<'_> {
     ) {
         message.repeated = doubt.calls > 1;
         let called = from_micros(doubt.called_at);
-        let others = doubt.spent - doubt.spent / i64::from(doubt.calls.max(1));
+        let others =
+            doubt.spent - (doubt.spent - message.plan.paid) / i64::from(doubt.calls.max(1));
         message.plan.doubt = Some(Doubt {
             spent: others,
             ..doubt
