@@ -99,6 +99,7 @@ pub fn tenant(n: usize, dice: &mut Dice) -> Tenant {
                 repeat,
                 answers_opt_out: false,
                 pace: Pace::default(),
+                registration: Registration::NotNeeded,
             });
         }
     }

@@ -1,6 +1,7 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
 use crate::{Checkpointer, Readers, Writer};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -129,6 +130,8 @@ fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
 fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(256);
+    // Without this, SQLite looks at the value of every `LIMIT ?` and compiles the statement anew each time it is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192; PRAGMA trusted_schema = OFF;",
     )?;
@@ -284,30 +287,40 @@ mod tests {
         ringback_core::time::from_micros(second * 1_000_000)
     }
 
-    /// M7, P14: what is kept for urgent messages is not given to others, however many wait.
+    /// M7: every queue is found by a seek, with when its next message is due, whoever else has how many.
     #[test]
-    fn room_is_kept_for_urgent_messages() {
+    fn queues_are_known_by_tenant_channel_and_priority() {
+        use ringback_core::ids::TenantId;
         use ringback_core::messages::{ChannelKind, Priority};
-        let path = folder("kept");
+        use ringback_core::turn::QueueOf;
+        let path = folder("queues");
         let (writer, ..) = open(&path).expect("made");
         for n in 1..=20 {
-            waiting(&writer, n, Priority::Low.code(), 1, 100, 100);
+            waiting(&writer, n, Priority::Low.code(), 1, 100, 100 + n);
         }
-        let due = |most, kept| {
-            let due = writer.due(ChannelKind::Sms, at(200), most, kept);
-            due.expect("read").len()
-        };
-        assert_eq!((due(10, 0), due(10, 4), due(10, 10)), (10, 6, 0));
-        assert_eq!(
-            writer.next_due(ChannelKind::Sms).expect("read"),
-            [Some(at(100)), None]
-        );
         waiting(&writer, 21, Priority::Critical.code(), 1, 150, 150);
-        assert_eq!(due(10, 10), 1, "the alert alone");
+        let queue = |priority| QueueOf {
+            tenant: TenantId::from_raw(1),
+            channel: ChannelKind::Sms,
+            priority,
+        };
+        let (bulk, alert) = (queue(Priority::Low), queue(Priority::Critical));
         assert_eq!(
-            writer.next_due(ChannelKind::Sms).expect("read"),
-            [Some(at(100)), Some(at(150))]
+            writer.queues().expect("read"),
+            [(alert, at(150)), (bulk, at(101))]
         );
+        let due = |queue, now, most| {
+            let due = writer.due(queue, at(now), most).expect("read");
+            due.iter().map(|one| one.id.raw()).collect::<Vec<_>>()
+        };
+        assert_eq!(due(bulk, 103, 10), [1, 2, 3]);
+        assert_eq!(due(bulk, 200, 2), [1, 2]);
+        assert_eq!(due(alert, 149, 10), [0_i64; 0]);
+        let other = QueueOf {
+            tenant: TenantId::from_raw(2),
+            ..bulk
+        };
+        assert_eq!(writer.next_due(other).expect("read"), None);
         drop(writer);
         std::fs::remove_dir_all(path).expect("cleaned up");
     }

@@ -59,6 +59,9 @@ impl Guesses {
     }
 }
 
+/// A link that is put into a text is reserved for as if it had so many letters.
+const LONGEST_LINK: usize = 200;
+
 /// A period that a budget is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Period {

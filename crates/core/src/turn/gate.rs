@@ -1,9 +1,9 @@
 //! The gates a message passes before every call, in the order of compliance.md 1: cheap and absolute first. Each says what it looked at
 //! and what it found, so that a message explains itself with no present configuration at hand (M10).
 
-mod ground;
+pub(super) mod ground;
 
-use super::say::signed;
+use super::say::{all_ways, signed};
 use super::world::PointKey;
 use super::{Connection, KillSwitch, Passage, Tenant, Turn, kind_of};
 use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings};
@@ -337,10 +337,10 @@ impl Turn<'_> {
         tenant: &Tenant,
         message: &Message,
     ) -> Option<(String, Timestamp, String)> {
-        if tenant.ways(message.channel).next().is_none() {
+        if all_ways(tenant, message).next().is_none() {
             let until = self.now + signed(Duration::from_secs(300));
             let because = format!(
-                "Every {} connection is switched off; asked again in five minutes.",
+                "Every {} connection that could carry it is switched off; asked again in five minutes.",
                 message.channel
             );
             return Some(("no_connection".into(), until, because));

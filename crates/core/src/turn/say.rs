@@ -259,7 +259,7 @@ impl Turn<'_> {
             Ruling::End { status, why } => {
                 message.status = message.ends(status);
                 message.settled_at = Some(self.now);
-                message.why = Some(why);
+                message.why = Some(elsewhere.unwrap_or(why));
             }
         }
     }
@@ -581,7 +581,7 @@ fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value>
     }))
 }
 
-/// The accounts that could carry a message.
+/// The accounts that could carry a message; one whose sender is not registered cannot, where registration is asked for (US-15).
 pub(super) fn all_ways<'t>(
     tenant: &'t Tenant,
     message: &'t Message,
@@ -590,6 +590,7 @@ pub(super) fn all_ways<'t>(
     tenant
         .ways(message.channel)
         .filter(move |way| hook.is_none_or(|hook| way.name == *hook))
+        .filter(|way| way.may_reach(&message.recipient))
 }
 
 /// The same data with the staff member who is spoken to.

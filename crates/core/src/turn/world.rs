@@ -7,6 +7,7 @@ use crate::consent::Basis;
 use crate::ids::{EventId, LeadId, MessageId, RunId, SessionId, TenantId};
 use crate::leads::Lead;
 use crate::messages::{Attempt, Message};
+use crate::places::Region;
 use crate::scoring::ScoreState;
 use crate::seeded::{Bug, has};
 use crate::time::Timestamp;

@@ -112,6 +112,7 @@ async fn put(
         }
         writer.put_staff(tenant, &row)?;
         let view = StaffBody {
+            texts,
             name: row.name,
             phone: row.phone,
             email: row.email,

@@ -4,11 +4,13 @@ use crate::house::{House, TOKEN};
 use ringback_channels::testing::twilio_inbound;
 use ringback_core::consent::Basis;
 use ringback_core::contact::{Email, Phone};
+use ringback_core::ids::ConnectionId;
 use ringback_core::messages::{Category, ChannelKind, Message, Status};
 use ringback_core::turn::world::{PointKind, Purpose, Suppression};
 use ringback_core::turn::{
     Answer, Capture, Compose, ConsentGiven, ConsentTold, Intake, Said, SuppressOrder, VerdictView,
 };
+use ringback_store::{ConnectionRow, House as _};
 
 const OURS: &str = "+13035550100";
 use Category::{Emergency, Promotional, Transactional};
@@ -230,7 +232,7 @@ impl<'a> Person<'a> {
 /// `tenant.yaml` of Alder with more at its end.
 fn with_countries(path: &str, text: &str) -> String {
     if path == "tenant.yaml" {
-        format!("{text}\ncompliance:\n  countries: [CA, GB, IE, AU]\n")
+        format!("{text}\ncompliance:\n  countries: [CA, GB, IE, AU, PR]\n")
     } else {
         text.to_owned()
     }
@@ -544,6 +546,123 @@ async fn content_numbers_and_emergencies_keep_their_rules() {
         .await
         .passes("EX-1", "consent", Emergency)
         .await;
+}
+
+/// Replaces Alder's accounts for texts by these, in order.
+async fn connects(house: &House, accounts: &[(&str, &[(&str, &str)])]) -> Vec<ConnectionId> {
+    let tenant = house.alder;
+    let rows: Vec<ConnectionRow> = accounts
+        .iter()
+        .enumerate()
+        .map(|(position, (name, more))| {
+            let id = ConnectionId::from_raw(house.app.new_id());
+            let mut settings: std::collections::BTreeMap<String, String> = [
+                ("account_sid", "AC0123456789abcdef0123456789abcdef"),
+                ("auth_token", TOKEN),
+                ("base_url", "http://127.0.0.1:9"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+            settings.extend(
+                more.iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+            );
+            ConnectionRow {
+                id,
+                channel: Sms,
+                provider: "twilio".into(),
+                name: (*name).to_owned(),
+                settings: house.app.registry.master().seal(tenant, id, &settings),
+                path_secret: format!("secret-{name}"),
+                position: position as i64,
+                enabled: true,
+                trouble: None,
+                breaker: None,
+                created_at: house.app.now(),
+            }
+        })
+        .collect();
+    let ids = rows.iter().map(|row| row.id).collect();
+    house
+        .app
+        .change(move |writer| {
+            for old in writer.connections(tenant)? {
+                writer.delete_connection(tenant, old.id)?;
+            }
+            rows.iter()
+                .try_for_each(|row| writer.insert_connection(tenant, row))
+        })
+        .await
+        .unwrap();
+    ids
+}
+
+/// US-15: a text to the United States goes over a registered sender, whatever its category; others are passed over, and elsewhere nobody
+/// asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_to_the_united_states_need_a_registered_sender() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let person = async |to: &str| Person::new(house, to).captured(true).await;
+    let here = person("+13035550161").await;
+    let (_, verdict) = here.gets(Transactional).await;
+    let (gate, rule) = ("registration", "US-15");
+    assert_eq!(
+        (
+            said(&verdict, gate).says.as_str(),
+            said(&verdict, gate).rule.as_str()
+        ),
+        ("pass", rule)
+    );
+    assert!(said(&verdict, gate).because.contains("campaign CM0000"));
+
+    let long: &[(&str, &str)] = &[("from", "+13035550100")];
+    connects(house, &[("plain", long)]).await;
+    let here = here.blocks(rule, gate, Transactional).await;
+    let (message, _) = here.gets(Transactional).await;
+    let why = message.why.unwrap();
+    assert_eq!(why.code, "unregistered");
+    assert!(
+        why.detail.contains("plain") && why.detail.contains("`campaign`"),
+        "{why:?}"
+    );
+    person("+17875550161")
+        .await
+        .blocks(rule, gate, Transactional)
+        .await;
+    for elsewhere in ["+447400123461", "+16042500161"] {
+        let (message, verdict) = person(elsewhere).await.gets(Transactional).await;
+        assert!(
+            !verdict.said.iter().any(|said| said.gate == gate),
+            "{verdict:?}"
+        );
+        assert_ne!(message.status, Status::Blocked, "{verdict:?}");
+    }
+
+    // The next connection takes it, and one whose number needs nothing is as good.
+    let free: &[(&str, &str)] = &[("from", "+18005550100"), ("toll_free_verified", "yes")];
+    for second in [free, &[("from", "12345")]] {
+        let ids = connects(house, &[("plain", long), ("second", second)]).await;
+        let (message, verdict) = here.gets(Transactional).await;
+        assert_eq!(said(&verdict, gate).says, "pass");
+        assert_eq!(message.connection, Some(ids[1]), "{verdict:?}");
+    }
+
+    // What is registered but switched off is waited for.
+    let ids = connects(house, &[("plain", long), ("second", free)]).await;
+    let (tenant, second) = (house.alder, ids[1]);
+    house
+        .app
+        .change(move |writer| {
+            let mut rows = writer.connections(tenant)?;
+            rows.retain(|row| row.id == second);
+            rows[0].enabled = false;
+            writer.update_connection(tenant, &rows[0])
+        })
+        .await
+        .unwrap();
+    let (message, verdict) = here.gets(Transactional).await;
+    assert_eq!(said(&verdict, gate).says, "pass");
+    assert_eq!(message.status, Status::Deferred, "{verdict:?}");
 }
 
 /// A sign-off of a rule that cannot be loosened, or one that says nothing, is refused with the folder.

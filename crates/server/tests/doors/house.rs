@@ -199,6 +199,7 @@ impl House {
                 ("account_sid", "AC0123456789abcdef0123456789abcdef"),
                 ("auth_token", TOKEN),
                 ("from", "+13035550100"),
+                ("campaign", "CM0000"),
                 ("base_url", &base),
                 ("answers_opt_out", "no"),
             ],

@@ -252,6 +252,46 @@ pub(super) fn number(tenant: &Tenant, message: &Message) -> Option<Ground> {
             ),
         )
     })
+/// Whether a connection may carry a text to the United States: carriers block long codes without a registered campaign and toll-free
+/// numbers that are not verified (US-15). None where nothing asks.
+pub(in super::super) fn registration(
+    tenant: &Tenant,
+    message: &Message,
+) -> Option<Result<Ground, Ground>> {
+    let to_us = message.channel == ChannelKind::Sms
+        && Phone::from_e164(&message.recipient).is_some_and(|phone| phone.is_american());
+    if !to_us {
+        return None;
+    }
+    let mut lacks = Vec::new();
+    // One that is switched off for now is waited for; one that is not registered is not.
+    for way in tenant
+        .connections
+        .iter()
+        .filter(|way| way.channel == message.channel)
+    {
+        match &way.registration {
+            Registration::NotNeeded => {
+                let because = format!(
+                    "Connection {} sends from what needs no registration.",
+                    way.name
+                );
+                return Some(Ok(Ground::by("US-15", because)));
+            }
+            Registration::Registered(what) => {
+                let because = format!("Connection {} is registered: {what}.", way.name);
+                return Some(Ok(Ground::by("US-15", because)));
+            }
+            Registration::Missing(mend) => lacks.push(format!("Connection {}: {mend}", way.name)),
+        }
+    }
+    Some(Err(Ground::by(
+        "US-15",
+        format!(
+            "No connection may text numbers in the United States. {}",
+            lacks.join(" ")
+        ),
+    )))
 }
 
 /// What an offer must carry (US-16, US-17, CA-2, UK-2, EM-2). None when it is no offer.

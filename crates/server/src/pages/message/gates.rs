@@ -43,6 +43,7 @@ fn name(gate: &str) -> &'static str {
         "consent" => "Consent",
         "do_not_call" => "Do-not-call lists",
         "number" => "Number",
+        "registration" => "Sender registration",
         "caps" => "How often",
         "quiet_hours" => "Quiet hours",
         "content" => "Content",
