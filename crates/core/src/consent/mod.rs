@@ -6,4 +6,4 @@ pub mod ledger;
 pub mod rules;
 pub mod words;
 
-pub use basis::{Basis, Term};
+pub use basis::{Basis, SoftOptIn, Term};

@@ -193,6 +193,7 @@ impl Turn<'_> {
                 page: None,
                 basis: Some(Basis::Keyword),
                 expires_at: None,
+                soft_opt_in: None,
             };
             self.write_consent(lead, key.clone(), &told, None, None);
         }
@@ -273,6 +274,7 @@ impl Turn<'_> {
             page: None,
             basis: Some(Basis::Keyword),
             expires_at: None,
+            soft_opt_in: None,
         };
         self.write_consent(lead, key.clone(), &told, None, None);
         if !inbound.answered_by_provider {
@@ -352,6 +354,15 @@ impl Turn<'_> {
                 code: "no_contact",
                 detail: format!("There is no contact point for {}.", given.told.channel),
                 field: Some("channel"),
+            };
+        }
+        if let Some((_, asks)) = given.told.lacks() {
+            return Answer::Refused {
+                code: "soft_opt_in",
+                detail: format!(
+                    "A soft opt-in counts only when all five of its conditions hold, and this one is not recorded: {asks}"
+                ),
+                field: Some("soft_opt_in"),
             };
         }
         for key in keys {

@@ -242,6 +242,8 @@ pub struct ConsentRow {
     pub actor: Option<String>,
     /// From when it counts no more.
     pub expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in (UK-1).
+    pub soft_opt_in: Option<SoftOptIn>,
     /// When.
     pub at: Timestamp,
 }

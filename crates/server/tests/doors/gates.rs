@@ -2,7 +2,7 @@
 
 use crate::house::{House, TOKEN};
 use ringback_channels::testing::twilio_inbound;
-use ringback_core::consent::Basis;
+use ringback_core::consent::{Basis, SoftOptIn};
 use ringback_core::contact::{Email, Phone};
 use ringback_core::ids::ConnectionId;
 use ringback_core::messages::{Category, ChannelKind, Message, Status};
@@ -61,6 +61,7 @@ impl<'a> Person<'a> {
             basis: Some(basis),
             expires_at: days
                 .map(|days| self.house.app.now() + jiff::SignedDuration::from_hours(24 * days)),
+            soft_opt_in: (basis == Basis::SoftOptIn).then_some(SoftOptIn::WHOLE),
         };
         let point = Some((self.kind(), self.to.clone()));
         let given = ConsentGiven {
@@ -663,6 +664,85 @@ async fn texts_to_the_united_states_need_a_registered_sender() {
     let (message, verdict) = here.gets(Transactional).await;
     assert_eq!(said(&verdict, gate).says, "pass");
     assert_eq!(message.status, Status::Deferred, "{verdict:?}");
+}
+
+/// UK-1: a soft opt-in carries an offer only when all five conditions are stated, and whoever leaves one out hears which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_soft_opt_in_is_recorded_with_its_five_conditions() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let key = "rb_live_soft-opt-in-0123456789abcdef";
+    house.key(ringback_store::KeyKind::Secret, key).await;
+    let tell = async |to: &str, conditions: serde_json::Value| {
+        let mut body = serde_json::json!({"to": to, "channel": "sms", "purpose": "promotional", "granted": true,
+            "method": "web_form", "basis": "soft_opt_in"});
+        if !conditions.is_null() {
+            body["soft_opt_in"] = conditions;
+        }
+        house
+            .send(
+                http::Request::post("/v1/consents")
+                    .header("content-type", "application/json")
+                    .header("authorization", format!("Bearer {key}"))
+                    .body(axum::body::Body::from(body.to_string()))
+                    .unwrap(),
+            )
+            .await
+    };
+    let whole = serde_json::to_value(SoftOptIn::WHOLE).unwrap();
+    for name in [
+        "from_the_person",
+        "in_a_sale",
+        "own_similar_things",
+        "refusal_offered",
+        "refusal_in_every_message",
+    ] {
+        let to = "+447400123481";
+        for told in [serde_json::json!(false), serde_json::Value::Null] {
+            let mut lacking = whole.clone();
+            if told.is_null() {
+                lacking.as_object_mut().unwrap().remove(name);
+            } else {
+                lacking[name] = told;
+            }
+            let refused = tell(to, lacking).await;
+            assert_eq!(refused.status.as_u16(), 422, "{}", refused.text());
+            assert!(
+                refused.text().contains(&format!("soft_opt_in.{name}")),
+                "{}",
+                refused.text()
+            );
+        }
+    }
+    assert_eq!(
+        tell("+447400123481", serde_json::Value::Null)
+            .await
+            .status
+            .as_u16(),
+        422
+    );
+    Person::new(house, "+447400123481")
+        .blocks("UK-1", "consent", Promotional)
+        .await;
+
+    let told = tell("+447400123482", whole.clone()).await;
+    assert!(told.status.is_success(), "{}", told.text());
+    Person::new(house, "+447400123482")
+        .passes("UK-1", "consent", Promotional)
+        .await;
+    let tenant = house.alder;
+    let (trail, verified) = house
+        .app
+        .ask(move |store| {
+            Ok((
+                store.consents_of_address(tenant, "+447400123482")?,
+                store.verify_chain(tenant, &[])?,
+            ))
+        })
+        .await
+        .unwrap();
+    assert_eq!(trail.len(), 1);
+    assert_eq!(trail[0].conditions, Some(SoftOptIn::WHOLE));
+    verified.expect("the chain holds");
 }
 
 /// A sign-off of a rule that cannot be loosened, or one that says nothing, is refused with the folder.

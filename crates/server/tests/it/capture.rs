@@ -197,6 +197,7 @@ async fn a_repeated_submission_writes_no_second_consent() {
             page: None,
             basis: None,
             expires_at: None,
+            soft_opt_in: None,
         }],
         form: Some("contact".to_owned()),
         key: Some("form:contact:1".to_owned()),

@@ -334,6 +334,7 @@ CREATE TABLE consents (
     at BIGINT NOT NULL,
     salt BLOB,
     erased_at BIGINT,
+    conditions TEXT,
     CHECK ((salt IS NULL) = (erased_at IS NOT NULL))
 );
 CREATE INDEX consents_lead ON consents (lead_id, id) WHERE lead_id IS NOT NULL;

@@ -211,6 +211,9 @@ fn about(report: &Report, base: &str, local: &Local, now: Timestamp) -> About {
             consent
                 .expires_at
                 .map(|at| format!("until {}", local.exact(at))),
+            consent
+                .soft_opt_in
+                .map(|_| "all five conditions of the soft opt-in stated".to_owned()),
         ]
         .into_iter()
         .flatten()
@@ -323,6 +326,7 @@ mod tests {
                 ip: None,
                 actor: Some("user:Inez Ford".into()),
                 expires_at: Some(now()),
+                soft_opt_in: None,
             }],
             messages: Vec::new(),
             cut: false,
