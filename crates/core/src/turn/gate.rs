@@ -222,11 +222,20 @@ impl Turn<'_> {
             .and_then(|lead| self.world.lead(lead))
             .map(|state| &state.lead);
         let sandbox = sandboxed(tenant, message, lead);
-        match &sandbox {
-            Some(because) => said.say("sandbox", "sandbox", because),
-            None => said.pass("sandbox", ""),
-        }
-        let sandbox = sandbox.is_some();
+        let sandbox = match sandbox {
+            Some(because) => {
+                said.say("sandbox", "sandbox", &because);
+                true
+            }
+            None if tenant.sandbox => {
+                said.pass("sandbox", "A test recipient, who is reached for real although the whole business is in sandbox mode.");
+                false
+            }
+            None => {
+                said.pass("sandbox", "");
+                false
+            }
+        };
         let key = PointKey {
             tenant: tenant.id,
             kind: kind_of(message.channel),
@@ -264,7 +273,7 @@ impl Turn<'_> {
             Err(_) if asked_before => said.pass("consent", ""),
             Ok(ground) => said.say_by("consent", "pass", ground.rule, &ground.because),
             Err(ground) => {
-                return said.end_by("consent", Status::Blocked, "no_consent", ground, sandbox);
+                return said.end_by("consent", Status::Blocked, no, ground, sandbox);
             }
         }
         if let Some(ground) = ground::do_not_call(message, places.as_ref()) {
@@ -274,6 +283,18 @@ impl Turn<'_> {
             return said.end_by("number", Status::Blocked, "number_type", ground, sandbox);
         }
         said.pass("number", "");
+        if !sandbox {
+            match ground::registration(tenant, message) {
+                None => {}
+                Some(Ok(ground)) => {
+                    said.say_by("registration", "pass", ground.rule, &ground.because);
+                }
+                Some(Err(ground)) => {
+                    let blocked = Status::Blocked;
+                    return said.end_by("registration", blocked, "unregistered", ground, sandbox);
+                }
+            }
+        }
         match self.limited(tenant, message, point) {
             None => said.pass("caps", ""),
             Some(held) => {
@@ -489,8 +510,14 @@ fn killed(tenant: &Tenant, message: &Message) -> Option<String> {
     })
 }
 
+/// A test recipient of a business in sandbox mode (M12). Test leads and test keys stay in the sandbox all the same.
+fn reached_for_real(tenant: &Tenant, message: &Message) -> bool {
+    message.channel != ChannelKind::Webhook
+        && tenant.config.settings.is_test_recipient(&message.recipient)
+}
+
 fn sandboxed(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Option<String> {
-    if tenant.sandbox {
+    if tenant.sandbox && !reached_for_real(tenant, message) {
         Some("The whole business is in sandbox mode.".into())
     } else if lead.is_some_and(|lead| lead.test) {
         Some("This lead only tries things out.".into())

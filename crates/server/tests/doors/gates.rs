@@ -666,6 +666,76 @@ async fn texts_to_the_united_states_need_a_registered_sender() {
     assert_eq!(message.status, Status::Deferred, "{verdict:?}");
 }
 
+/// M12: in sandbox mode only the test recipients are reached, however their numbers are typed; everybody when it is off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_sandbox_mode_only_test_recipients_are_reached() {
+    let house = &House::open_with(10_000, |path, text| match path {
+        "tenant.yaml" => format!(
+            "{text}\nsandbox:\n  test_recipients: [\"(303) 555-0171\", Tester@Example.com]\n"
+        ),
+        _ => text.to_owned(),
+    })
+    .await;
+    let tenant = house.alder;
+    let switch = async |on: bool| {
+        house
+            .app
+            .change(move |writer| {
+                let mut rows = writer.tenants()?;
+                rows.retain(|row| row.id == tenant);
+                rows[0].sandbox = on;
+                writer.update_tenant(&rows[0])
+            })
+            .await
+            .unwrap();
+    };
+    let tester = Person::new(house, "+13035550171").captured(true).await;
+    let other = Person::new(house, "+13035550172").captured(true).await;
+    switch(true).await;
+    let (real, verdict) = tester.gets(Transactional).await;
+    assert!(
+        !real.sandbox && real.connection == Some(house.twilio),
+        "{verdict:?}"
+    );
+    let sandbox = said(&verdict, "sandbox");
+    assert!(
+        sandbox.says == "pass" && sandbox.because.contains("test recipient"),
+        "{verdict:?}"
+    );
+    let (kept, verdict) = other.gets(Transactional).await;
+    assert!(kept.sandbox && kept.connection.is_none(), "{verdict:?}");
+    assert_eq!(said(&verdict, "sandbox").says, "sandbox");
+    // There is no account for mails, so nothing can be real there.
+    let mail = Person::new(house, "tester@example.com")
+        .captured(true)
+        .await;
+    let (mail, verdict) = mail.gets(Transactional).await;
+    assert!(mail.sandbox, "{verdict:?}");
+    switch(false).await;
+    let (real, verdict) = other.gets(Transactional).await;
+    assert!(!real.sandbox, "{verdict:?}");
+    assert_eq!(said(&verdict, "sandbox").because, "");
+}
+
+/// Test recipients that cannot be read are told with their place.
+#[test]
+fn test_recipients_are_checked() {
+    let text = "name: A\nregion: US\ntime_zone: America/Denver\nsandbox:\n  test_recipients: [nobody@, \"+13035550142\"]\n";
+    let documents = std::collections::BTreeMap::from([(
+        "tenant.yaml".to_owned(),
+        ringback_core::config::Document::new(text.to_owned()),
+    )]);
+    let problems = ringback_core::config::load(&documents).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told.iter()
+            .filter(|one| one.contains("tenant.yaml:5"))
+            .count(),
+        1,
+        "{told:?}"
+    );
+}
+
 /// UK-1: a soft opt-in carries an offer only when all five conditions are stated, and whoever leaves one out hears which.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_soft_opt_in_is_recorded_with_its_five_conditions() {
