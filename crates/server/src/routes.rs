@@ -45,6 +45,7 @@ pub fn routes(app: &App) -> Router {
         .merge(crate::hooks::routes())
         .merge(crate::tracking::routes())
         .merge(crate::unsubscribe::routes())
+        .merge(crate::staff::confirm_routes())
         .fallback(crate::pages::lost::nowhere)
         .method_not_allowed_fallback(crate::pages::lost::other_method)
         .layer(DefaultBodyLimit::max(MOST_BODY))

@@ -3,15 +3,16 @@
 mod records;
 mod write;
 
-use crate::rows::from_json;
-use crate::sql::{Statement, house, ledger};
+use crate::rows::{self, from_json};
+use crate::sql::{Statement, house, leads, ledger};
 use crate::{Reader, StoreError, Writer};
 use ringback_core::consent::ledger::Head;
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::from_micros;
 use ringback_core::turn::StaffMember;
-use rusqlite::{Connection, Params, Row, params};
+use ringback_core::turn::world::{PointKind, StaffNumber};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 pub use records::*;
 

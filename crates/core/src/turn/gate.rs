@@ -21,6 +21,9 @@ use std::time::Duration;
 /// The code of a deferral because every account rests.
 pub(super) const RESTS: &str = "rests";
 
+/// The code of a text to staff whose number nobody confirmed.
+pub(super) const UNCONFIRMED: &str = "unconfirmed";
+
 /// What the gates decided together.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ruling {
@@ -269,7 +272,16 @@ impl Turn<'_> {
         }
         let offer = message.category == Category::Promotional;
         let places = offer.then(|| places_of(tenant, message, lead));
-        match ground::consent(tenant, message, point, places.as_ref(), now) {
+        let consent = match message.category {
+            Category::Staff => ground::staff(message, point, sandbox),
+            _ => ground::consent(tenant, message, point, places.as_ref(), now),
+        };
+        let no = if message.category == Category::Staff {
+            UNCONFIRMED
+        } else {
+            "no_consent"
+        };
+        match consent {
             Err(_) if asked_before => said.pass("consent", ""),
             Ok(ground) => said.say_by("consent", "pass", ground.rule, &ground.because),
             Err(ground) => {

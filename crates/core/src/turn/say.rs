@@ -109,6 +109,15 @@ impl Turn<'_> {
                     },
                     answers: answers.filter(|_| to_lead && category == Category::Transactional),
                     hook: hearer.hook.clone(),
+                    by_mail_too: !first
+                        && *channel != ChannelKind::Email
+                        && channels.contains(&ChannelKind::Email)
+                        && hearer.staff.is_some()
+                        && hearer.email.is_some()
+                        && tenant
+                            .config
+                            .template(&send.template, ChannelKind::Email, None)
+                            .is_some(),
                     ..Plan::default()
                 };
                 let mut message = self.blank(tenant, id, notification, *channel, category);
@@ -257,6 +266,7 @@ impl Turn<'_> {
                 message.why = Some(why);
             }
             Ruling::End { status, why } => {
+                let elsewhere = self.staff_elsewhere(tenant, message, &why);
                 message.status = message.ends(status);
                 message.settled_at = Some(self.now);
                 message.why = Some(elsewhere.unwrap_or(why));

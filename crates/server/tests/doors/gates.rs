@@ -815,6 +815,198 @@ async fn a_soft_opt_in_is_recorded_with_its_five_conditions() {
     verified.expect("the chain holds");
 }
 
+/// ST-1: whoever works the leads is asked once before texts come, hears by mail until then and after a STOP, and the others are told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_confirm_their_number_and_may_say_stop() {
+    let house = &House::open().await;
+    let tenant = house.alder;
+    let number = "+13035550195";
+    let ray = ringback_core::turn::StaffMember {
+        name: "Ray Poe".into(),
+        phone: Some(number.into()),
+        email: Some("ray@example.com".into()),
+        roles: vec!["agent".into()],
+        lists: Vec::new(),
+        on_call: false,
+    };
+    house
+        .app
+        .change(move |writer| writer.put_staff(tenant, &ray))
+        .await
+        .unwrap();
+    let alert = async || {
+        let compose = Compose {
+            lead: None,
+            staff: Some("Ray Poe".into()),
+            to: None,
+            channel: Sms,
+            category: Category::Staff,
+            body: Some("Alder: a lead waits.".into()),
+            subject: None,
+            template: None,
+            data: serde_json::Value::Null,
+            send_at: None,
+            actor: "test".into(),
+            sandbox: false,
+        };
+        let answer = house
+            .app
+            .take(tenant, Intake::Compose(Box::new(compose)), None)
+            .await
+            .unwrap();
+        let Answer::Composed { id, .. } = answer else {
+            panic!("{answer:?}")
+        };
+        let message = house.message(tenant, id).await;
+        let verdict: VerdictView = serde_json::from_str(&message.verdict).unwrap();
+        (message, verdict)
+    };
+    let mails = async |to: &'static str| -> Vec<String> {
+        house
+            .messages(tenant)
+            .await
+            .into_iter()
+            .filter(|one| one.channel == Mail && one.recipient == to)
+            .map(|one| one.body.unwrap_or_default())
+            .collect()
+    };
+    let questions = async || {
+        house
+            .messages(tenant)
+            .await
+            .into_iter()
+            .filter(|one| one.plan.asks_staff)
+            .collect::<Vec<_>>()
+    };
+
+    for n in 1..=2 {
+        let (message, verdict) = alert().await;
+        let consent = said(&verdict, "consent");
+        assert_eq!(
+            (consent.says.as_str(), consent.rule.as_str()),
+            ("block", "ST-1"),
+            "{verdict:?}"
+        );
+        assert_eq!(message.status, Status::Blocked);
+        assert!(
+            message
+                .why
+                .unwrap()
+                .detail
+                .contains("Said by email instead.")
+        );
+        let mails = mails("ray@example.com").await;
+        assert_eq!(mails.len(), n, "each alert goes by mail");
+        assert!(mails[0].contains("a lead waits"));
+        assert_eq!(
+            questions().await.len(),
+            1,
+            "one question, however many alerts"
+        );
+    }
+    let asked = house
+        .until("the question arrives", async || house.far.to(number).pop())
+        .await;
+    assert!(
+        asked.contains("Reply YES") && asked.contains("/c/"),
+        "{asked}"
+    );
+
+    // The link confirms at the press of its button, and not by being looked at.
+    let link = asked.split(' ').find(|word| word.contains("/c/")).unwrap();
+    let path = link.strip_prefix(crate::house::PUBLIC).unwrap();
+    let page = house.get(path).await;
+    assert!(
+        page.status.is_success() && page.text().contains("Yes, text me"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(alert().await.0.status, Status::Blocked);
+    assert!(house.post_form(path, &[]).await.status.is_success());
+    let (message, verdict) = alert().await;
+    let consent = said(&verdict, "consent");
+    assert_eq!(
+        (consent.says.as_str(), consent.rule.as_str()),
+        ("pass", "ST-1"),
+        "{verdict:?}"
+    );
+    assert_ne!(message.status, Status::Blocked);
+
+    // STOP: no text any more, the alert by mail, and whoever runs the business hears it.
+    let before = mails("ray@example.com").await.len();
+    let ray = Person::new(house, number).writes("STOP").await;
+    let told = mails("ruth@example.com").await;
+    assert!(
+        told.iter()
+            .any(|text| text.contains("Ray Poe answered STOP")),
+        "{told:?}"
+    );
+    let (message, verdict) = alert().await;
+    assert_eq!(said(&verdict, "suppression").says, "block");
+    assert!(
+        message
+            .why
+            .unwrap()
+            .detail
+            .contains("Said by email instead.")
+    );
+    assert_eq!(mails("ray@example.com").await.len(), before + 1);
+    // The old link does not undo a STOP.
+    house.post_form(path, &[]).await;
+    assert_eq!(alert().await.0.status, Status::Blocked);
+
+    // Only the person undoes it.
+    ray.writes("START").await;
+    let (message, verdict) = alert().await;
+    assert_eq!(said(&verdict, "consent").says, "pass", "{verdict:?}");
+    assert_ne!(message.status, Status::Blocked);
+}
+
+/// ST-1: YES confirms as well as the link, and nobody else's does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_confirms_the_number_of_staff_alone() {
+    let house = &House::open().await;
+    let tenant = house.alder;
+    let (staff, other) = ("+13035550196", "+13035550197");
+    let member = ringback_core::turn::StaffMember {
+        name: "Lou Hay".into(),
+        phone: Some(staff.into()),
+        email: None,
+        roles: Vec::new(),
+        lists: Vec::new(),
+        on_call: false,
+    };
+    house
+        .app
+        .change(move |writer| writer.put_staff(tenant, &member))
+        .await
+        .unwrap();
+    let stands = async |number: &'static str| {
+        house
+            .app
+            .ask(move |store| store.staff_number(tenant, number))
+            .await
+            .unwrap()
+            .as_str()
+    };
+    assert_eq!(stands(staff).await, "unasked");
+    Person::new(house, other).writes("YES").await;
+    assert_eq!(stands(other).await, "unasked");
+    let lou = Person::new(house, staff).writes("YES").await;
+    assert_eq!(stands(staff).await, "confirmed");
+    house
+        .until("the answer arrives", async || {
+            house
+                .far
+                .to(staff)
+                .into_iter()
+                .find(|text| text.contains("confirmed"))
+        })
+        .await;
+    lou.writes("stop").await;
+    assert_eq!(stands(staff).await, "stopped");
+}
+
 /// A sign-off of a rule that cannot be loosened, or one that says nothing, is refused with the folder.
 #[test]
 fn only_some_rules_can_be_signed_off() {

@@ -134,6 +134,36 @@ pub(super) fn consent(
     }
 }
 
+/// Whether a person of the business confirmed the number that alerts go to (ST-1). What stays in the sandbox reaches nobody.
+pub(super) fn staff(
+    message: &Message,
+    point: Option<&Point>,
+    sandbox: bool,
+) -> Result<Ground, Ground> {
+    if message.channel != ChannelKind::Sms || sandbox {
+        return Ok(Ground::none(""));
+    }
+    let known = point.map_or(StaffNumber::Unasked, Point::staff_number);
+    let who = message.staff.as_deref().unwrap_or("Whoever has it");
+    match known {
+        StaffNumber::Confirmed => Ok(Ground::by(
+            "ST-1",
+            format!("{who} confirmed the number for alerts."),
+        )),
+        StaffNumber::Stopped => Err(Ground::by("ST-1", format!("{who} said stop to texts."))),
+        StaffNumber::Unasked | StaffNumber::Asked if message.plan.asks_staff => Ok(Ground::by(
+            "ST-1",
+            "The one question whether alerts may come to this number.",
+        )),
+        StaffNumber::Unasked | StaffNumber::Asked => Err(Ground::by(
+            "ST-1",
+            format!(
+                "{who} has not confirmed the number yet: answer the question that is sent to it with YES, or open its link."
+            ),
+        )),
+    }
+}
+
 /// Emergencies are the recipient's own; to leads they are off until somebody signs them off (EX-1).
 fn emergency(tenant: &Tenant, message: &Message) -> Result<Ground, Ground> {
     if message.lead.is_none() || message.staff.is_some() {

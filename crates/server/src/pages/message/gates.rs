@@ -63,7 +63,7 @@ fn silent(gate: &str, told: &Telling<'_>) -> &'static str {
             "The one answer to a word is not held by the list"
         }
         "suppression" => "Not on the list",
-        "consent" if staff => "Alerts to people of the business need none",
+        "consent" if staff => "Alerts by mail need none",
         "consent" if message.channel == ChannelKind::Webhook => "Systems of the business need none",
         "consent" => "Not needed for this",
         "number" if message.channel == ChannelKind::Sms => "Can be texted",
