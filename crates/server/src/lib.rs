@@ -6,6 +6,7 @@ pub mod compliance;
 mod connections;
 mod consents;
 mod csv;
+pub mod do_not_call;
 mod errors;
 mod forms;
 mod health;

@@ -19,6 +19,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(crate::connections::routes())
         .merge(crate::workflows::routes())
         .merge(crate::consents::routes())
+        .merge(crate::do_not_call::routes())
         .merge(crate::compliance::routes())
         .merge(crate::staff::routes())
         .merge(crate::keys::routes())

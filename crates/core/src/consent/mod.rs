@@ -3,6 +3,7 @@
 mod basis;
 pub mod hours;
 pub mod ledger;
+pub mod national;
 pub mod rules;
 pub mod words;
 

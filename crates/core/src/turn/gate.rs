@@ -288,8 +288,21 @@ impl Turn<'_> {
                 return said.end_by("consent", Status::Blocked, no, ground, sandbox);
             }
         }
-        if let Some(ground) = ground::do_not_call(message, places.as_ref()) {
-            said.say_by("do_not_call", "pass", ground.rule, &ground.because);
+        let asked = ground::Asked {
+            key: &key,
+            point,
+            lead,
+            lists: self.world.national.get(&tenant.id),
+            listed: &self.world.listed,
+            now,
+        };
+        match ground::do_not_call(message, places.as_ref(), &asked) {
+            None => {}
+            Some(Ok(ground)) => said.say_by("do_not_call", "pass", ground.rule, &ground.because),
+            Some(Err(ground)) => {
+                let blocked = Status::Blocked;
+                return said.end_by("do_not_call", blocked, "do_not_call", ground, sandbox);
+            }
         }
         if !sandbox && let Some(ground) = ground::number(tenant, message) {
             return said.end_by("number", Status::Blocked, "number_type", ground, sandbox);

@@ -3,7 +3,8 @@
 //! Events of one batch are decided one after the other; each sees what the ones before it changed. When deciding one fails, its
 //! changes are taken back by a savepoint and the others go on.
 
-use crate::consent::Basis;
+use crate::consent::national::NationalList;
+use crate::consent::{Basis, SoftOptIn};
 use crate::ids::{EventId, LeadId, MessageId, RunId, SessionId, TenantId};
 use crate::leads::Lead;
 use crate::messages::{Attempt, Message};
@@ -300,6 +301,10 @@ pub struct World {
     pub event_keys: HashMap<(LeadId, String), EventId>,
     /// Reports that were taken already.
     pub seen: HashMap<(TenantId, String), bool>,
+    /// The national do-not-call lists that are asked, of tenants that have some (US-9).
+    pub national: HashMap<TenantId, std::sync::Arc<Vec<NationalList>>>,
+    /// Numbers that are on the list of a country, among those that were looked up.
+    pub listed: std::collections::HashSet<(PointKey, Region)>,
     /// Which connections rest. Lent by the writer for a turn; a turn that is taken back keeps what it heard.
     pub breakers: super::Breakers,
     /// Where messages over a limit were placed. Lent like the breakers.

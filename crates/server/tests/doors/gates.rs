@@ -815,6 +815,118 @@ async fn a_soft_opt_in_is_recorded_with_its_five_conditions() {
     verified.expect("the chain holds");
 }
 
+/// UK-4, US-9: a list that was imported is asked, a newer one replaces it whole, an old one blocks, and a permission exempts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn national_lists_are_asked_until_they_are_old() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let key = "rb_live_national-lists-0123456789abcdef";
+    house.key(ringback_store::KeyKind::Secret, key).await;
+    let import = async |country: &str, date: &str, body: &str| {
+        house
+            .send(
+                http::Request::post(format!(
+                    "/v1/do-not-call/import?country={country}&date={date}"
+                ))
+                .header("content-type", "text/csv")
+                .header("authorization", format!("Bearer {key}"))
+                .body(axum::body::Body::from(body.to_owned()))
+                .unwrap(),
+            )
+            .await
+    };
+    let gate = "do_not_call";
+    let uk = async |n: u32| {
+        Person::new(house, &format!("+447400{n:06}"))
+            .offers(Basis::SoftOptIn)
+            .await
+    };
+    let (listed, free) = (uk(123_501).await, uk(123_502).await);
+    // Without a list nobody is asked: the law speaks of calls.
+    let (_, verdict) = listed.gets(Promotional).await;
+    assert!(
+        !verdict.said.iter().any(|said| said.gate == gate),
+        "{verdict:?}"
+    );
+
+    let done = import("GB", "2026-11-20", "number\n07400 123501\n").await;
+    assert_eq!(done.status.as_u16(), 200, "{}", done.text());
+    assert_eq!(done.json()["list"]["numbers"], 1, "{}", done.text());
+    assert_eq!(
+        done.json()["list"]["good_until"],
+        "2026-12-18",
+        "{}",
+        done.text()
+    );
+    let listed = listed.blocks("UK-4", gate, Promotional).await;
+    let free = free.passes("UK-4", gate, Promotional).await;
+    // What is no offer is not asked.
+    let (_, verdict) = listed.gets(Transactional).await;
+    assert!(
+        !verdict.said.iter().any(|said| said.gate == gate),
+        "{verdict:?}"
+    );
+    let written = Person::new(house, "+447400123501")
+        .offers(Basis::Written)
+        .await;
+    written.passes("UK-4", gate, Promotional).await;
+    let listed = uk(123_501).await;
+
+    // An older list, a wrong file and a wrong query change nothing; a newer one takes its place whole.
+    for (country, date, body, status) in [
+        ("GB", "2026-11-19", "07400123502", 409),
+        ("GB", "2026-11-24", "07400123502", 422),
+        ("GB", "2026-11-21", "not a list\nat all", 422),
+        ("FR", "2026-11-21", "07400123502", 422),
+        ("GB", "yesterday", "07400123502", 422),
+    ] {
+        let refused = import(country, date, body).await;
+        assert_eq!(refused.status.as_u16(), status, "{}", refused.text());
+    }
+    let listed = listed.blocks("UK-4", gate, Promotional).await;
+    let many: String = (0..5_000)
+        .map(|n| format!("0740012{:04}\r\n", 3_502 + n))
+        .collect();
+    let done = import("GB", "2026-11-21", &many).await;
+    assert_eq!(done.json()["list"]["numbers"], 5_000, "{}", done.text());
+    let free = free.blocks("UK-4", gate, Promotional).await;
+    listed.passes("UK-4", gate, Promotional).await;
+
+    // US-9: a permission in writing exempts from a list the person is on.
+    let done = import("US", "2026-11-20", "303,5550191\n").await;
+    assert_eq!(done.status.as_u16(), 200, "{}", done.text());
+    let here = Person::new(house, "+13035550191")
+        .offers(Basis::Written)
+        .await;
+    here.passes("US-9", gate, Promotional).await;
+
+    // The lists of one business are not another's.
+    let wren = house.wren;
+    let theirs = house
+        .app
+        .ask(move |store| store.national_lists(wren))
+        .await
+        .unwrap();
+    assert!(theirs.is_empty());
+
+    // 28 days on the list is asked for the last time; the day after it blocks whatever is on it.
+    house.pass(26 * 86_400);
+    let other = Person::new(house, "+447400923501")
+        .offers(Basis::SoftOptIn)
+        .await;
+    let other = other.passes("UK-4", gate, Promotional).await;
+    house.pass(86_400);
+    let (message, _) = other.gets(Promotional).await;
+    other.blocks("UK-4", gate, Promotional).await;
+    assert!(
+        message
+            .why
+            .unwrap()
+            .detail
+            .contains("more than 28 days old")
+    );
+    drop(free);
+}
+
 /// ST-1: whoever works the leads is asked once before texts come, hears by mail until then and after a STOP, and the others are told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn staff_confirm_their_number_and_may_say_stop() {
