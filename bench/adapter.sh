@@ -17,7 +17,7 @@ T
   "$RINGBACK" serve --config "$WORKDIR/ringback.toml" --data "$WORKDIR/data" --listen "127.0.0.1:$PORT" \
     >"$WORKDIR/ringback.out" 2>"$WORKDIR/ringback.log" & roots+=($!)
   for _ in $(seq 100); do curl -fs "$health" >/dev/null && break; sleep 0.1; done
-  connect sms twilio '{"account_sid":"AC00000000000000000000000000000001","auth_token":"0123456789abcdef0123456789abcdef","from":"+12125550100"'
+  connect sms twilio '{"account_sid":"AC00000000000000000000000000000001","auth_token":"0123456789abcdef0123456789abcdef","from":"+12125550100","campaign":"CM0000"'
   connect email resend '{"api_key":"re_0123456789","from":"Bench <bench@example.com>"'
 }
 connect() { # CHANNEL PROVIDER SETTINGS-WITHOUT-THE-END

@@ -236,7 +236,7 @@ impl Subject {
         for body in [
             json!({"channel": "sms", "provider": "twilio", "name": "bench texts", "settings": {
                 "account_sid": "AC00000000000000000000000000000001", "auth_token": "0123456789abcdef0123456789abcdef",
-                "from": "+12125550100", "base_url": texts}}),
+                "from": "+12125550100", "campaign": "CM0000", "base_url": texts}}),
             json!({"channel": "email", "provider": "resend", "name": "bench mail", "settings": {
                 "api_key": "re_0123456789", "from": "Bench <bench@example.com>", "base_url": mail}}),
         ] {

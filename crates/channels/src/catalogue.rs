@@ -101,6 +101,19 @@ const EVERYWHERE: &[SettingInfo] = &[
         "The most this connection carries in a day, such as the daily limit of a new account.",
     ),
 ];
+/// The registered campaign behind a sender of texts.
+pub(crate) const CAMPAIGN: SettingInfo = SettingInfo::optional(
+    "campaign",
+    "Registered campaign (10DLC)",
+    "The id of the registered campaign that the number or messaging service belongs to. US carriers block long codes without one, so without it nothing is sent to numbers in the United States.",
+);
+pub(crate) const TOLL_FREE: SettingInfo = SettingInfo::optional(
+    "toll_free_verified",
+    "Toll-free number is verified",
+    "Yes once the provider has verified the toll-free number you send from. Without it nothing is sent to numbers in the United States.",
+)
+.one_of(&["no", "yes"]);
+
 const MOST_PER_HOUR: &str = "most_per_hour";
 const MOST_PER_DAY: &str = "most_per_day";
 

@@ -10,6 +10,7 @@ mod clock;
 pub mod http;
 mod http_sms;
 mod mail;
+mod registration;
 mod report_url;
 mod resend;
 mod sandbox;
@@ -25,6 +26,7 @@ mod webhook;
 pub use self::http::{BootClock, Egress, Http, Witness};
 pub use catalogue::{ProviderInfo, SettingInfo, catalogue, most_of, open};
 pub use channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports};
+pub use registration::registration_of;
 pub use sandbox::sandbox;
 pub use settings::SettingsError;
 

@@ -7,6 +7,7 @@ mod connections;
 mod consents;
 mod csv;
 mod dead;
+pub mod do_not_call;
 mod errors;
 mod forms;
 mod health;

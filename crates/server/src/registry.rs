@@ -9,7 +9,7 @@ use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::ChannelKind;
 use ringback_core::templates::{Own, Template};
-use ringback_core::turn::{Connection, Pace, Tenant};
+use ringback_core::turn::{Connection, Pace, Registration, Tenant};
 use ringback_store::{ConnectionRow, House, KeyRow, StoreError, TenantRow};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -232,6 +232,7 @@ impl Registry {
                         repeat: able.repeat,
                         answers_opt_out: able.answers_opt_out,
                         pace: self.pace(row.id, one, able.rate),
+                        registration: self.registration(row.id, one),
                     });
                     channels.insert(one.id, channel);
                 }
@@ -247,6 +248,7 @@ impl Registry {
                         repeat: Repeat::Blind,
                         answers_opt_out: false,
                         pace: Pace::default(),
+                        registration: self.registration(row.id, one),
                     });
                 }
             }
@@ -341,6 +343,12 @@ impl Registry {
             per_hour,
             per_day,
         }
+    }
+
+    /// Whether US carriers take its texts (US-15).
+    fn registration(&self, tenant: TenantId, row: &ConnectionRow) -> Registration {
+        let settings = self.master.open(tenant, row.id, &row.settings);
+        ringback_channels::registration_of(&row.provider, &settings.unwrap_or_default())
     }
 
     /// Opens an account with its sealed settings.

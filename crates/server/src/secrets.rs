@@ -152,6 +152,7 @@ impl MasterKey {
 pub struct Tokens {
     alert: hmac::Key,
     unsubscribe: hmac::Key,
+    confirm: hmac::Key,
     form: hmac::Key,
 }
 
@@ -168,6 +169,8 @@ pub enum TokenFor {
     Alert,
     /// The link in a mail (`/u/…`).
     Unsubscribe,
+    /// The link with which a person of the business confirms a number (`/c/…`).
+    Confirm,
 }
 
 const PROOF: usize = 12;
@@ -178,6 +181,7 @@ impl Tokens {
         Self {
             alert: master.signer("ringback.link.alert"),
             unsubscribe: master.signer("ringback.link.unsubscribe"),
+            confirm: master.signer("ringback.link.confirm"),
             form: master.signer("ringback.form.time"),
         }
     }
@@ -186,6 +190,7 @@ impl Tokens {
         match what {
             TokenFor::Alert => &self.alert,
             TokenFor::Unsubscribe => &self.unsubscribe,
+            TokenFor::Confirm => &self.confirm,
         }
     }
 

@@ -4,11 +4,13 @@ use crate::dice::Dice;
 use crate::providers::Provider;
 use include_dir::{Dir, include_dir};
 use ringback_core::config::{Document, TenantConfig, load};
+use ringback_core::consent::Basis;
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::{ChannelKind, Repeat};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::{Connection, Pace, StaffMember, Tenant};
+use ringback_core::turn::world::{Consent, Point, PointKey, PointKind, Purpose, World};
+use ringback_core::turn::{Connection, Pace, Registration, StaffMember, Tenant};
 use ringback_store::{ConnectionRow, StoreError, TenantRow, Writer};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -99,6 +101,7 @@ pub fn tenant(n: usize, dice: &mut Dice) -> Tenant {
                 repeat,
                 answers_opt_out: false,
                 pace: Pace::default(),
+                registration: Registration::NotNeeded,
             });
         }
     }
@@ -137,7 +140,7 @@ fn secret(n: usize) -> Vec<u8> {
 }
 
 /// Lets a business move into the store.
-pub fn move_in(writer: &Writer, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
+pub fn move_in(writer: &mut Writer, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
     writer.insert_tenant(&TenantRow {
         id: tenant.id,
         slug: tenant.slug.clone(),
@@ -149,6 +152,23 @@ pub fn move_in(writer: &Writer, tenant: &Tenant, now: Timestamp) -> Result<(), S
         kill: Vec::new(),
         created_at: now,
     })?;
+    // Everybody on the staff confirmed the number once, as people do when they begin (ST-1).
+    let mut known = World::default();
+    let phones = tenant.staff.iter().filter_map(|one| one.phone.clone());
+    for value in phones {
+        let key = PointKey {
+            tenant: tenant.id,
+            kind: PointKind::Phone,
+            value,
+        };
+        let mut point = Point::new(None, now);
+        let sms = ChannelKind::Sms.code();
+        point.allow(sms, Purpose::Staff, Consent::Granted, Basis::Written, None);
+        known.points.insert(key, Some(point));
+    }
+    writer.begin()?;
+    writer.apply(&mut known, now)?;
+    writer.commit()?;
     for (position, one) in tenant.connections.iter().enumerate() {
         writer.insert_connection(
             tenant.id,

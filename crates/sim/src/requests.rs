@@ -90,6 +90,7 @@ fn told(channel: ChannelKind, purpose: Purpose, granted: bool) -> ConsentTold {
         page: None,
         basis: Some(Basis::Written),
         expires_at: None,
+        soft_opt_in: None,
     }
 }
 

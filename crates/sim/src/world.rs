@@ -445,10 +445,11 @@ impl Sim {
             self.tenants.insert(tenant.id, Arc::new(tenant));
         }
         self.start();
-        if let Some(server) = &self.server {
+        if let Some(server) = &mut self.server {
             for house in 0..houses::NAMES.len() {
                 if let Some(tenant) = self.tenants.get(&houses::id(house))
-                    && let Err(error) = houses::move_in(&server.writer, tenant, from_micros(now))
+                    && let Err(error) =
+                        houses::move_in(&mut server.writer, tenant, from_micros(now))
                 {
                     panic!("a business could not move in: {error}");
                 }

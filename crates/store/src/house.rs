@@ -3,15 +3,17 @@
 mod records;
 mod write;
 
-use crate::rows::from_json;
-use crate::sql::{Statement, house, ledger};
+use crate::rows::{self, from_json};
+use crate::sql::{Statement, house, leads, ledger};
 use crate::{Reader, StoreError, Writer};
 use ringback_core::consent::ledger::Head;
+use ringback_core::consent::national::NationalList;
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::from_micros;
 use ringback_core::turn::StaffMember;
-use rusqlite::{Connection, Params, Row, params};
+use ringback_core::turn::world::{PointKind, StaffNumber};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 pub use records::*;
 
@@ -213,6 +215,28 @@ pub trait House {
     /// Who works the leads.
     fn staff(&self, tenant: TenantId) -> Result<Vec<StaffMember>, StoreError> {
         all(self.connection(), &house::STAFF, [tenant.raw()], staff)
+    }
+
+    /// Whether alerts to staff may go to a number as texts (ST-1).
+    fn staff_number(&self, tenant: TenantId, phone: &str) -> Result<StaffNumber, StoreError> {
+        let at = || StoreError::at(leads::POINT.name);
+        let point = self
+            .connection()
+            .prepare_cached(leads::POINT.text)
+            .map_err(at())?
+            .query_row(
+                params![tenant.raw(), PointKind::Phone as i64, phone],
+                |row| rows::point(row, 0),
+            )
+            .optional()
+            .map_err(at())?;
+        Ok(point.map_or(StaffNumber::Unasked, |point| point.staff_number()))
+    }
+
+    /// The national do-not-call lists that are asked for a tenant.
+    fn national_lists(&self, tenant: TenantId) -> Result<Vec<NationalList>, StoreError> {
+        let mut all = crate::writer::national::in_force(self.connection())?;
+        Ok(all.remove(&tenant).unwrap_or_default())
     }
 
     /// A tenant's accounts.

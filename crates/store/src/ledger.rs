@@ -296,6 +296,7 @@ impl Reader<'_> {
                             return Ok(Said::Erased);
                         };
                         let text = |at: usize| row.get::<_, Option<String>>(at);
+                        let conditions = text(16)?;
                         let (value, channel, purpose) = (text(1)?, text(2)?, text(3)?);
                         let (basis, wrote, method) = (text(5)?, text(7)?, text(8)?);
                         let (page, ip, actor) = (text(9)?, text(10)?, text(11)?);
@@ -314,6 +315,7 @@ impl Reader<'_> {
                             ip: ip.as_deref(),
                             actor: actor.as_deref(),
                             expires_at: row.get(12)?,
+                            conditions: conditions.as_deref(),
                             at: row.get(13)?,
                         };
                         let lost = wording
@@ -421,6 +423,9 @@ fn consent_view(row: &Row<'_>) -> Result<ConsentView, StoreError> {
             expires_at: row.get::<_, Option<i64>>(13)?.map(from_micros),
             at: from_micros(row.get(14)?),
             erased_at: row.get::<_, Option<i64>>(15)?.map(from_micros),
+            conditions: row
+                .get::<_, Option<String>>(16)?
+                .and_then(|text| serde_json::from_str(&text).ok()),
         })
     };
     read().map_err(rows::sqlite)

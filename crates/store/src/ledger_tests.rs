@@ -1,6 +1,6 @@
 use super::*;
 use crate::{Readers, Writer};
-use ringback_core::consent::Basis;
+use ringback_core::consent::{Basis, SoftOptIn};
 use ringback_core::ids::{ConsentId, LeadId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::Timestamp;
@@ -70,6 +70,7 @@ impl Folder {
             ip: Some("192.0.2.7".into()),
             actor: None,
             expires_at: None,
+            soft_opt_in: (id % 5 == 0).then_some(SoftOptIn::WHOLE),
             at: at(id),
         });
         self.writer.apply(&mut world, at(id)).unwrap();

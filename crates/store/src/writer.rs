@@ -3,6 +3,7 @@
 mod apply;
 pub(crate) mod ledger;
 mod load;
+pub(crate) mod national;
 mod records;
 
 use crate::StoreError;
@@ -28,6 +29,7 @@ pub struct Writer {
     pub placed: RefCell<Placed>,
     /// How long texts were; the loop lends it to each turn.
     pub guesses: RefCell<Guesses>,
+    national: RefCell<national::Asked>,
     _lock: FolderLock,
 }
 
@@ -75,6 +77,7 @@ impl Writer {
             breakers: RefCell::new(breakers),
             placed: RefCell::default(),
             guesses: RefCell::default(),
+            national: RefCell::default(),
             _lock: lock,
         })
     }
@@ -122,6 +125,7 @@ impl Writer {
     pub fn roll_back(&mut self) {
         self.numbers.clear();
         self.chains.forget();
+        *self.national.get_mut() = None;
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -343,7 +347,8 @@ impl Writer {
                 DRAFTS_AT_ONCE
             ],
         )?;
-        Ok(gone == DRAFTS_AT_ONCE as usize)
+        let more = self.tidy_national(now)?;
+        Ok(more || gone == DRAFTS_AT_ONCE as usize)
     }
 }
 

@@ -141,7 +141,7 @@ fn by_word(counts: impl Iterator<Item = (String, u64)>) -> Value {
 async fn connect(rig: &Rig, provider: &Provider, mail: Mail) -> Tried<()> {
     let url = provider.url();
     let texts = json!({"channel": "sms", "provider": "twilio", "name": "bench texts", "settings": {
-        "account_sid": "AC00000000000000000000000000000001", "auth_token": TOKEN, "from": "+12125550100", "base_url": url}});
+        "account_sid": "AC00000000000000000000000000000001", "auth_token": TOKEN, "from": "+12125550100", "campaign": "CM0000", "base_url": url}});
     let from = "Bench <bench@example.com>";
     let settings = match mail {
         Mail::Resend => {

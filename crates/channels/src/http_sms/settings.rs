@@ -2,7 +2,7 @@
 
 use super::rules::Pointer;
 use crate::{
-    catalogue::{ProviderInfo, RATE, SettingInfo},
+    catalogue::{CAMPAIGN, ProviderInfo, RATE, SettingInfo, TOLL_FREE},
     settings::{Settings, SettingsError},
 };
 use http::HeaderName;
@@ -131,6 +131,8 @@ pub(crate) const INFO: ProviderInfo = ProviderInfo {
             "Address for tests",
             "An address that answers 200 to GET with the same headers and sends nothing, such as the account's balance.",
         ),
+        CAMPAIGN,
+        TOLL_FREE,
         RATE,
     ],
 };

@@ -6,7 +6,7 @@ mod log;
 
 use crate::{
     answers::{Twins, by_status, probe_failed, reference, unreadable, wrong_kind},
-    catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
+    catalogue::{BASE_URL, CAMPAIGN, ProviderInfo, RATE, SettingInfo, TOLL_FREE},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Call, Http, retry_after::retry_after},
     report_url::with_reference,
@@ -79,6 +79,8 @@ pub(crate) const INFO: ProviderInfo = ProviderInfo {
             "Yes (the default) when Twilio confirms STOP and its like itself; no when that is switched off in the account.",
         )
         .one_of(&["yes", "no"]),
+        CAMPAIGN,
+        TOLL_FREE,
         BASE_URL,
         RATE,
     ],

@@ -2,6 +2,7 @@
 
 use super::{did_you_mean, durations};
 use crate::conditions::Condition;
+use crate::contact::{Email, Phone};
 use crate::messages::{ChannelKind, OwnPrices};
 use crate::places::{self, OpeningHours, Region, State, Zone};
 use crate::time::Timestamp;
@@ -50,6 +51,9 @@ pub struct Settings {
     /// Where it may write to, and which rules somebody signed off (C1 to C5).
     #[serde(default)]
     pub compliance: Compliance,
+    /// Who is reached for real while everything stays in the sandbox (M12).
+    #[serde(default)]
+    pub sandbox: Sandbox,
     /// Who may send tracking events with the public write key (S1).
     #[serde(default)]
     pub tracking: Tracking,
@@ -152,6 +156,17 @@ pub struct HoursNow {
 }
 
 impl Settings {
+    /// True for a number or address on the list of test recipients, however it was typed there.
+    pub fn is_test_recipient(&self, recipient: &str) -> bool {
+        self.sandbox.test_recipients.iter().any(|typed| {
+            if typed.contains('@') {
+                Email::parse(typed).is_ok_and(|email| email.key() == recipient)
+            } else {
+                Phone::parse(typed, self.region).is_ok_and(|phone| phone.as_str() == recipient)
+            }
+        })
+    }
+
     /// What the clock on the tenant's wall says at an instant (S3). Without opening hours it is always open, holidays apart.
     pub fn hours_at(&self, at: Timestamp, zone: &TimeZone) -> HoursNow {
         let day = zone.to_datetime(at).date();
@@ -365,6 +380,14 @@ pub struct Compliance {
     pub countries: Vec<Region>,
     /// Rules that somebody takes responsibility for loosening.
     pub sign_offs: Vec<SignOff>,
+}
+
+/// Who is reached for real while the business is in sandbox mode (M12).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sandbox {
+    /// Numbers and addresses of people who try things out, as they are typed.
+    pub test_recipients: Vec<String>,
 }
 
 /// Somebody takes responsibility for loosening a rule.

@@ -72,6 +72,67 @@ impl Basis {
     }
 }
 
+/// The five conditions of the soft opt-in (PECR 22(3), UK-1). Each is a statement of the business; only all five together carry an offer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoftOptIn {
+    /// The person gave the details to the business, and no list or third party did.
+    pub from_the_person: bool,
+    /// They were given in a sale or in talks about one, such as a quote that was asked for; a mere visit is none.
+    pub in_a_sale: bool,
+    /// The offers are about the business's own similar things.
+    pub own_similar_things: bool,
+    /// The person could easily refuse when the details were collected.
+    pub refusal_offered: bool,
+    /// The person can easily refuse in every message.
+    pub refusal_in_every_message: bool,
+}
+
+impl SoftOptIn {
+    /// All five hold.
+    pub const WHOLE: Self = Self {
+        from_the_person: true,
+        in_a_sale: true,
+        own_similar_things: true,
+        refusal_offered: true,
+        refusal_in_every_message: true,
+    };
+
+    /// The first condition that does not hold: its name, and what it asks as a sentence.
+    pub fn missing(&self) -> Option<(&'static str, &'static str)> {
+        [
+            (
+                self.from_the_person,
+                "from_the_person",
+                "The person gave the details to the business, and no list or third party did.",
+            ),
+            (
+                self.in_a_sale,
+                "in_a_sale",
+                "The details were given in a sale or in talks about one, such as a quote that was asked for.",
+            ),
+            (
+                self.own_similar_things,
+                "own_similar_things",
+                "The offers are about the business's own similar things.",
+            ),
+            (
+                self.refusal_offered,
+                "refusal_offered",
+                "The person could easily refuse when the details were collected.",
+            ),
+            (
+                self.refusal_in_every_message,
+                "refusal_in_every_message",
+                "The person can easily refuse in every message.",
+            ),
+        ]
+        .into_iter()
+        .find(|(holds, ..)| !holds)
+        .map(|(_, name, asks)| (name, asks))
+    }
+}
+
 /// What is special about a grant that stands: its basis when it is not in writing, its end when it has one. A plain written grant
 /// without end needs no term, so that most contact points carry none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

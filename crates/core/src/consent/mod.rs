@@ -3,7 +3,8 @@
 mod basis;
 pub mod hours;
 pub mod ledger;
+pub mod national;
 pub mod rules;
 pub mod words;
 
-pub use basis::{Basis, Term};
+pub use basis::{Basis, SoftOptIn, Term};

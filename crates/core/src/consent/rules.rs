@@ -2,6 +2,7 @@
 
 use super::Basis;
 use super::hours::{HoursFile, QuietHours};
+use super::national::NationalRule;
 use crate::messages::{Category, ChannelKind};
 use crate::places::{Holidays, Region};
 use jiff::civil::Date;
@@ -23,6 +24,7 @@ pub struct Rules {
     pub hours: QuietHours,
     offers: Vec<Offers>,
     elsewhere: Elsewhere,
+    nationals: Vec<NationalRule>,
 }
 
 /// One rule, as it is shown.
@@ -88,6 +90,7 @@ struct File {
     offers: Vec<Offers>,
     elsewhere: Elsewhere,
     promotional_per_24h: u32,
+    do_not_call: Vec<NationalRule>,
     hours: HoursFile,
 }
 
@@ -126,6 +129,22 @@ impl Rules {
         for name in named.chain([&file.elsewhere.rule]) {
             if !file.rules.iter().any(|rule| rule.id == *name) {
                 problems.push(format!("offers name {name}, which is no rule"));
+            }
+        }
+        for (at, national) in file.do_not_call.iter().enumerate() {
+            let name = &national.rule;
+            if !file.rules.iter().any(|rule| rule.id == *name) {
+                problems.push(format!("do_not_call names {name}, which is no rule"));
+            }
+            let others = file.do_not_call.iter().take(at);
+            if others
+                .into_iter()
+                .any(|other| other.country == national.country)
+            {
+                problems.push(format!("{} has two rules for its list", national.country));
+            }
+            if national.country == Region::US && national.oldest_days > 31 {
+                problems.push(format!("{name} is wider than federal law, 31 days"));
             }
         }
         for (at, offers) in file.offers.iter().enumerate() {
@@ -169,12 +188,23 @@ impl Rules {
             hours,
             offers: file.offers,
             elsewhere: file.elsewhere,
+            nationals: file.do_not_call,
         })
     }
 
     /// A rule by its id.
     pub fn rule(&self, id: &str) -> Option<&Rule> {
         self.list.iter().find(|rule| rule.id == id)
+    }
+
+    /// The rule for the national do-not-call list of a country.
+    pub fn national(&self, country: Region) -> Option<&NationalRule> {
+        self.nationals.iter().find(|rule| rule.country == country)
+    }
+
+    /// Every rule for a national do-not-call list.
+    pub fn nationals(&self) -> impl Iterator<Item = &NationalRule> {
+        self.nationals.iter()
     }
 
     /// The rule for offers to a country by a channel, and the bases that satisfy it.
@@ -224,6 +254,16 @@ mod tests {
                 "cannot be read",
             ),
             ("as_of: 2026-11-21", "as_of: lately", "lately"),
+            (
+                "oldest_days: 31",
+                "oldest_days: 60",
+                "wider than federal law",
+            ),
+            (
+                "rule: UK-4, country: GB",
+                "rule: UK-9, country: GB",
+                "UK-9, which is no rule",
+            ),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let problems = Rules::load(&GOOD.replacen(from, to, 1), Holidays::built_in())

@@ -110,6 +110,18 @@ impl Phone {
         self.plain_region().or_else(|| region_of(&self.number()?))
     }
 
+    /// True for a number that carriers of the United States serve: its states and territories, and what of North America is known to be
+    /// of no other country.
+    pub fn is_american(&self) -> bool {
+        self.area_code().is_some()
+            && self.region().is_none_or(|region| {
+                matches!(
+                    region.as_str(),
+                    "US" | "PR" | "VI" | "GU" | "AS" | "MP" | "UM"
+                )
+            })
+    }
+
     /// The kind of number.
     pub fn kind(&self) -> PhoneKind {
         self.profile().kind

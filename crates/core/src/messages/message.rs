@@ -147,6 +147,12 @@ pub struct Plan {
     /// The one answer to STOP, START or HELP: neither suppression nor hours nor caps hold it (C3, M6).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keyword_answer: bool,
+    /// The one question to a person of the business whether alerts may come as texts (ST-1).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asks_staff: bool,
+    /// The same step tells the same person by mail anyway.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_mail_too: bool,
     /// The recipient's own reference to whom the text speaks, for staff: the lead's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook: Option<String>,

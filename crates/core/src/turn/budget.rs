@@ -40,6 +40,11 @@ impl Guesses {
 
     fn of(&self, message: &Message) -> u32 {
         match &message.body {
+            // The sender puts a link in, whose length is not known here.
+            Some(body) if message.plan.asks_staff => {
+                let longest = "x".repeat(LONGEST_LINK);
+                segments(&body.replace(super::CONFIRM_LINK, &longest)).count
+            }
             Some(body) => segments(body).count,
             None => Self::key(message)
                 .and_then(|key| self.0.get(&key).copied())
@@ -58,6 +63,9 @@ impl Guesses {
         }
     }
 }
+
+/// A link that is put into a text is reserved for as if it had so many letters.
+const LONGEST_LINK: usize = 200;
 
 /// A period that a budget is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

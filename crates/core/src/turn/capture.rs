@@ -337,6 +337,7 @@ impl Turn<'_> {
             ip,
             actor,
             expires_at: told.expires_at,
+            soft_opt_in: told.soft_opt_in.filter(|_| basis == Basis::SoftOptIn),
             at: now,
         });
     }

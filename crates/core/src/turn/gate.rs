@@ -1,9 +1,9 @@
 //! The gates a message passes before every call, in the order of compliance.md 1: cheap and absolute first. Each says what it looked at
 //! and what it found, so that a message explains itself with no present configuration at hand (M10).
 
-mod ground;
+pub(super) mod ground;
 
-use super::say::signed;
+use super::say::{all_ways, signed};
 use super::world::PointKey;
 use super::{Connection, KillSwitch, Passage, Tenant, Turn, kind_of};
 use crate::consent::hours::{Hours, HoursQuestion, HoursRuling, HoursSettings};
@@ -20,6 +20,9 @@ use std::time::Duration;
 
 /// The code of a deferral because every account rests.
 pub(super) const RESTS: &str = "rests";
+
+/// The code of a text to staff whose number nobody confirmed.
+pub(super) const UNCONFIRMED: &str = "unconfirmed";
 
 /// What the gates decided together.
 #[derive(Debug, Clone, PartialEq)]
@@ -222,11 +225,20 @@ impl Turn<'_> {
             .and_then(|lead| self.world.lead(lead))
             .map(|state| &state.lead);
         let sandbox = sandboxed(tenant, message, lead);
-        match &sandbox {
-            Some(because) => said.say("sandbox", "sandbox", because),
-            None => said.pass("sandbox", ""),
-        }
-        let sandbox = sandbox.is_some();
+        let sandbox = match sandbox {
+            Some(because) => {
+                said.say("sandbox", "sandbox", &because);
+                true
+            }
+            None if tenant.sandbox => {
+                said.pass("sandbox", "A test recipient, who is reached for real although the whole business is in sandbox mode.");
+                false
+            }
+            None => {
+                said.pass("sandbox", "");
+                false
+            }
+        };
         let key = PointKey {
             tenant: tenant.id,
             kind: kind_of(message.channel),
@@ -260,20 +272,54 @@ impl Turn<'_> {
         }
         let offer = message.category == Category::Promotional;
         let places = offer.then(|| places_of(tenant, message, lead));
-        match ground::consent(tenant, message, point, places.as_ref(), now) {
+        let consent = match message.category {
+            Category::Staff => ground::staff(message, point, sandbox),
+            _ => ground::consent(tenant, message, point, places.as_ref(), now),
+        };
+        let no = if message.category == Category::Staff {
+            UNCONFIRMED
+        } else {
+            "no_consent"
+        };
+        match consent {
             Err(_) if asked_before => said.pass("consent", ""),
             Ok(ground) => said.say_by("consent", "pass", ground.rule, &ground.because),
             Err(ground) => {
-                return said.end_by("consent", Status::Blocked, "no_consent", ground, sandbox);
+                return said.end_by("consent", Status::Blocked, no, ground, sandbox);
             }
         }
-        if let Some(ground) = ground::do_not_call(message, places.as_ref()) {
-            said.say_by("do_not_call", "pass", ground.rule, &ground.because);
+        let asked = ground::Asked {
+            key: &key,
+            point,
+            lead,
+            lists: self.world.national.get(&tenant.id),
+            listed: &self.world.listed,
+            now,
+        };
+        match ground::do_not_call(message, places.as_ref(), &asked) {
+            None => {}
+            Some(Ok(ground)) => said.say_by("do_not_call", "pass", ground.rule, &ground.because),
+            Some(Err(ground)) => {
+                let blocked = Status::Blocked;
+                return said.end_by("do_not_call", blocked, "do_not_call", ground, sandbox);
+            }
         }
         if !sandbox && let Some(ground) = ground::number(tenant, message) {
             return said.end_by("number", Status::Blocked, "number_type", ground, sandbox);
         }
         said.pass("number", "");
+        if !sandbox {
+            match ground::registration(tenant, message) {
+                None => {}
+                Some(Ok(ground)) => {
+                    said.say_by("registration", "pass", ground.rule, &ground.because);
+                }
+                Some(Err(ground)) => {
+                    let blocked = Status::Blocked;
+                    return said.end_by("registration", blocked, "unregistered", ground, sandbox);
+                }
+            }
+        }
         match self.limited(tenant, message, point) {
             None => said.pass("caps", ""),
             Some(held) => {
@@ -337,10 +383,10 @@ impl Turn<'_> {
         tenant: &Tenant,
         message: &Message,
     ) -> Option<(String, Timestamp, String)> {
-        if tenant.ways(message.channel).next().is_none() {
+        if all_ways(tenant, message).next().is_none() {
             let until = self.now + signed(Duration::from_secs(300));
             let because = format!(
-                "Every {} connection is switched off; asked again in five minutes.",
+                "Every {} connection that could carry it is switched off; asked again in five minutes.",
                 message.channel
             );
             return Some(("no_connection".into(), until, because));
@@ -489,8 +535,14 @@ fn killed(tenant: &Tenant, message: &Message) -> Option<String> {
     })
 }
 
+/// A test recipient of a business in sandbox mode (M12). Test leads and test keys stay in the sandbox all the same.
+fn reached_for_real(tenant: &Tenant, message: &Message) -> bool {
+    message.channel != ChannelKind::Webhook
+        && tenant.config.settings.is_test_recipient(&message.recipient)
+}
+
 fn sandboxed(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Option<String> {
-    if tenant.sandbox {
+    if tenant.sandbox && !reached_for_real(tenant, message) {
         Some("The whole business is in sandbox mode.".into())
     } else if lead.is_some_and(|lead| lead.test) {
         Some("This lead only tries things out.".into())

@@ -120,6 +120,9 @@ impl Turn<'_> {
             InboundWord::Stop { how } => {
                 self.stop(tenant, &key, lead, inbound, connection, &how_read(how));
             }
+            InboundWord::Start | InboundWord::Yes if self.staff_unconfirmed(tenant, &key) => {
+                self.staff_said_yes(tenant, &key, lead, inbound, connection);
+            }
             InboundWord::Start => self.start_again(tenant, &key, lead, inbound, connection),
             InboundWord::Yes
                 if self
@@ -193,11 +196,15 @@ impl Turn<'_> {
                 page: None,
                 basis: Some(Basis::Keyword),
                 expires_at: None,
+                soft_opt_in: None,
             };
             self.write_consent(lead, key.clone(), &told, None, None);
         }
         let how = format!("by replying {}", wrote.trim());
         self.put_on_list(key, Suppression::OptedOut, &how, self.now);
+        if !already {
+            self.staff_said_stop(tenant, key, Some(wrote));
+        }
         let answer = if already || inbound.answered_by_provider {
             None
         } else {
@@ -210,11 +217,8 @@ impl Turn<'_> {
         self.world.out.cancels.push(Cancel {
             tenant: tenant.id,
             recipient: key.value.clone(),
-            categories: &[
-                Category::Transactional,
-                Category::Promotional,
-                Category::Staff,
-            ],
+            // Alerts that wait are asked again at their time, and go by mail then.
+            categories: &[Category::Transactional, Category::Promotional],
             status: Status::Blocked,
             why: Reason::new(
                 "opted_out",
@@ -241,7 +245,7 @@ impl Turn<'_> {
         }
     }
 
-    fn start_again(
+    pub(super) fn start_again(
         &mut self,
         tenant: &Arc<Tenant>,
         key: &PointKey,
@@ -273,6 +277,7 @@ impl Turn<'_> {
             page: None,
             basis: Some(Basis::Keyword),
             expires_at: None,
+            soft_opt_in: None,
         };
         self.write_consent(lead, key.clone(), &told, None, None);
         if !inbound.answered_by_provider {
@@ -285,7 +290,7 @@ impl Turn<'_> {
     }
 
     /// The one answer to a word; it is not held by what the word did.
-    fn answer_word(
+    pub(super) fn answer_word(
         &mut self,
         tenant: &Arc<Tenant>,
         lead: Option<LeadId>,
@@ -352,6 +357,15 @@ impl Turn<'_> {
                 code: "no_contact",
                 detail: format!("There is no contact point for {}.", given.told.channel),
                 field: Some("channel"),
+            };
+        }
+        if let Some((_, asks)) = given.told.lacks() {
+            return Answer::Refused {
+                code: "soft_opt_in",
+                detail: format!(
+                    "A soft opt-in counts only when all five of its conditions hold, and this one is not recorded: {asks}"
+                ),
+                field: Some("soft_opt_in"),
             };
         }
         for key in keys {

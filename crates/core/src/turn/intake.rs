@@ -1,7 +1,7 @@
 //! What comes into a turn, and what its caller is answered.
 
 use super::world::{PointKey, PointKind, Purpose, Suppression};
-use crate::consent::Basis;
+use crate::consent::{Basis, SoftOptIn};
 use crate::contact::{Email, Phone};
 use crate::ids::{ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, TenantId};
 use crate::leads::{Overwrite, Profile};
@@ -198,9 +198,19 @@ pub struct ConsentTold {
     pub basis: Option<Basis>,
     /// From when it counts no more.
     pub expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in, all of which must hold (UK-1).
+    #[serde(default)]
+    pub soft_opt_in: Option<SoftOptIn>,
 }
 
 impl ConsentTold {
+    /// The condition that a soft opt-in lacks: its name, and what it asks.
+    pub fn lacks(&self) -> Option<(&'static str, &'static str)> {
+        let soft = self.granted && self.grounds() == Basis::SoftOptIn;
+        soft.then(|| self.soft_opt_in.unwrap_or_default().missing())
+            .flatten()
+    }
+
     /// Why it counts.
     pub fn grounds(&self) -> Basis {
         self.basis.unwrap_or(if self.method == "verbal" {

@@ -22,6 +22,7 @@ mod react;
 mod rollout;
 mod say;
 mod settle;
+mod staff;
 #[cfg(feature = "seeded-bugs")]
 mod stale;
 mod tenant;
@@ -42,6 +43,7 @@ pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
 pub use rollout::Share;
 pub use settle::Retries;
+pub use staff::{CONFIRM_LINK, staff_consent};
 #[cfg(feature = "seeded-bugs")]
 pub use stale::forget_readings;
 pub use tenant::*;

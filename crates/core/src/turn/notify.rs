@@ -1,6 +1,6 @@
 //! What the people who run the business must hear, by a way that works (D3, M11).
 
-use super::world::Raised;
+use super::world::{PointKey, PointKind, Raised, StaffNumber};
 use super::{Passage, StaffMember, Tenant, Turn};
 use crate::messages::{Category, ChannelKind, Priority};
 use serde_json::{Value, json};
@@ -61,7 +61,18 @@ impl Turn<'_> {
         let rank = |channel: ChannelKind| {
             let avoided = u8::from(avoid == Some(channel)) * 2;
             let dead = u8::from(tenant.has(channel) && !works(channel)) * 4;
-            avoided + dead + u8::from(!tenant.has(channel))
+            // A number that is not confirmed gets no text (ST-1).
+            let closed = channel == ChannelKind::Sms && tenant.has(channel) && {
+                let key = PointKey {
+                    tenant: tenant.id,
+                    kind: PointKind::Phone,
+                    value: person.phone.clone().unwrap_or_default(),
+                };
+                self.world.point(&key).is_none_or(|point| {
+                    point.suppressed.is_some() || point.staff_number() != StaffNumber::Confirmed
+                })
+            };
+            avoided + dead + u8::from(closed) * 8 + u8::from(!tenant.has(channel))
         };
         [
             (ChannelKind::Email, &person.email),

@@ -128,6 +128,34 @@ pub enum Purpose {
     AutomatedCall = 2,
     /// Open and click tracking.
     Tracking = 3,
+    /// Alerts to a person of the business, at a number that the person confirmed (ST-1).
+    Staff = 4,
+}
+
+/// Whether alerts may go to a staff number as texts (ST-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StaffNumber {
+    /// Nobody asked whoever has the number.
+    Unasked,
+    /// The one question went out.
+    Asked,
+    /// Whoever has it said yes.
+    Confirmed,
+    /// Whoever has it said stop.
+    Stopped,
+}
+
+impl StaffNumber {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unasked => "unasked",
+            Self::Asked => "asked",
+            Self::Confirmed => "confirmed",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 impl Purpose {
@@ -138,13 +166,18 @@ impl Purpose {
             Self::Transactional => "transactional",
             Self::AutomatedCall => "automated_call",
             Self::Tracking => "tracking",
+            Self::Staff => "staff_alerts",
         }
     }
 }
 
 impl ConsentBits {
     const fn shift(channel: i64, purpose: Purpose) -> u32 {
-        (channel as u32 % 7) * 8 + purpose as u32 * 2
+        match purpose {
+            // Beyond the seven channels with their four purposes; only numbers are confirmed.
+            Purpose::Staff => 56,
+            other => (channel as u32 % 7) * 8 + other as u32 * 2,
+        }
     }
 
     /// What is known for channel (its stored number) and purpose.
@@ -279,6 +312,21 @@ impl Point {
         }
     }
 
+    /// Whether alerts to staff may go there as texts (ST-1).
+    pub fn staff_number(&self) -> StaffNumber {
+        match self.consent.get(0, Purpose::Staff) {
+            Consent::Granted => StaffNumber::Confirmed,
+            Consent::Revoked => StaffNumber::Stopped,
+            Consent::Provided => StaffNumber::Asked,
+            Consent::Unasked => StaffNumber::Unasked,
+        }
+    }
+
+    /// Notes that the one question went out.
+    pub fn staff_asked(&mut self) {
+        self.consent.set(0, Purpose::Staff, Consent::Provided);
+    }
+
     /// The basis of a grant, and its end when it has one.
     pub fn grounds(&self, channel: i64, purpose: Purpose) -> (Basis, Option<Timestamp>) {
         let slot = slot_of(channel, purpose);
@@ -291,5 +339,8 @@ impl Point {
 
 /// The number of a channel and purpose in [`Term`].
 fn slot_of(channel: i64, purpose: Purpose) -> u8 {
+    if purpose == Purpose::Staff {
+        return u8::MAX - 1;
+    }
     u8::try_from(channel * 4 + purpose as i64).unwrap_or(u8::MAX)
 }

@@ -112,6 +112,15 @@ impl Turn<'_> {
                     },
                     answers: answers.filter(|_| to_lead && category == Category::Transactional),
                     hook: hearer.hook.clone(),
+                    by_mail_too: !first
+                        && *channel != ChannelKind::Email
+                        && channels.contains(&ChannelKind::Email)
+                        && hearer.staff.is_some()
+                        && hearer.email.is_some()
+                        && tenant
+                            .config
+                            .template(&send.template, ChannelKind::Email, None)
+                            .is_some(),
                     ..Plan::default()
                 };
                 let mut message = self.blank(tenant, id, notification, *channel, category);
@@ -260,12 +269,13 @@ impl Turn<'_> {
                 message.why = Some(why);
             }
             Ruling::End { status, why } => {
+                let elsewhere = self.staff_elsewhere(tenant, message, &why);
                 match status {
                     Status::Expired => message.status = message.ends(status),
                     status => message.stop(status),
                 }
                 message.settled_at = Some(self.now);
-                message.why = Some(why);
+                message.why = Some(elsewhere.unwrap_or(why));
             }
         }
     }
@@ -587,7 +597,7 @@ fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value>
     }))
 }
 
-/// The accounts that could carry a message.
+/// The accounts that could carry a message; one whose sender is not registered cannot, where registration is asked for (US-15).
 pub(super) fn all_ways<'t>(
     tenant: &'t Tenant,
     message: &'t Message,
@@ -596,6 +606,7 @@ pub(super) fn all_ways<'t>(
     tenant
         .ways(message.channel)
         .filter(move |way| hook.is_none_or(|hook| way.name == *hook))
+        .filter(|way| way.may_reach(&message.recipient))
 }
 
 /// The same data with the staff member who is spoken to.

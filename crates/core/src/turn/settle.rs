@@ -234,7 +234,14 @@ impl Turn<'_> {
                     other => message.ends(status_of(*other)),
                 };
                 self.watch(tenant, &message, true);
-                let elsewhere = self.next_channel(tenant, &mut message, why);
+                let stopped = *suppress == Suppress::OptedOut
+                    && message.category == Category::Staff
+                    && message.channel == ChannelKind::Sms;
+                let elsewhere = if stopped {
+                    self.staff_by_mail(tenant, &message, why)
+                } else {
+                    self.next_channel(tenant, &mut message, why)
+                };
                 self.end(&mut message, Some(elsewhere.unwrap_or_else(|| why.clone())));
                 self.change(message);
             }
@@ -434,7 +441,11 @@ impl Turn<'_> {
             value: message.recipient.to_lowercase(),
         };
         let how = format!("the provider said so ({}): {}", why.code, why.detail);
+        let known = self.world.point(&key).and_then(|point| point.suppressed);
         self.put_on_list(&key, reason, &how, self.now);
+        if reason == Suppression::OptedOut && known != Some(reason) {
+            self.staff_said_stop(tenant, &key, None);
+        }
     }
 
     /// Puts a contact point on the suppression list; a reason that holds back more is never replaced by one that holds back less.

@@ -69,6 +69,29 @@ pub struct Connection {
     pub answers_opt_out: bool,
     /// How much it may be used (M6).
     pub pace: super::Pace,
+    /// Whether carriers take its texts to numbers in the United States (US-15).
+    pub registration: Registration,
+}
+
+/// Whether carriers take the texts of a connection to numbers in the United States (US-15).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// Nothing asks for one: a short code, a name, a number of another country, or no texts at all.
+    #[default]
+    NotNeeded,
+    /// It has one: what it is, such as `campaign CM…`.
+    Registered(String),
+    /// It lacks one: what to do about it, a sentence.
+    Missing(String),
+}
+
+impl Connection {
+    /// True when it may carry a message to this recipient: texts to the United States need a registered sender.
+    pub fn may_reach(&self, recipient: &str) -> bool {
+        !(self.channel == ChannelKind::Sms
+            && matches!(self.registration, Registration::Missing(_))
+            && crate::contact::Phone::from_e164(recipient).is_some_and(|phone| phone.is_american()))
+    }
 }
 
 /// Something that is switched off.

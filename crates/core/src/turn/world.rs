@@ -3,10 +3,12 @@
 //! Events of one batch are decided one after the other; each sees what the ones before it changed. When deciding one fails, its
 //! changes are taken back by a savepoint and the others go on.
 
-use crate::consent::Basis;
+use crate::consent::national::NationalList;
+use crate::consent::{Basis, SoftOptIn};
 use crate::ids::{EventId, LeadId, MessageId, RunId, SessionId, TenantId};
 use crate::leads::Lead;
 use crate::messages::{Attempt, Message};
+use crate::places::Region;
 use crate::scoring::ScoreState;
 use crate::seeded::{Bug, has};
 use crate::time::Timestamp;
@@ -241,6 +243,8 @@ pub struct ConsentRow {
     pub actor: Option<String>,
     /// From when it counts no more.
     pub expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in (UK-1).
+    pub soft_opt_in: Option<SoftOptIn>,
     /// When.
     pub at: Timestamp,
 }
@@ -297,6 +301,10 @@ pub struct World {
     pub event_keys: HashMap<(LeadId, String), EventId>,
     /// Reports that were taken already.
     pub seen: HashMap<(TenantId, String), bool>,
+    /// The national do-not-call lists that are asked, of tenants that have some (US-9).
+    pub national: HashMap<TenantId, std::sync::Arc<Vec<NationalList>>>,
+    /// Numbers that are on the list of a country, among those that were looked up.
+    pub listed: std::collections::HashSet<(PointKey, Region)>,
     /// Which connections rest. Lent by the writer for a turn; a turn that is taken back keeps what it heard.
     pub breakers: super::Breakers,
     /// Where messages over a limit were placed. Lent like the breakers.

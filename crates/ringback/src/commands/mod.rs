@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod dead;
 mod demo;
+mod do_not_call;
 mod doctor;
 mod people;
 mod send;
@@ -52,6 +53,9 @@ enum Command {
     /// The chain of consents and administrative actions: verify it, anchor it, report from it, erase from it.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// National do-not-call lists.
+    #[command(subcommand)]
+    DoNotCall(do_not_call::DoNotCall),
     /// Send one message through a running server.
     #[command(
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
@@ -132,6 +136,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Key(key) => key.run(),
         Command::User(user) => user.run(),
         Command::Audit(audit) => audit.run(),
+        Command::DoNotCall(command) => command.run(),
         Command::Send(send) => send.run(),
         Command::Dead(dead) => dead.run(),
         Command::Doctor(doctor) => doctor.run(),

@@ -1,5 +1,6 @@
 //! All about one number or address, from what is stored alone: no present configuration is needed to read it (C7, M10).
 
+use crate::leads::SoftOptInBody;
 use crate::messages::{AttemptBody, GateBody, MessageBody, gates};
 use ringback_core::contact::{Email, Phone};
 use ringback_core::ids::{LeadId, TenantId};
@@ -102,6 +103,8 @@ pub struct TrailBody {
     pub actor: Option<String>,
     /// From when it counts no more.
     pub expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in, as they were stated; null for any other basis.
+    pub soft_opt_in: Option<SoftOptInBody>,
 }
 
 impl From<ConsentView> for TrailBody {
@@ -119,6 +122,7 @@ impl From<ConsentView> for TrailBody {
             ip: view.ip,
             actor: view.actor,
             expires_at: view.expires_at,
+            soft_opt_in: view.conditions.map(SoftOptInBody::from),
         }
     }
 }

@@ -108,7 +108,7 @@ async fn row_of(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connecti
 }
 
 /// Adds an account. From now on the channel is served by it instead of the sandbox.
-#[utoipa::path(post, path = "/v1/connections", tag = "connections", request_body(content = NewConnection, example = json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "…", "from": "+13035550100"}})),
+#[utoipa::path(post, path = "/v1/connections", tag = "connections", request_body(content = NewConnection, example = json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "…", "from": "+13035550100", "campaign": "CM0123456789abcdef"}})),
     responses((status = 201, description = "The account; give `webhook_url` to the provider", body = ConnectionBody)))]
 async fn create(
     State(app): State<App>,

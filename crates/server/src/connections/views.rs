@@ -6,7 +6,7 @@ use ringback_channels::catalogue;
 use ringback_core::ids::ConnectionId;
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::{Timestamp, from_micros};
-use ringback_core::turn::Resting;
+use ringback_core::turn::{Registration, Resting};
 use ringback_store::ConnectionRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub struct ConnectionBody {
     enabled: bool,
     /// What is wrong with it, as far as we know.
     trouble: Option<String>,
+    /// Why it may not text numbers in the United States, and the mend; null when it may (US-15).
+    lacks_registration: Option<String>,
     /// Since when it rests after repeated failures, why, and when one message tries it again; null while it is called as ever.
     rests: Option<RestBody>,
     /// Where the provider's reports and replies go.
@@ -91,6 +93,13 @@ impl ConnectionBody {
                     .any(|one| one.name == name && !one.secret)
             })
         };
+        let lacks_registration = match &all {
+            Ok(all) => match ringback_channels::registration_of(&row.provider, all) {
+                Registration::Missing(mend) => Some(mend),
+                Registration::NotNeeded | Registration::Registered(_) => None,
+            },
+            Err(_) => None,
+        };
         let (settings, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) = all
             .unwrap_or_default()
             .into_iter()
@@ -105,6 +114,7 @@ impl ConnectionBody {
             order: row.position,
             enabled: row.enabled,
             trouble: row.trouble.clone().or(sealed),
+            lacks_registration,
             rests: row.breaker.as_ref().map(RestBody::new),
             webhook_url: crate::loops::webhook_url(&app.settings.public_url, row),
             created_at: row.created_at,

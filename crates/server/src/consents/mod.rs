@@ -4,7 +4,7 @@ mod suppressions;
 
 use crate::app::App;
 use crate::http::{ApiError, ApiResult, Body, Caller, Listed, Queries, Scope, once, reply_as};
-use crate::leads::{ConsentBody, email, may_touch, phone};
+use crate::leads::{ConsentBody, SoftOptInBody, email, may_touch, phone};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -66,6 +66,8 @@ pub struct ConsentLine {
     actor: Option<String>,
     /// From when it counts no more.
     expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in, as they were stated; null for any other basis.
+    soft_opt_in: Option<SoftOptInBody>,
     /// When its content was erased at the person's request; the chain still holds its place.
     erased_at: Option<Timestamp>,
     /// When.
@@ -88,6 +90,7 @@ impl From<ConsentView> for ConsentLine {
             ip: view.ip,
             actor: view.actor,
             expires_at: view.expires_at,
+            soft_opt_in: view.conditions.map(SoftOptInBody::from),
             erased_at: view.erased_at,
             at: view.at,
         }
@@ -155,10 +158,13 @@ pub struct NewConsent {
     /// From when it counts no more.
     #[serde(default)]
     expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in. With the basis `soft_opt_in` all five must be true.
+    #[serde(default)]
+    soft_opt_in: Option<SoftOptInBody>,
 }
 
 /// Writes down that consent was given or taken back. What was taken back holds at once, for messages that wait too.
-#[utoipa::path(post, path = "/v1/consents", tag = "consents", request_body = NewConsent, responses((status = 201, description = "It is written down", body = Object)))]
+#[utoipa::path(post, path = "/v1/consents", tag = "consents", request_body = NewConsent, responses((status = 201, description = "It is written down", body = Object), (status = 422, description = "A field cannot be used, such as a soft opt-in that lacks one of its five conditions", body = crate::http::Problem, content_type = "application/problem+json")))]
 async fn tell(
     State(app): State<App>,
     caller: Caller,
@@ -187,6 +193,7 @@ async fn tell(
         page: told.page,
         basis: told.basis,
         expires_at: told.expires_at,
+        soft_opt_in: told.soft_opt_in,
     };
     // A single consent has no place in a list; its fields are named as they were sent.
     let told = told.parse(0).map_err(unlisted)?;

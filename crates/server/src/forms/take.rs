@@ -183,6 +183,7 @@ fn capture(
         page: Some(place.clone()),
         basis: None,
         expires_at: None,
+        soft_opt_in: None,
     };
     let consents = form
         .consents

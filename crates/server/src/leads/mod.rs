@@ -14,7 +14,7 @@ use ringback_core::ids::LeadId;
 use ringback_core::leads::Lead;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use routes::{ConsentBody, email, phone, text};
+pub(crate) use routes::{ConsentBody, SoftOptInBody, email, phone, text};
 
 /// Every route about leads.
 pub fn routes() -> OpenApiRouter<App> {

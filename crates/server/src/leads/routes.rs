@@ -5,7 +5,7 @@ use crate::http::{ApiError, ApiResult, Body, Caller, Code, Peer, Scope, once, re
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use ringback_core::consent::Basis;
+use ringback_core::consent::{Basis, SoftOptIn};
 use ringback_core::contact::{Email, Phone};
 use ringback_core::leads::{Overwrite, Profile};
 use ringback_core::messages::ChannelKind;
@@ -102,6 +102,54 @@ pub struct ConsentBody {
     /// From when it counts no more.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in. With the basis `soft_opt_in` all five must be true.
+    #[serde(default)]
+    pub soft_opt_in: Option<SoftOptInBody>,
+}
+
+/// The five conditions of a soft opt-in (PECR 22(3)); what is left out is not stated, and then it does not count.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoftOptInBody {
+    /// The person gave the details to the business, and no list or third party did.
+    #[schema(example = true)]
+    from_the_person: bool,
+    /// They were given in a sale or in talks about one, such as a quote that was asked for; a mere visit is none.
+    #[schema(example = true)]
+    in_a_sale: bool,
+    /// The offers are about the business's own similar things.
+    #[schema(example = true)]
+    own_similar_things: bool,
+    /// The person could easily refuse when the details were collected.
+    #[schema(example = true)]
+    refusal_offered: bool,
+    /// The person can easily refuse in every message.
+    #[schema(example = true)]
+    refusal_in_every_message: bool,
+}
+
+impl From<SoftOptInBody> for SoftOptIn {
+    fn from(body: SoftOptInBody) -> Self {
+        Self {
+            from_the_person: body.from_the_person,
+            in_a_sale: body.in_a_sale,
+            own_similar_things: body.own_similar_things,
+            refusal_offered: body.refusal_offered,
+            refusal_in_every_message: body.refusal_in_every_message,
+        }
+    }
+}
+
+impl From<SoftOptIn> for SoftOptInBody {
+    fn from(known: SoftOptIn) -> Self {
+        Self {
+            from_the_person: known.from_the_person,
+            in_a_sale: known.in_a_sale,
+            own_similar_things: known.own_similar_things,
+            refusal_offered: known.refusal_offered,
+            refusal_in_every_message: known.refusal_in_every_message,
+        }
+    }
 }
 
 fn unknown_method() -> String {
@@ -337,7 +385,7 @@ impl ConsentBody {
                 "Implied consent ends: two years after a purchase, six months after an enquiry. Say when.",
             ));
         }
-        Ok(ConsentTold {
+        let told = ConsentTold {
             channel,
             purpose,
             granted: self.granted,
@@ -346,6 +394,16 @@ impl ConsentBody {
             page: short(self.page, 1_000),
             basis,
             expires_at: self.expires_at,
-        })
+            soft_opt_in: self.soft_opt_in.map(SoftOptIn::from),
+        };
+        if let Some((name, asks)) = told.lacks() {
+            return Err(ApiError::invalid(
+                field(&format!("soft_opt_in.{name}")),
+                format!(
+                    "A soft opt-in counts only when all five of its conditions hold, and this one is missing. {asks} If so, set it to true."
+                ),
+            ));
+        }
+        Ok(told)
     }
 }

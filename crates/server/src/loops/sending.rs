@@ -12,7 +12,7 @@ use ringback_core::messages::{
 };
 use ringback_core::templates::{Data, FeedbackId, Own, RenderContext, headers_for};
 use ringback_core::time::{Clock, Timestamp, from_micros};
-use ringback_core::turn::{Looked, Settled, budget};
+use ringback_core::turn::{CONFIRM_LINK, Looked, Settled, budget};
 use ringback_store::{House as _, Readers};
 use serde_json::{Value, json};
 use std::panic::AssertUnwindSafe;
@@ -378,34 +378,51 @@ fn render_once(
 ) -> Result<Rendered, Reason> {
     let wrong = |detail: String| Reason::new("template", detail);
     if let Some(body) = &message.body {
+        let body = if message.plan.asks_staff {
+            let link = format!(
+                "{public_url}/c/{}",
+                tokens.write(TokenFor::Confirm, message.id)
+            );
+            std::borrow::Cow::Owned(body.replace(CONFIRM_LINK, &link))
+        } else {
+            std::borrow::Cow::Borrowed(&**body)
+        };
         return Ok(Rendered {
-            content: written(home, message, body),
+            content: written(home, message, &body),
         });
     }
     let Some((name, version)) = &message.template else {
         return Err(wrong("It has neither a text nor a template.".into()));
     };
-    let template = home.template(name, message.channel, *version, || {
-        let begins = format!("{name}.{}.", message.channel);
-        let found = readers.ask(|store| {
-            let paths = store.documents(message.tenant)?;
-            let of_name = |path: &str| {
-                path.starts_with("templates/")
-                    && path
-                        .rsplit('/')
-                        .next()
-                        .is_some_and(|file| file.starts_with(&begins))
-            };
-            match paths.into_iter().find(|document| of_name(&document.path)) {
-                Some(document) => store.document(message.tenant, &document.path, Some(*version)),
-                None => Ok(None),
-            }
-        });
-        found
-            .ok()
-            .flatten()
-            .and_then(|document| Some((document.path, document.text?)))
-    });
+    let find = |channel: ChannelKind| {
+        home.template(name, channel, *version, || {
+            let begins = format!("{name}.{channel}.");
+            let found = readers.ask(|store| {
+                let paths = store.documents(message.tenant)?;
+                let of_name = |path: &str| {
+                    path.starts_with("templates/")
+                        && path
+                            .rsplit('/')
+                            .next()
+                            .is_some_and(|file| file.starts_with(&begins))
+                };
+                match paths.into_iter().find(|document| of_name(&document.path)) {
+                    Some(document) => {
+                        store.document(message.tenant, &document.path, Some(*version))
+                    }
+                    None => Ok(None),
+                }
+            });
+            found
+                .ok()
+                .flatten()
+                .and_then(|document| Some((document.path, document.text?)))
+        })
+    };
+    // An alert that may not go as a text and has no mail of its own says the words of the text by mail (ST-1).
+    let instead = message.channel == ChannelKind::Email && message.plan.instead_of.is_some();
+    let template =
+        find(message.channel).or_else(|| instead.then(|| find(ChannelKind::Sms)).flatten());
     let Some(template) = template else {
         return Err(wrong(format!(
             "Template {name} is not there in version {version}."
@@ -446,7 +463,9 @@ fn render_once(
                 sender: "ringback",
             };
             Content::Mail {
-                subject: rendered.subject.unwrap_or_default(),
+                subject: rendered
+                    .subject
+                    .unwrap_or_else(|| format!("{}: an alert", settings.name)),
                 text: rendered.text,
                 html: rendered.html,
                 reply_to: settings

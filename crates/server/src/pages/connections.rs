@@ -7,6 +7,7 @@ use super::message::explain::{Chip, chip};
 use super::message::label;
 use super::{Frame, Named, Page, PageError, PageResult, Session, html, see_other_with};
 use crate::app::App;
+use crate::registry::Home;
 use crate::webhook_url;
 use askama::Template;
 use axum::Router;
@@ -17,7 +18,7 @@ use ringback_channels::catalogue;
 use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::messages::{ChannelKind, Message};
 use ringback_core::time::{Timestamp, from_micros};
-use ringback_core::turn::Resting;
+use ringback_core::turn::{Registration, Resting};
 use ringback_store::{ConnectionRow, House as _, StoreError, Writer};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -112,10 +113,28 @@ async fn list(State(app): State<App>, session: Session) -> PageResult {
         &Local::of(&session.home),
         &rows,
         &webhooks,
-        &session.home.broken,
+        &troubles(&session.home),
         &recent,
         app.now(),
     )))
+}
+
+/// What is wrong with accounts as they are set up: they cannot be opened, or US carriers would block their texts (US-15).
+fn troubles(home: &Home) -> HashMap<ConnectionId, String> {
+    let lacks = home
+        .tenant
+        .connections
+        .iter()
+        .filter_map(|way| match &way.registration {
+            Registration::Missing(mend) => Some((
+                way.id,
+                format!("It sends nothing to numbers in the United States. {mend}"),
+            )),
+            Registration::NotNeeded | Registration::Registered(_) => None,
+        });
+    let mut all: HashMap<ConnectionId, String> = lacks.collect();
+    all.extend(home.broken.clone());
+    all
 }
 
 /// The newest thing that came of each account.

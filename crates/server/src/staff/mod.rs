@@ -1,5 +1,7 @@
 //! Who works the leads: their names, numbers, roles and lists.
 
+mod confirm;
+
 use crate::app::App;
 use crate::http::{Act, ApiError, ApiResult, Body, Caller, Deed, Listed, PathText, Peer, Scope};
 use crate::leads::{email, phone, text};
@@ -8,12 +10,15 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use ringback_core::turn::StaffMember;
+use ringback_core::turn::world::StaffNumber;
 use ringback_store::House as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub(crate) use confirm::routes as confirm_routes;
 
 /// Every route about staff.
 pub fn routes() -> OpenApiRouter<App> {
@@ -41,6 +46,10 @@ pub struct StaffBody {
     lists: Vec<String>,
     /// On call now.
     on_call: bool,
+    /// Whether alerts may come to the number as texts: `unasked`, `asked`, `confirmed` or `stopped`; the person alone decides it (ST-1).
+    /// Not read when it is sent.
+    #[schema(read_only, example = "confirmed")]
+    texts: Option<String>,
 }
 
 const MOST_STAFF: usize = 1_000;
@@ -50,8 +59,21 @@ const MOST_STAFF: usize = 1_000;
 async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<Listed<StaffBody>>> {
     caller.may(Scope::Read)?;
     let tenant = caller.home.row.id;
-    let rows = app.ask(move |store| store.staff(tenant)).await?;
-    let view = |row: StaffMember| StaffBody {
+    let rows = app
+        .ask(move |store| {
+            let mut rows = Vec::new();
+            for row in store.staff(tenant)? {
+                let texts = match &row.phone {
+                    Some(phone) => Some(store.staff_number(tenant, phone)?),
+                    None => None,
+                };
+                rows.push((row, texts));
+            }
+            Ok(rows)
+        })
+        .await?;
+    let view = |(row, texts): (StaffMember, Option<StaffNumber>)| StaffBody {
+        texts: texts.map(|texts| texts.as_str().to_owned()),
         name: row.name,
         phone: row.phone,
         email: row.email,
@@ -111,7 +133,12 @@ async fn put(
             ));
         }
         writer.put_staff(tenant, &row)?;
+        let texts = match &row.phone {
+            Some(phone) => Some(writer.staff_number(tenant, phone)?.as_str().to_owned()),
+            None => None,
+        };
         let view = StaffBody {
+            texts,
             name: row.name,
             phone: row.phone,
             email: row.email,

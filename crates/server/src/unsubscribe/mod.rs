@@ -96,6 +96,7 @@ async fn unsubscribe(app: &App, token: &str) -> Result<(), ApiError> {
         page: Some(format!("{}/u/…", app.settings.public_url)),
         basis: None,
         expires_at: None,
+        soft_opt_in: None,
     };
     let intakes = [
         Intake::Suppress(Box::new(SuppressOrder {

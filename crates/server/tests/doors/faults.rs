@@ -93,6 +93,7 @@ async fn leads_to(house: &House, base: &str) -> ConnectionId {
         ("account_sid", "AC0123456789abcdef0123456789abcdef"),
         ("auth_token", "example-auth-token"),
         ("from", "+13035550100"),
+        ("campaign", "CM0000"),
         ("base_url", base),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

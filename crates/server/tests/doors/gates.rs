@@ -2,13 +2,15 @@
 
 use crate::house::{House, TOKEN};
 use ringback_channels::testing::twilio_inbound;
-use ringback_core::consent::Basis;
+use ringback_core::consent::{Basis, SoftOptIn};
 use ringback_core::contact::{Email, Phone};
+use ringback_core::ids::ConnectionId;
 use ringback_core::messages::{Category, ChannelKind, Message, Status};
 use ringback_core::turn::world::{PointKind, Purpose, Suppression};
 use ringback_core::turn::{
     Answer, Capture, Compose, ConsentGiven, ConsentTold, Intake, Said, SuppressOrder, VerdictView,
 };
+use ringback_store::{ConnectionRow, House as _};
 
 const OURS: &str = "+13035550100";
 use Category::{Emergency, Promotional, Transactional};
@@ -59,6 +61,7 @@ impl<'a> Person<'a> {
             basis: Some(basis),
             expires_at: days
                 .map(|days| self.house.app.now() + jiff::SignedDuration::from_hours(24 * days)),
+            soft_opt_in: (basis == Basis::SoftOptIn).then_some(SoftOptIn::WHOLE),
         };
         let point = Some((self.kind(), self.to.clone()));
         let given = ConsentGiven {
@@ -230,7 +233,7 @@ impl<'a> Person<'a> {
 /// `tenant.yaml` of Alder with more at its end.
 fn with_countries(path: &str, text: &str) -> String {
     if path == "tenant.yaml" {
-        format!("{text}\ncompliance:\n  countries: [CA, GB, IE, AU]\n")
+        format!("{text}\ncompliance:\n  countries: [CA, GB, IE, AU, PR]\n")
     } else {
         text.to_owned()
     }
@@ -544,6 +547,576 @@ async fn content_numbers_and_emergencies_keep_their_rules() {
         .await
         .passes("EX-1", "consent", Emergency)
         .await;
+}
+
+/// Replaces Alder's accounts for texts by these, in order.
+async fn connects(house: &House, accounts: &[(&str, &[(&str, &str)])]) -> Vec<ConnectionId> {
+    let tenant = house.alder;
+    let rows: Vec<ConnectionRow> = accounts
+        .iter()
+        .enumerate()
+        .map(|(position, (name, more))| {
+            let id = ConnectionId::from_raw(house.app.new_id());
+            let mut settings: std::collections::BTreeMap<String, String> = [
+                ("account_sid", "AC0123456789abcdef0123456789abcdef"),
+                ("auth_token", TOKEN),
+                ("base_url", "http://127.0.0.1:9"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+            settings.extend(
+                more.iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+            );
+            ConnectionRow {
+                id,
+                channel: Sms,
+                provider: "twilio".into(),
+                name: (*name).to_owned(),
+                settings: house.app.registry.master().seal(tenant, id, &settings),
+                path_secret: format!("secret-{name}"),
+                position: position as i64,
+                enabled: true,
+                trouble: None,
+                breaker: None,
+                created_at: house.app.now(),
+            }
+        })
+        .collect();
+    let ids = rows.iter().map(|row| row.id).collect();
+    house
+        .app
+        .change(move |writer| {
+            for old in writer.connections(tenant)? {
+                writer.delete_connection(tenant, old.id)?;
+            }
+            rows.iter()
+                .try_for_each(|row| writer.insert_connection(tenant, row))
+        })
+        .await
+        .unwrap();
+    ids
+}
+
+/// US-15: a text to the United States goes over a registered sender, whatever its category; others are passed over, and elsewhere nobody
+/// asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_to_the_united_states_need_a_registered_sender() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let person = async |to: &str| Person::new(house, to).captured(true).await;
+    let here = person("+13035550161").await;
+    let (_, verdict) = here.gets(Transactional).await;
+    let (gate, rule) = ("registration", "US-15");
+    assert_eq!(
+        (
+            said(&verdict, gate).says.as_str(),
+            said(&verdict, gate).rule.as_str()
+        ),
+        ("pass", rule)
+    );
+    assert!(said(&verdict, gate).because.contains("campaign CM0000"));
+
+    let long: &[(&str, &str)] = &[("from", "+13035550100")];
+    connects(house, &[("plain", long)]).await;
+    let here = here.blocks(rule, gate, Transactional).await;
+    let (message, _) = here.gets(Transactional).await;
+    let why = message.why.unwrap();
+    assert_eq!(why.code, "unregistered");
+    assert!(
+        why.detail.contains("plain") && why.detail.contains("`campaign`"),
+        "{why:?}"
+    );
+    person("+17875550161")
+        .await
+        .blocks(rule, gate, Transactional)
+        .await;
+    for elsewhere in ["+447400123461", "+16042500161"] {
+        let (message, verdict) = person(elsewhere).await.gets(Transactional).await;
+        assert!(
+            !verdict.said.iter().any(|said| said.gate == gate),
+            "{verdict:?}"
+        );
+        assert_ne!(message.status, Status::Blocked, "{verdict:?}");
+    }
+
+    // The next connection takes it, and one whose number needs nothing is as good.
+    let free: &[(&str, &str)] = &[("from", "+18005550100"), ("toll_free_verified", "yes")];
+    for second in [free, &[("from", "12345")]] {
+        let ids = connects(house, &[("plain", long), ("second", second)]).await;
+        let (message, verdict) = here.gets(Transactional).await;
+        assert_eq!(said(&verdict, gate).says, "pass");
+        assert_eq!(message.connection, Some(ids[1]), "{verdict:?}");
+    }
+
+    // What is registered but switched off is waited for.
+    let ids = connects(house, &[("plain", long), ("second", free)]).await;
+    let (tenant, second) = (house.alder, ids[1]);
+    house
+        .app
+        .change(move |writer| {
+            let mut rows = writer.connections(tenant)?;
+            rows.retain(|row| row.id == second);
+            rows[0].enabled = false;
+            writer.update_connection(tenant, &rows[0])
+        })
+        .await
+        .unwrap();
+    let (message, verdict) = here.gets(Transactional).await;
+    assert_eq!(said(&verdict, gate).says, "pass");
+    assert_eq!(message.status, Status::Deferred, "{verdict:?}");
+}
+
+/// M12: in sandbox mode only the test recipients are reached, however their numbers are typed; everybody when it is off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_sandbox_mode_only_test_recipients_are_reached() {
+    let house = &House::open_with(10_000, |path, text| match path {
+        "tenant.yaml" => format!(
+            "{text}\nsandbox:\n  test_recipients: [\"(303) 555-0171\", Tester@Example.com]\n"
+        ),
+        _ => text.to_owned(),
+    })
+    .await;
+    let tenant = house.alder;
+    let switch = async |on: bool| {
+        house
+            .app
+            .change(move |writer| {
+                let mut rows = writer.tenants()?;
+                rows.retain(|row| row.id == tenant);
+                rows[0].sandbox = on;
+                writer.update_tenant(&rows[0])
+            })
+            .await
+            .unwrap();
+    };
+    let tester = Person::new(house, "+13035550171").captured(true).await;
+    let other = Person::new(house, "+13035550172").captured(true).await;
+    switch(true).await;
+    let (real, verdict) = tester.gets(Transactional).await;
+    assert!(
+        !real.sandbox && real.connection == Some(house.twilio),
+        "{verdict:?}"
+    );
+    let sandbox = said(&verdict, "sandbox");
+    assert!(
+        sandbox.says == "pass" && sandbox.because.contains("test recipient"),
+        "{verdict:?}"
+    );
+    let (kept, verdict) = other.gets(Transactional).await;
+    assert!(kept.sandbox && kept.connection.is_none(), "{verdict:?}");
+    assert_eq!(said(&verdict, "sandbox").says, "sandbox");
+    // There is no account for mails, so nothing can be real there.
+    let mail = Person::new(house, "tester@example.com")
+        .captured(true)
+        .await;
+    let (mail, verdict) = mail.gets(Transactional).await;
+    assert!(mail.sandbox, "{verdict:?}");
+    switch(false).await;
+    let (real, verdict) = other.gets(Transactional).await;
+    assert!(!real.sandbox, "{verdict:?}");
+    assert_eq!(said(&verdict, "sandbox").because, "");
+}
+
+/// Test recipients that cannot be read are told with their place.
+#[test]
+fn test_recipients_are_checked() {
+    let text = "name: A\nregion: US\ntime_zone: America/Denver\nsandbox:\n  test_recipients: [nobody@, \"+13035550142\"]\n";
+    let documents = std::collections::BTreeMap::from([(
+        "tenant.yaml".to_owned(),
+        ringback_core::config::Document::new(text.to_owned()),
+    )]);
+    let problems = ringback_core::config::load(&documents).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told.iter()
+            .filter(|one| one.contains("tenant.yaml:5"))
+            .count(),
+        1,
+        "{told:?}"
+    );
+}
+
+/// UK-1: a soft opt-in carries an offer only when all five conditions are stated, and whoever leaves one out hears which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_soft_opt_in_is_recorded_with_its_five_conditions() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let key = "rb_live_soft-opt-in-0123456789abcdef";
+    house.key(ringback_store::KeyKind::Secret, key).await;
+    let tell = async |to: &str, conditions: serde_json::Value| {
+        let mut body = serde_json::json!({"to": to, "channel": "sms", "purpose": "promotional", "granted": true,
+            "method": "web_form", "basis": "soft_opt_in"});
+        if !conditions.is_null() {
+            body["soft_opt_in"] = conditions;
+        }
+        house
+            .send(
+                http::Request::post("/v1/consents")
+                    .header("content-type", "application/json")
+                    .header("authorization", format!("Bearer {key}"))
+                    .body(axum::body::Body::from(body.to_string()))
+                    .unwrap(),
+            )
+            .await
+    };
+    let whole = serde_json::to_value(SoftOptIn::WHOLE).unwrap();
+    for name in [
+        "from_the_person",
+        "in_a_sale",
+        "own_similar_things",
+        "refusal_offered",
+        "refusal_in_every_message",
+    ] {
+        let to = "+447400123481";
+        for told in [serde_json::json!(false), serde_json::Value::Null] {
+            let mut lacking = whole.clone();
+            if told.is_null() {
+                lacking.as_object_mut().unwrap().remove(name);
+            } else {
+                lacking[name] = told;
+            }
+            let refused = tell(to, lacking).await;
+            assert_eq!(refused.status.as_u16(), 422, "{}", refused.text());
+            assert!(
+                refused.text().contains(&format!("soft_opt_in.{name}")),
+                "{}",
+                refused.text()
+            );
+        }
+    }
+    assert_eq!(
+        tell("+447400123481", serde_json::Value::Null)
+            .await
+            .status
+            .as_u16(),
+        422
+    );
+    Person::new(house, "+447400123481")
+        .blocks("UK-1", "consent", Promotional)
+        .await;
+
+    let told = tell("+447400123482", whole.clone()).await;
+    assert!(told.status.is_success(), "{}", told.text());
+    Person::new(house, "+447400123482")
+        .passes("UK-1", "consent", Promotional)
+        .await;
+    let tenant = house.alder;
+    let (trail, verified) = house
+        .app
+        .ask(move |store| {
+            Ok((
+                store.consents_of_address(tenant, "+447400123482")?,
+                store.verify_chain(tenant, &[])?,
+            ))
+        })
+        .await
+        .unwrap();
+    assert_eq!(trail.len(), 1);
+    assert_eq!(trail[0].conditions, Some(SoftOptIn::WHOLE));
+    verified.expect("the chain holds");
+}
+
+/// UK-4, US-9: a list that was imported is asked, a newer one replaces it whole, an old one blocks, and a permission exempts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn national_lists_are_asked_until_they_are_old() {
+    let house = &House::open_with(10_000, with_countries).await;
+    let key = "rb_live_national-lists-0123456789abcdef";
+    house.key(ringback_store::KeyKind::Secret, key).await;
+    let import = async |country: &str, date: &str, body: &str| {
+        house
+            .send(
+                http::Request::post(format!(
+                    "/v1/do-not-call/import?country={country}&date={date}"
+                ))
+                .header("content-type", "text/csv")
+                .header("authorization", format!("Bearer {key}"))
+                .body(axum::body::Body::from(body.to_owned()))
+                .unwrap(),
+            )
+            .await
+    };
+    let gate = "do_not_call";
+    let uk = async |n: u32| {
+        Person::new(house, &format!("+447400{n:06}"))
+            .offers(Basis::SoftOptIn)
+            .await
+    };
+    let (listed, free) = (uk(123_501).await, uk(123_502).await);
+    // Without a list nobody is asked: the law speaks of calls.
+    let (_, verdict) = listed.gets(Promotional).await;
+    assert!(
+        !verdict.said.iter().any(|said| said.gate == gate),
+        "{verdict:?}"
+    );
+
+    let done = import("GB", "2026-11-20", "number\n07400 123501\n").await;
+    assert_eq!(done.status.as_u16(), 200, "{}", done.text());
+    assert_eq!(done.json()["list"]["numbers"], 1, "{}", done.text());
+    assert_eq!(
+        done.json()["list"]["good_until"],
+        "2026-12-18",
+        "{}",
+        done.text()
+    );
+    let listed = listed.blocks("UK-4", gate, Promotional).await;
+    let free = free.passes("UK-4", gate, Promotional).await;
+    // What is no offer is not asked.
+    let (_, verdict) = listed.gets(Transactional).await;
+    assert!(
+        !verdict.said.iter().any(|said| said.gate == gate),
+        "{verdict:?}"
+    );
+    let written = Person::new(house, "+447400123501")
+        .offers(Basis::Written)
+        .await;
+    written.passes("UK-4", gate, Promotional).await;
+    let listed = uk(123_501).await;
+
+    // An older list, a wrong file and a wrong query change nothing; a newer one takes its place whole.
+    for (country, date, body, status) in [
+        ("GB", "2026-11-19", "07400123502", 409),
+        ("GB", "2026-11-24", "07400123502", 422),
+        ("GB", "2026-11-21", "not a list\nat all", 422),
+        ("FR", "2026-11-21", "07400123502", 422),
+        ("GB", "yesterday", "07400123502", 422),
+    ] {
+        let refused = import(country, date, body).await;
+        assert_eq!(refused.status.as_u16(), status, "{}", refused.text());
+    }
+    let listed = listed.blocks("UK-4", gate, Promotional).await;
+    let many: String = (0..5_000)
+        .map(|n| format!("0740012{:04}\r\n", 3_502 + n))
+        .collect();
+    let done = import("GB", "2026-11-21", &many).await;
+    assert_eq!(done.json()["list"]["numbers"], 5_000, "{}", done.text());
+    let free = free.blocks("UK-4", gate, Promotional).await;
+    listed.passes("UK-4", gate, Promotional).await;
+
+    // US-9: a permission in writing exempts from a list the person is on.
+    let done = import("US", "2026-11-20", "303,5550191\n").await;
+    assert_eq!(done.status.as_u16(), 200, "{}", done.text());
+    let here = Person::new(house, "+13035550191")
+        .offers(Basis::Written)
+        .await;
+    here.passes("US-9", gate, Promotional).await;
+
+    // The lists of one business are not another's.
+    let wren = house.wren;
+    let theirs = house
+        .app
+        .ask(move |store| store.national_lists(wren))
+        .await
+        .unwrap();
+    assert!(theirs.is_empty());
+
+    // 28 days on the list is asked for the last time; the day after it blocks whatever is on it.
+    house.pass(26 * 86_400);
+    let other = Person::new(house, "+447400923501")
+        .offers(Basis::SoftOptIn)
+        .await;
+    let other = other.passes("UK-4", gate, Promotional).await;
+    house.pass(86_400);
+    let (message, _) = other.gets(Promotional).await;
+    other.blocks("UK-4", gate, Promotional).await;
+    assert!(
+        message
+            .why
+            .unwrap()
+            .detail
+            .contains("more than 28 days old")
+    );
+    drop(free);
+}
+
+/// ST-1: whoever works the leads is asked once before texts come, hears by mail until then and after a STOP, and the others are told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_confirm_their_number_and_may_say_stop() {
+    let house = &House::open().await;
+    let tenant = house.alder;
+    let number = "+13035550195";
+    let ray = ringback_core::turn::StaffMember {
+        name: "Ray Poe".into(),
+        phone: Some(number.into()),
+        email: Some("ray@example.com".into()),
+        roles: vec!["agent".into()],
+        lists: Vec::new(),
+        on_call: false,
+    };
+    house
+        .app
+        .change(move |writer| writer.put_staff(tenant, &ray))
+        .await
+        .unwrap();
+    let alert = async || {
+        let compose = Compose {
+            lead: None,
+            staff: Some("Ray Poe".into()),
+            to: None,
+            channel: Sms,
+            category: Category::Staff,
+            body: Some("Alder: a lead waits.".into()),
+            subject: None,
+            template: None,
+            data: serde_json::Value::Null,
+            send_at: None,
+            actor: "test".into(),
+            sandbox: false,
+        };
+        let answer = house
+            .app
+            .take(tenant, Intake::Compose(Box::new(compose)), None)
+            .await
+            .unwrap();
+        let Answer::Composed { id, .. } = answer else {
+            panic!("{answer:?}")
+        };
+        let message = house.message(tenant, id).await;
+        let verdict: VerdictView = serde_json::from_str(&message.verdict).unwrap();
+        (message, verdict)
+    };
+    let mails = async |to: &'static str| -> Vec<String> {
+        house
+            .messages(tenant)
+            .await
+            .into_iter()
+            .filter(|one| one.channel == Mail && one.recipient == to)
+            .map(|one| one.body.unwrap_or_default())
+            .collect()
+    };
+    let questions = async || {
+        house
+            .messages(tenant)
+            .await
+            .into_iter()
+            .filter(|one| one.plan.asks_staff)
+            .collect::<Vec<_>>()
+    };
+
+    for n in 1..=2 {
+        let (message, verdict) = alert().await;
+        let consent = said(&verdict, "consent");
+        assert_eq!(
+            (consent.says.as_str(), consent.rule.as_str()),
+            ("block", "ST-1"),
+            "{verdict:?}"
+        );
+        assert_eq!(message.status, Status::Blocked);
+        assert!(
+            message
+                .why
+                .unwrap()
+                .detail
+                .contains("Said by email instead.")
+        );
+        let mails = mails("ray@example.com").await;
+        assert_eq!(mails.len(), n, "each alert goes by mail");
+        assert!(mails[0].contains("a lead waits"));
+        assert_eq!(
+            questions().await.len(),
+            1,
+            "one question, however many alerts"
+        );
+    }
+    let asked = house
+        .until("the question arrives", async || house.far.to(number).pop())
+        .await;
+    assert!(
+        asked.contains("Reply YES") && asked.contains("/c/"),
+        "{asked}"
+    );
+
+    // The link confirms at the press of its button, and not by being looked at.
+    let link = asked.split(' ').find(|word| word.contains("/c/")).unwrap();
+    let path = link.strip_prefix(crate::house::PUBLIC).unwrap();
+    let page = house.get(path).await;
+    assert!(
+        page.status.is_success() && page.text().contains("Yes, text me"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(alert().await.0.status, Status::Blocked);
+    assert!(house.post_form(path, &[]).await.status.is_success());
+    let (message, verdict) = alert().await;
+    let consent = said(&verdict, "consent");
+    assert_eq!(
+        (consent.says.as_str(), consent.rule.as_str()),
+        ("pass", "ST-1"),
+        "{verdict:?}"
+    );
+    assert_ne!(message.status, Status::Blocked);
+
+    // STOP: no text any more, the alert by mail, and whoever runs the business hears it.
+    let before = mails("ray@example.com").await.len();
+    let ray = Person::new(house, number).writes("STOP").await;
+    let told = mails("ruth@example.com").await;
+    assert!(
+        told.iter()
+            .any(|text| text.contains("Ray Poe answered STOP")),
+        "{told:?}"
+    );
+    let (message, verdict) = alert().await;
+    assert_eq!(said(&verdict, "suppression").says, "block");
+    assert!(
+        message
+            .why
+            .unwrap()
+            .detail
+            .contains("Said by email instead.")
+    );
+    assert_eq!(mails("ray@example.com").await.len(), before + 1);
+    // The old link does not undo a STOP.
+    house.post_form(path, &[]).await;
+    assert_eq!(alert().await.0.status, Status::Blocked);
+
+    // Only the person undoes it.
+    ray.writes("START").await;
+    let (message, verdict) = alert().await;
+    assert_eq!(said(&verdict, "consent").says, "pass", "{verdict:?}");
+    assert_ne!(message.status, Status::Blocked);
+}
+
+/// ST-1: YES confirms as well as the link, and nobody else's does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_confirms_the_number_of_staff_alone() {
+    let house = &House::open().await;
+    let tenant = house.alder;
+    let (staff, other) = ("+13035550196", "+13035550197");
+    let member = ringback_core::turn::StaffMember {
+        name: "Lou Hay".into(),
+        phone: Some(staff.into()),
+        email: None,
+        roles: Vec::new(),
+        lists: Vec::new(),
+        on_call: false,
+    };
+    house
+        .app
+        .change(move |writer| writer.put_staff(tenant, &member))
+        .await
+        .unwrap();
+    let stands = async |number: &'static str| {
+        house
+            .app
+            .ask(move |store| store.staff_number(tenant, number))
+            .await
+            .unwrap()
+            .as_str()
+    };
+    assert_eq!(stands(staff).await, "unasked");
+    Person::new(house, other).writes("YES").await;
+    assert_eq!(stands(other).await, "unasked");
+    let lou = Person::new(house, staff).writes("YES").await;
+    assert_eq!(stands(staff).await, "confirmed");
+    house
+        .until("the answer arrives", async || {
+            house
+                .far
+                .to(staff)
+                .into_iter()
+                .find(|text| text.contains("confirmed"))
+        })
+        .await;
+    lou.writes("stop").await;
+    assert_eq!(stands(staff).await, "stopped");
 }
 
 /// A sign-off of a rule that cannot be loosened, or one that says nothing, is refused with the folder.

@@ -34,6 +34,7 @@ async fn allow(house: &House, phone: &str) {
         page: None,
         basis: None,
         expires_at: None,
+        soft_opt_in: None,
     };
     for purpose in [Purpose::Transactional, Purpose::Promotional] {
         let given = ConsentGiven {

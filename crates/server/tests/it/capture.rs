@@ -164,7 +164,7 @@ async fn the_first_commands_that_pages_offer_work_as_pasted() {
     house.post(&guest.key, "/v1/messages", json!({"lead_id": lead, "channel": "sms", "category": "transactional", "body": "On our way"})).await.is(201);
     house.post(&guest.key, "/v1/messages", json!({"lead_id": lead, "channel": "sms", "category": "transactional", "body": "On our way", "send_at": "2026-11-23T18:00:00Z"})).await.is(201);
     house.post(&guest.key, "/v1/consents", json!({"lead_id": lead, "channel": "sms", "purpose": "promotional", "granted": false, "method": "verbal"})).await.is(201);
-    house.post(&guest.key, "/v1/connections", json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "t0ken", "from": "+13035550100"}})).await.is(201);
+    house.post(&guest.key, "/v1/connections", json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "t0ken", "from": "+13035550100", "campaign": "CM0000"}})).await.is(201);
     house.get(&guest.key, "/v1/errors/stats").await.is(200);
     house.get(&guest.key, "/v1/sandbox/messages").await.is(200);
     let hello = "name: hello\nproduct: plumbing\ntrigger: manual\nsteps:\n  - send: { to: lead, channels: { all: [sms] }, template: request-received, category: transactional }\n";
@@ -197,6 +197,7 @@ async fn a_repeated_submission_writes_no_second_consent() {
             page: None,
             basis: None,
             expires_at: None,
+            soft_opt_in: None,
         }],
         form: Some("contact".to_owned()),
         key: Some("form:contact:1".to_owned()),

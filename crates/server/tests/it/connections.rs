@@ -6,7 +6,7 @@ use serde_json::json;
 const SECRET: &str = "canary-5ecret-t0ken";
 
 fn twilio() -> serde_json::Value {
-    json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": SECRET, "from": "+13035550100"}})
+    json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": SECRET, "from": "+13035550100", "campaign": "CM0000"}})
 }
 
 /// X5: a secret goes in and never comes out, by any route.
@@ -20,6 +20,7 @@ async fn a_secret_is_never_answered_back() {
     let id = made.text_of("/id");
     assert_eq!(made.json["secrets"], json!(["auth_token"]));
     assert_eq!(made.json["settings"]["from"], "+13035550100");
+    assert_eq!(made.json["lacks_registration"], json!(null));
     assert!(
         made.text_of("/webhook_url")
             .starts_with(&format!("https://ringback.example/hooks/{id}/"))

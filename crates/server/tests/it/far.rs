@@ -263,7 +263,7 @@ pub fn connection(provider: &str, name: &str, order: i64, url: &str) -> Value {
     let (channel, settings) = match provider {
         "twilio" => (
             "sms",
-            json!({"account_sid": "AC00000000000000000000000000000001", "auth_token": "made-up", "from": "+13035550100", "base_url": url}),
+            json!({"account_sid": "AC00000000000000000000000000000001", "auth_token": "made-up", "from": "+13035550100", "campaign": "CM0000", "base_url": url}),
         ),
         "resend" => (
             "email",

@@ -5,9 +5,12 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use ringback_core::config::{Document, load};
+use ringback_core::consent::Basis;
 use ringback_core::ids::{KeyId, TenantId};
+use ringback_core::messages::ChannelKind;
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::StaffMember;
+use ringback_core::turn::world::{Consent, Point, PointKey, PointKind, Purpose};
 use ringback_server::http::{hash_key, make_key};
 use ringback_server::{App, Loops, Settings};
 use ringback_store::{KeyKind, KeyRow, TenantRow};
@@ -213,9 +216,24 @@ impl House {
                 for (path, text) in &files {
                     writer.put_document(id, path, Some(text), "test", now)?;
                 }
+                // Everybody on the staff confirmed the number once, as people do when they begin (ST-1).
+                let mut known = ringback_core::turn::World::default();
                 for one in &staff {
                     writer.put_staff(id, one)?;
+                    let Some(value) = one.phone.clone() else {
+                        continue;
+                    };
+                    let key = PointKey {
+                        tenant: id,
+                        kind: PointKind::Phone,
+                        value,
+                    };
+                    let mut point = Point::new(None, now);
+                    let (granted, sms) = (Consent::Granted, ChannelKind::Sms.code());
+                    point.allow(sms, Purpose::Staff, granted, Basis::Written, None);
+                    known.points.insert(key, Some(point));
                 }
+                writer.apply(&mut known, now)?;
                 for key in &keys {
                     writer.insert_key(key)?;
                 }

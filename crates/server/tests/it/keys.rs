@@ -269,7 +269,7 @@ async fn a_test_key_only_reaches_the_sandbox() {
         house.post(&guest.test_key, &path, body).await.is(403);
     }
     let trying = house.lead(&guest.test_key, "+13035550150").await;
-    house.post(&guest.key, "/v1/connections", json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "t", "from": "+13035550100", "base_url": "http://127.0.0.1:9"}})).await.is(201);
+    house.post(&guest.key, "/v1/connections", json!({"channel": "sms", "provider": "twilio", "name": "main", "settings": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "t", "from": "+13035550100", "campaign": "CM0000", "base_url": "http://127.0.0.1:9"}})).await.is(201);
     for to in [json!({"lead_id": trying}), json!({"to": "+13035550151"})] {
         let mut body = json!({"channel": "sms", "category": "transactional", "body": "x"});
         body.as_object_mut()

@@ -338,6 +338,7 @@ CREATE TABLE consents (
     at BIGINT NOT NULL,
     salt BLOB,
     erased_at BIGINT,
+    conditions TEXT,
     CHECK ((salt IS NULL) = (erased_at IS NOT NULL))
 );
 CREATE INDEX consents_lead ON consents (lead_id, id) WHERE lead_id IS NOT NULL;
@@ -429,3 +430,23 @@ CREATE TABLE audit (
     salt BLOB NOT NULL
 );
 CREATE INDEX audit_tenant ON audit (tenant_id, id);
+
+-- National do-not-call lists (US-9, UK-4). state: 0 is being read, 1 is asked, 2 was replaced and is removed piece by piece.
+CREATE TABLE do_not_call_lists (
+    id INTEGER PRIMARY KEY,
+    tenant_id BIGINT NOT NULL,
+    country TEXT NOT NULL,
+    as_of TEXT NOT NULL,
+    numbers BIGINT NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 2),
+    at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX do_not_call_lists_asked ON do_not_call_lists (tenant_id, country) WHERE state = 1;
+
+-- Their numbers: the digits of E.164. Millions of rows, each found by one seek.
+CREATE TABLE do_not_call_numbers (
+    tenant_id BIGINT NOT NULL,
+    list_id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, list_id, number)
+) WITHOUT ROWID;

@@ -1,8 +1,8 @@
--- columns consent: c.id, c.kind, c.value, c.channel, c.purpose, c.granted, c.basis, w.text, c.wrote, c.method, c.page, c.ip, c.actor, c.expires_at, c.at, c.erased_at
+-- columns consent: c.id, c.kind, c.value, c.channel, c.purpose, c.granted, c.basis, w.text, c.wrote, c.method, c.page, c.ip, c.actor, c.expires_at, c.at, c.erased_at, c.conditions
 
 -- insert_consent [hot]: a grant or revocation.
-INSERT INTO consents (id, tenant_id, lead_id, kind, value, channel, purpose, granted, basis, wording, wrote, method, page, ip, actor, expires_at, at, salt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+INSERT INTO consents (id, tenant_id, lead_id, kind, value, channel, purpose, granted, basis, wording, wrote, method, page, ip, actor, expires_at, at, salt, conditions)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
 
 -- insert_wording [hot]: what people are shown, kept once.
 INSERT INTO wordings (tenant_id, hash, text, first_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
@@ -23,7 +23,7 @@ SELECT id FROM consents WHERE tenant_id = $1 AND value = $2 AND salt IS NOT NULL
 
 -- erase_consent: the content and its salt go; the place in the chain stays.
 UPDATE consents
-SET lead_id = NULL, value = '', wording = NULL, wrote = NULL, method = '', page = NULL, ip = NULL, actor = NULL, expires_at = NULL, salt = NULL, erased_at = $3
+SET lead_id = NULL, value = '', wording = NULL, wrote = NULL, method = '', page = NULL, ip = NULL, actor = NULL, expires_at = NULL, conditions = NULL, salt = NULL, erased_at = $3
 WHERE tenant_id = $1 AND id = $2 AND salt IS NOT NULL;
 
 -- insert_link [hot]: an entry takes its place in the chain.
@@ -36,7 +36,7 @@ SELECT seq, hash FROM chain WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1;
 SELECT seq, entry, row_id, at, commitment, hash FROM chain WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3;
 
 -- consent_payload [hot]: all that a consent's commitment was made from.
-SELECT kind, value, channel, purpose, granted, basis, wording, wrote, method, page, ip, actor, expires_at, at, salt, erased_at
+SELECT kind, value, channel, purpose, granted, basis, wording, wrote, method, page, ip, actor, expires_at, at, salt, erased_at, conditions
 FROM consents WHERE id = $2 AND tenant_id = $1;
 
 -- audit_payload [hot]: all that an administrative action's commitment was made from.

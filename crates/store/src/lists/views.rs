@@ -1,5 +1,6 @@
 //! What questions answer with.
 
+use ringback_core::consent::SoftOptIn;
 use ringback_core::ids::{AttemptId, CauseId, ConnectionId, EventId, LeadId, MessageId, SessionId};
 use ringback_core::messages::{ChannelKind, Message, Reason, Status};
 use ringback_core::time::Timestamp;
@@ -207,6 +208,8 @@ pub struct ConsentView {
     pub actor: Option<String>,
     /// From when it counts no more.
     pub expires_at: Option<Timestamp>,
+    /// The conditions of a soft opt-in.
+    pub conditions: Option<SoftOptIn>,
     /// When its content was erased.
     pub erased_at: Option<Timestamp>,
     /// When.

@@ -68,12 +68,13 @@ pub(crate) struct ConsentPayload<'a> {
     pub(crate) ip: Option<&'a str>,
     pub(crate) actor: Option<&'a str>,
     pub(crate) expires_at: Option<i64>,
+    pub(crate) conditions: Option<&'a str>,
     pub(crate) at: i64,
 }
 
 impl ConsentPayload<'_> {
     pub(crate) fn commitment(&self, salt: &Salt) -> [u8; 32] {
-        Payload::salted(salt)
+        let payload = Payload::salted(salt)
             .number(Some(self.kind))
             .text(Some(self.value))
             .text(Some(self.channel))
@@ -87,8 +88,12 @@ impl ConsentPayload<'_> {
             .text(self.ip)
             .text(self.actor)
             .number(self.expires_at)
-            .number(Some(self.at))
-            .commitment()
+            .number(Some(self.at));
+        // Few have conditions; the entries of those that have none read as they always did.
+        match self.conditions {
+            Some(conditions) => payload.text(Some(conditions)).commitment(),
+            None => payload.commitment(),
+        }
     }
 }
 
@@ -117,6 +122,7 @@ impl Writer {
             Some(text) => Some(self.keep_wording(tenant, text, row.at)?),
             None => None,
         };
+        let conditions = row.soft_opt_in.as_ref().map(json);
         let payload = ConsentPayload {
             kind: row.key.kind as i64,
             value: &row.key.value,
@@ -131,6 +137,7 @@ impl Writer {
             ip: row.ip.as_deref(),
             actor: row.actor.as_deref(),
             expires_at: row.expires_at.map(micros),
+            conditions: conditions.as_deref(),
             at: micros(row.at),
         };
         let salt = self.chains.salt(Entry::Consent, row.id.raw());
@@ -152,7 +159,8 @@ impl Writer {
             payload.actor,
             payload.expires_at,
             payload.at,
-            salt.as_slice()
+            salt.as_slice(),
+            payload.conditions
         ];
         self.run(&ledger::INSERT_CONSENT, values)?;
         if has(Bug::LedgerRowChanged) {

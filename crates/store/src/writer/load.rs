@@ -174,6 +174,7 @@ impl Writer {
             .optional();
         let point = point.map_err(StoreError::at(leads::POINT.name))?;
         let lead = point.as_ref().and_then(|point| point.lead);
+        self.load_national(world, &key)?;
         world.points.insert(key, point);
         Ok(lead)
     }
@@ -268,6 +269,9 @@ impl Writer {
                 .map_err(at(leads::POINTS_OF.name))?;
             for row in found {
                 let (key, point) = row.map_err(at(leads::POINTS_OF.name))?;
+                if !world.points.contains_key(&key) {
+                    self.load_national(world, &key)?;
+                }
                 world.points.entry(key.clone()).or_insert(Some(point));
                 points.push(key);
             }

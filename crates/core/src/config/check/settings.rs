@@ -52,6 +52,18 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
             );
         }
     }
+    for (at, typed) in settings.sandbox.test_recipients.iter().enumerate() {
+        let wrong = if typed.contains('@') {
+            Email::parse(typed).err().map(|why| why.advice())
+        } else {
+            Phone::parse(typed, settings.region)
+                .err()
+                .map(|why| why.advice())
+        };
+        if let Some(advice) = wrong {
+            findings.at(read, &format!("sandbox/test_recipients/{at}"), advice);
+        }
+    }
     if !matches!(settings.quiet_hours.transactional_until, 20 | 21) {
         findings.at(
             read,

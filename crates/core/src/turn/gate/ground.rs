@@ -1,17 +1,22 @@
 //! On which ground a message may go or may not: suppression, consent, do-not-call lists, numbers, content. Each answer names the rule
 //! and what it looked at, so that it can be read without today's configuration (compliance rules 1 to 4 of a verdict, M10).
 
-use super::super::world::{Consent, Point, Purpose, Suppression};
-use super::super::{DOUBT_LASTS, Tenant};
+use super::super::world::{Consent, Point, PointKey, Purpose, StaffNumber, Suppression};
+use super::super::{DOUBT_LASTS, Registration, Tenant};
+use crate::consent::Basis;
+use crate::consent::national::{Exemptions, NationalList, day_of};
 use crate::consent::rules::Rules;
 use crate::contact::Phone;
+use crate::leads::Lead;
 use crate::messages::{Category, ChannelKind, Message};
 use crate::places::{Places, Region};
 use crate::time::Timestamp;
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A rule, and what was found, as a sentence.
-pub(super) struct Ground {
+pub(in super::super) struct Ground {
     /// The rule's id; empty for what no law asks.
     pub(super) rule: &'static str,
     /// What was looked at and found.
@@ -134,6 +139,36 @@ pub(super) fn consent(
     }
 }
 
+/// Whether a person of the business confirmed the number that alerts go to (ST-1). What stays in the sandbox reaches nobody.
+pub(super) fn staff(
+    message: &Message,
+    point: Option<&Point>,
+    sandbox: bool,
+) -> Result<Ground, Ground> {
+    if message.channel != ChannelKind::Sms || sandbox {
+        return Ok(Ground::none(""));
+    }
+    let known = point.map_or(StaffNumber::Unasked, Point::staff_number);
+    let who = message.staff.as_deref().unwrap_or("Whoever has it");
+    match known {
+        StaffNumber::Confirmed => Ok(Ground::by(
+            "ST-1",
+            format!("{who} confirmed the number for alerts."),
+        )),
+        StaffNumber::Stopped => Err(Ground::by("ST-1", format!("{who} said stop to texts."))),
+        StaffNumber::Unasked | StaffNumber::Asked if message.plan.asks_staff => Ok(Ground::by(
+            "ST-1",
+            "The one question whether alerts may come to this number.",
+        )),
+        StaffNumber::Unasked | StaffNumber::Asked => Err(Ground::by(
+            "ST-1",
+            format!(
+                "{who} has not confirmed the number yet: answer the question that is sent to it with YES, or open its link."
+            ),
+        )),
+    }
+}
+
 /// Emergencies are the recipient's own; to leads they are off until somebody signs them off (EX-1).
 fn emergency(tenant: &Tenant, message: &Message) -> Result<Ground, Ground> {
     if message.lead.is_none() || message.staff.is_some() {
@@ -218,19 +253,80 @@ fn offers(
     ))
 }
 
-/// Lists of people who do not want to be called: the written permission that an offer to the United States needs exempts it (US-9).
-pub(super) fn do_not_call(message: &Message, places: Option<&Places>) -> Option<Ground> {
-    let there = places?.countries.contains(&Region::US) && message.channel == ChannelKind::Sms;
-    there.then(|| {
-        Ground::by(
-            "US-9",
-            "Exempt from the national list by the person's written permission.",
-        )
-    })
+/// What is known of a recipient and the lists, for the question of national lists.
+pub(super) struct Asked<'a> {
+    /// The recipient.
+    pub(super) key: &'a PointKey,
+    /// What the recipient agreed to.
+    pub(super) point: Option<&'a Point>,
+    /// Who it is.
+    pub(super) lead: Option<&'a Lead>,
+    /// The lists that are asked.
+    pub(super) lists: Option<&'a Arc<Vec<NationalList>>>,
+    /// Numbers that are on one.
+    pub(super) listed: &'a HashSet<(PointKey, Region)>,
+    /// The instant.
+    pub(super) now: Timestamp,
+}
+
+/// National lists of people who do not want offers, in every country where the person may be; a no of one is a no (US-9, UK-4). None
+/// where no list is asked.
+pub(super) fn do_not_call(
+    message: &Message,
+    places: Option<&Places>,
+    asked: &Asked<'_>,
+) -> Option<Result<Ground, Ground>> {
+    if message.channel != ChannelKind::Sms {
+        return None;
+    }
+    let exempt = exemptions(message, asked);
+    let today = day_of(asked.now);
+    let mut passes = None;
+    for country in &places?.countries {
+        let Some(rule) = Rules::built_in().national(*country) else {
+            continue;
+        };
+        let list = asked
+            .lists
+            .and_then(|lists| lists.iter().find(|list| list.country == *country));
+        let listed = asked.listed.contains(&(asked.key.clone(), *country));
+        match rule.judge(list, listed, exempt, today) {
+            Some(Err(because)) => return Some(Err(Ground::by(&rule.rule, because))),
+            // Without a list an exemption says nothing where none is needed.
+            Some(Ok(because)) if passes.is_none() && (rule.needed || list.is_some()) => {
+                passes = Some(Ok(Ground::by(&rule.rule, because)));
+            }
+            _ => {}
+        }
+    }
+    passes
+}
+
+/// What may exempt a person from national lists. The enquiry is the one in which the number was given first; the last purchase is the
+/// lead's attribute `last_purchase`, a date.
+fn exemptions(message: &Message, asked: &Asked<'_>) -> Exemptions {
+    let code = message.channel.code();
+    let written = asked.point.is_some_and(|point| {
+        point.consent.get(code, Purpose::Promotional) == Consent::Granted
+            && point.grounds(code, Purpose::Promotional).0 == Basis::Written
+    });
+    let enquiry = asked
+        .point
+        .filter(|point| point.consent.get(code, Purpose::Transactional) == Consent::Provided);
+    let purchase = asked
+        .lead
+        .and_then(|lead| lead.attributes.get("last_purchase"))
+        .and_then(serde_json::Value::as_str)
+        .and_then(|text| text.get(..10)?.parse().ok());
+    Exemptions {
+        written,
+        purchase,
+        enquiry: enquiry.map(|point| day_of(point.added_at)),
+    }
 }
 
 /// Numbers that no text may go to, and countries that the business does not write to (IN-1, IN-2).
-pub(super) fn number(tenant: &Tenant, message: &Message) -> Option<Ground> {
+pub(in super::super) fn number(tenant: &Tenant, message: &Message) -> Option<Ground> {
     if message.channel != ChannelKind::Sms {
         return None;
     }
@@ -252,6 +348,48 @@ pub(super) fn number(tenant: &Tenant, message: &Message) -> Option<Ground> {
             ),
         )
     })
+}
+
+/// Whether a connection may carry a text to the United States: carriers block long codes without a registered campaign and toll-free
+/// numbers that are not verified (US-15). None where nothing asks.
+pub(in super::super) fn registration(
+    tenant: &Tenant,
+    message: &Message,
+) -> Option<Result<Ground, Ground>> {
+    let to_us = message.channel == ChannelKind::Sms
+        && Phone::from_e164(&message.recipient).is_some_and(|phone| phone.is_american());
+    if !to_us {
+        return None;
+    }
+    let mut lacks = Vec::new();
+    // One that is switched off for now is waited for; one that is not registered is not.
+    for way in tenant
+        .connections
+        .iter()
+        .filter(|way| way.channel == message.channel)
+    {
+        match &way.registration {
+            Registration::NotNeeded => {
+                let because = format!(
+                    "Connection {} sends from what needs no registration.",
+                    way.name
+                );
+                return Some(Ok(Ground::by("US-15", because)));
+            }
+            Registration::Registered(what) => {
+                let because = format!("Connection {} is registered: {what}.", way.name);
+                return Some(Ok(Ground::by("US-15", because)));
+            }
+            Registration::Missing(mend) => lacks.push(format!("Connection {}: {mend}", way.name)),
+        }
+    }
+    Some(Err(Ground::by(
+        "US-15",
+        format!(
+            "No connection may text numbers in the United States. {}",
+            lacks.join(" ")
+        ),
+    )))
 }
 
 /// What an offer must carry (US-16, US-17, CA-2, UK-2, EM-2). None when it is no offer.
@@ -310,7 +448,6 @@ pub(super) fn content(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consent::Basis;
 
     #[test]
     fn what_exempts_from_the_national_list_is_what_carries_an_offer() {

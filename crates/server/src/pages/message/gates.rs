@@ -43,6 +43,7 @@ fn name(gate: &str) -> &'static str {
         "consent" => "Consent",
         "do_not_call" => "Do-not-call lists",
         "number" => "Number",
+        "registration" => "Sender registration",
         "caps" => "How often",
         "quiet_hours" => "Quiet hours",
         "content" => "Content",
@@ -62,7 +63,7 @@ fn silent(gate: &str, told: &Telling<'_>) -> &'static str {
             "The one answer to a word is not held by the list"
         }
         "suppression" => "Not on the list",
-        "consent" if staff => "Alerts to people of the business need none",
+        "consent" if staff => "Alerts by mail need none",
         "consent" if message.channel == ChannelKind::Webhook => "Systems of the business need none",
         "consent" => "Not needed for this",
         "number" if message.channel == ChannelKind::Sms => "Can be texted",

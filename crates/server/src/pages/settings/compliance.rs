@@ -7,12 +7,15 @@ use super::super::{Frame, Page, PageResult, Session, html};
 use super::{Part, Tab, tabs};
 use crate::app::App;
 use crate::compliance::report::{Report, ReportedAbout, ReportedMessage, make};
+use crate::do_not_call::NationalListBody;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
+use ringback_core::consent::national::day_of;
 use ringback_core::consent::rules::{Confidence, Rules};
 use ringback_core::time::Timestamp;
+use ringback_store::House as _;
 use serde::Deserialize;
 
 pub(super) fn routes() -> Router<App> {
@@ -83,6 +86,8 @@ struct CompliancePage {
     asked: String,
     wrong: &'static str,
     about: Option<About>,
+    /// The national lists that are asked, a sentence each.
+    lists: Vec<String>,
     rules: Vec<RuleRow>,
     hours: Vec<HoursRow>,
 }
@@ -119,14 +124,21 @@ async fn show(State(app): State<App>, session: Session, Query(asked): Query<Aske
         }
         None => None,
     };
-    Ok(html(&page(
+    let lists = app.ask(move |store| store.national_lists(tenant)).await?;
+    let mut page = page(
         frame,
         &typed,
         wrong,
         report.as_ref(),
         &Local::of(&session.home),
         now,
-    )))
+    );
+    let today = day_of(now);
+    page.lists = lists
+        .iter()
+        .filter_map(|list| NationalListBody::sentence(list, today))
+        .collect();
+    Ok(html(&page))
 }
 
 fn page(
@@ -155,6 +167,7 @@ fn page(
             ""
         },
         about: report.map(|report| about(report, &base, local, now)),
+        lists: Vec::new(),
         rules: rules
             .list
             .iter()
@@ -211,6 +224,9 @@ fn about(report: &Report, base: &str, local: &Local, now: Timestamp) -> About {
             consent
                 .expires_at
                 .map(|at| format!("until {}", local.exact(at))),
+            consent
+                .soft_opt_in
+                .map(|_| "all five conditions of the soft opt-in stated".to_owned()),
         ]
         .into_iter()
         .flatten()
@@ -323,6 +339,7 @@ mod tests {
                 ip: None,
                 actor: Some("user:Inez Ford".into()),
                 expires_at: Some(now()),
+                soft_opt_in: None,
             }],
             messages: Vec::new(),
             cut: false,

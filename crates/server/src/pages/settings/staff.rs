@@ -13,7 +13,9 @@ use ringback_core::config::TenantConfig;
 use ringback_core::contact::{Email, Phone};
 use ringback_core::places::Region;
 use ringback_core::turn::StaffMember;
+use ringback_core::turn::world::StaffNumber;
 use ringback_core::workflows::Recipient;
+use ringback_store::House as _;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -34,6 +36,8 @@ struct Row {
     roles: String,
     lists: String,
     on_call: bool,
+    /// What is to be known of texts to the number; empty when they may come.
+    texts: &'static str,
     edit: String,
 }
 
@@ -99,12 +103,41 @@ async fn show(State(app): State<App>, session: Session, Query(asked): Query<Aske
         .find(|one| one.name == asked.edit)
         .map(typed_of)
         .unwrap_or_default();
-    Ok(html(&page(
-        frame,
-        &session.home,
-        typed,
-        Mistakes::default(),
-    )))
+    let mut page = page(frame, &session.home, typed, Mistakes::default());
+    let tenant = session.home.row.id;
+    let staff = session.home.tenant.staff.clone();
+    let known = app
+        .ask(move |store| {
+            let phones = staff.iter().map(|one| one.phone.as_deref());
+            phones
+                .map(|phone| {
+                    phone
+                        .map(|phone| store.staff_number(tenant, phone))
+                        .transpose()
+                })
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    for (row, known) in page.rows.iter_mut().zip(known) {
+        row.texts = texts(known);
+    }
+    Ok(html(&page))
+}
+
+/// Whether alerts come to somebody's number as texts, when they do not (ST-1).
+const fn texts(known: Option<StaffNumber>) -> &'static str {
+    match known {
+        None | Some(StaffNumber::Confirmed) => "",
+        Some(StaffNumber::Unasked) => {
+            "Asked once, with the first text that would go there for real, whether alerts may come to it; until the person says yes they go by mail."
+        }
+        Some(StaffNumber::Asked) => {
+            "Asked whether alerts may come as texts, and has not answered YES or opened the link yet; until then they go by mail."
+        }
+        Some(StaffNumber::Stopped) => {
+            "Said STOP to texts: alerts go by mail. Only the person can undo it, by texting START."
+        }
+    }
 }
 
 fn typed_of(one: &StaffMember) -> Typed {
@@ -157,6 +190,7 @@ fn lay_out(
             roles: one.roles.join(", "),
             lists: one.lists.join(", "),
             on_call: one.on_call,
+            texts: "",
             edit: format!(
                 "{base}?edit={}#edit",
                 super::super::format::query(&one.name)

@@ -185,13 +185,21 @@ fn page(frame: Frame, row: &TenantRow, config: &TenantConfig) -> SwitchesPage {
         at: 0,
         title: "Sandbox for everything".into(),
         label: "the sandbox for everything".into(),
-        help: "Messages are decided, written and shown under Sandbox inbox, but none reaches a provider, whatever is connected.".into(),
+        help: sandbox_help(&config.settings.sandbox.test_recipients),
         on: row.sandbox,
         class: if row.sandbox { "held" } else { "" },
         symbol: if row.sandbox { "deferred" } else { "accepted" },
         word: if row.sandbox { "On" } else { "Off" },
-        verb: if row.sandbox { "Switch off" } else { "Switch on" },
-        question: if row.sandbox { "Let messages reach people?".into() } else { "Keep everything in the sandbox?".into() },
+        verb: if row.sandbox {
+            "Switch off"
+        } else {
+            "Switch on"
+        },
+        question: if row.sandbox {
+            "Let messages reach people?".into()
+        } else {
+            "Keep everything in the sandbox?".into()
+        },
         asks: row.sandbox,
     });
     SwitchesPage {
@@ -203,6 +211,23 @@ fn page(frame: Frame, row: &TenantRow, config: &TenantConfig) -> SwitchesPage {
         shares: shares(row, config),
         action: format!("{}/settings/switches", frame.base),
         frame,
+    }
+}
+
+/// What the sandbox keeps back, and who is reached for real all the same (M12).
+fn sandbox_help(test_recipients: &[String]) -> String {
+    let kept = "Messages are decided, written and shown under Sandbox inbox, but none reaches a provider, whatever is connected";
+    match test_recipients {
+        [] => format!(
+            "{kept}. To reach a few test recipients for real, write them into `sandbox.test_recipients` of tenant.yaml."
+        ),
+        [one] => format!(
+            "{kept}, except what goes to the test recipient {one}: that is real (`sandbox.test_recipients` of tenant.yaml)."
+        ),
+        [most @ .., last] => format!(
+            "{kept}, except what goes to the test recipients {} and {last}: that is real (`sandbox.test_recipients` of tenant.yaml).",
+            most.join(", ")
+        ),
     }
 }
 
@@ -386,6 +411,28 @@ mod tests {
             .unwrap();
         sound(&all);
         assert!(all.contains("Everything is stopped"));
+    }
+
+    /// M12: who is reached for real while the sandbox is on is said beside its switch, as text.
+    #[test]
+    fn test_recipients_are_said_beside_the_sandbox() {
+        let mut config = config();
+        let shown = |config: &TenantConfig| {
+            page(frame(), &row(Vec::new(), true), config)
+                .render()
+                .unwrap()
+        };
+        assert!(shown(&config).contains("To reach a few test recipients for real"));
+        config.settings.sandbox.test_recipients = vec![
+            "+1 303-555-0142".into(),
+            super::super::super::tests::HOSTILE.into(),
+        ];
+        let text = shown(&config);
+        sound(&text);
+        assert!(
+            text.contains("the test recipients +1 303-555-0142 and"),
+            "{text}"
+        );
     }
 
     /// Only what exists can be switched.

@@ -1,0 +1,185 @@
+//! National do-not-call lists: read in piece by piece, put in force whole, and asked by one seek (US-9, UK-4).
+
+use super::Writer;
+use crate::StoreError;
+use crate::sql::national;
+use ringback_core::consent::national::NationalList;
+use ringback_core::ids::TenantId;
+use ringback_core::places::Region;
+use ringback_core::time::{Timestamp, micros};
+use ringback_core::turn::world::{PointKey, PointKind, World};
+use rusqlite::{Connection, params};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The lists that are asked, by tenant: most have none, and then nothing is looked up. Read anew after a list changed.
+pub(super) type Asked = Option<HashMap<TenantId, Arc<Vec<NationalList>>>>;
+
+/// Numbers removed in one go, so that no turn waits for it.
+const GONE_AT_ONCE: i64 = 5_000;
+/// A list that is being read for longer was left by a server that ended.
+const LONGEST_READING: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// The lists that are asked, of all tenants.
+pub(crate) fn in_force(
+    connection: &Connection,
+) -> Result<HashMap<TenantId, Vec<NationalList>>, StoreError> {
+    let at = || StoreError::at(national::IN_FORCE.name);
+    let mut statement = connection
+        .prepare_cached(national::IN_FORCE.text)
+        .map_err(at())?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+                row.get::<_, i64>(4)?,
+            ))
+        })
+        .map_err(at())?;
+    let mut out: HashMap<TenantId, Vec<NationalList>> = HashMap::new();
+    for row in rows {
+        let (id, tenant, country, as_of, numbers) = row.map_err(at())?;
+        let wrong = |column: &'static str| StoreError::Impossible {
+            table: "do_not_call_lists",
+            id,
+            column,
+        };
+        out.entry(TenantId::from_raw(tenant))
+            .or_default()
+            .push(NationalList {
+                id,
+                country: country.parse().map_err(|_| wrong("country"))?,
+                as_of: as_of.parse().map_err(|_| wrong("as_of"))?,
+                numbers,
+            });
+    }
+    Ok(out)
+}
+
+impl Writer {
+    /// What a gate asks of a number: the lists of its tenant, and on which of them it is. Nothing where there is no list.
+    pub(super) fn load_national(
+        &self,
+        world: &mut World,
+        key: &PointKey,
+    ) -> Result<(), StoreError> {
+        if key.kind != PointKind::Phone {
+            return Ok(());
+        }
+        let mut asked = self.national.borrow_mut();
+        if asked.is_none() {
+            let lists = in_force(&self.connection)?.into_iter();
+            *asked = Some(
+                lists
+                    .map(|(tenant, lists)| (tenant, Arc::new(lists)))
+                    .collect(),
+            );
+        }
+        let Some(lists) = asked.as_ref().and_then(|asked| asked.get(&key.tenant)) else {
+            return Ok(());
+        };
+        world
+            .national
+            .entry(key.tenant)
+            .or_insert_with(|| Arc::clone(lists));
+        let Some(number) = key
+            .value
+            .strip_prefix('+')
+            .and_then(|digits| digits.parse::<i64>().ok())
+        else {
+            return Ok(());
+        };
+        for list in lists.iter() {
+            let on = self
+                .get(&national::LISTED)?
+                .exists(params![key.tenant.raw(), list.id, number])
+                .map_err(StoreError::at(national::LISTED.name))?;
+            if on {
+                world.listed.insert((key.clone(), list.country));
+            }
+        }
+        Ok(())
+    }
+
+    /// A list begins to be read. It is asked only when [`Writer::ask_national_list`] says so.
+    pub fn begin_national_list(
+        &self,
+        tenant: TenantId,
+        id: i64,
+        country: Region,
+        as_of: jiff::civil::Date,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let values = params![
+            id,
+            tenant.raw(),
+            country.as_str(),
+            as_of.to_string(),
+            micros(now)
+        ];
+        self.run(&national::INSERT_LIST, values).map(|_| ())
+    }
+
+    /// Numbers of a list that is being read. Answers how many it did not have.
+    pub fn add_national_numbers(
+        &self,
+        tenant: TenantId,
+        list: i64,
+        numbers: &[i64],
+    ) -> Result<usize, StoreError> {
+        let mut new = 0;
+        for number in numbers {
+            new += self.run(
+                &national::INSERT_NUMBER,
+                params![tenant.raw(), list, number],
+            )?;
+        }
+        Ok(new)
+    }
+
+    /// The list was read whole: from the commit on it is asked instead of the one before. Answers false when it is not there any more.
+    pub fn ask_national_list(
+        &self,
+        tenant: TenantId,
+        id: i64,
+        country: Region,
+        numbers: i64,
+    ) -> Result<bool, StoreError> {
+        self.run(&national::REPLACE, params![tenant.raw(), country.as_str()])?;
+        let done = self.run(&national::BEGIN_TO_ASK, params![tenant.raw(), id, numbers])?;
+        *self.national.borrow_mut() = None;
+        Ok(done == 1)
+    }
+
+    /// The list could not be read.
+    pub fn give_up_national_list(&self, tenant: TenantId, id: i64) -> Result<(), StoreError> {
+        self.run(&national::GIVE_UP, params![tenant.raw(), id])
+            .map(|_| ())
+    }
+
+    /// Removes a piece of a list that is asked no more. Answers whether there is more of it.
+    pub(super) fn tidy_national(&self, now: Timestamp) -> Result<bool, StoreError> {
+        use rusqlite::OptionalExtension as _;
+        let gone: Option<(i64, i64)> = self
+            .get(&national::GONE)?
+            .query_row([micros(now - LONGEST_READING)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+            .map_err(StoreError::at(national::GONE.name))?;
+        let Some((tenant, list)) = gone else {
+            return Ok(false);
+        };
+        let n = self.run(
+            &national::PURGE_NUMBERS,
+            params![tenant, list, GONE_AT_ONCE],
+        )?;
+        if n == 0 {
+            self.run(&national::DELETE_LIST, params![tenant, list])?;
+        }
+        Ok(true)
+    }
+}
