@@ -238,7 +238,7 @@ impl Turn<'_> {
                     && message.category == Category::Staff
                     && message.channel == ChannelKind::Sms;
                 let elsewhere = if stopped {
-                    self.staff_by_mail(tenant, &message, why)
+                    self.staff_by_mail(tenant, &mut message, why)
                 } else {
                     self.next_channel(tenant, &mut message, why)
                 };

@@ -18,7 +18,7 @@ impl Turn<'_> {
     pub(super) fn staff_elsewhere(
         &mut self,
         tenant: &Arc<Tenant>,
-        message: &Message,
+        message: &mut Message,
         why: &Reason,
     ) -> Option<Reason> {
         let text = message.category == Category::Staff && message.channel == ChannelKind::Sms;
@@ -35,7 +35,7 @@ impl Turn<'_> {
     pub(super) fn staff_by_mail(
         &mut self,
         tenant: &Arc<Tenant>,
-        message: &Message,
+        message: &mut Message,
         why: &Reason,
     ) -> Option<Reason> {
         if message.plan.by_mail_too {
