@@ -71,10 +71,10 @@ impl House {
         let folder =
             std::env::temp_dir().join(format!("ringback-sim-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        let (writer, ..) = open(&folder).expect("a store");
+        let (mut writer, ..) = open(&folder).expect("a store");
         let now: Timestamp = "2026-11-23T18:00:00Z".parse().expect("a time");
         let tenant = houses::tenant(2, &mut Dice::new(1, 1));
-        houses::move_in(&writer, &tenant, now).expect("moved in");
+        houses::move_in(&mut writer, &tenant, now).expect("moved in");
         let tenants = Tenants::from([(tenant.id, Arc::new(tenant))]);
         let ids = IdMaker::new(0, writer.last_id());
         Self {

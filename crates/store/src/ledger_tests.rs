@@ -152,7 +152,7 @@ fn every_kind_of_tampering_is_found_wherever_it_happens() {
         );
 
         let put_in = folder
-            .meddle(&format!("INSERT INTO consents SELECT 100000 + {place}, tenant_id, lead_id, kind, value, channel, purpose, granted, basis, wording, wrote, method, page, ip, actor, expires_at, at, salt, erased_at FROM consents WHERE id = {}", place % 500 + 1), &[])
+            .meddle(&format!("INSERT INTO consents SELECT 100000 + {place}, tenant_id, lead_id, kind, value, channel, purpose, granted, basis, wording, wrote, method, page, ip, actor, expires_at, at, salt, erased_at, conditions FROM consents WHERE id = {}", place % 500 + 1), &[])
             .unwrap_err();
         assert_eq!(put_in.row, Some((Entry::Consent, 100_000 + place)));
         assert_eq!(put_in.why, BrokenHow::Unnamed);
