@@ -147,7 +147,7 @@ async fn a_burst_of_identical_events_is_one_alert() {
         // Half of them have the same name, half of them none.
         let kind = ["emergency_click", "phone_click"][n / 2 % 2];
         let mut body = json!({ "type": kind });
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             body["id"] = json!(kind);
         }
         house.post(&guest.key, &path, body)
