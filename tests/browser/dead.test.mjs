@@ -22,6 +22,7 @@ let folder, child, far, url, key, browser, page, complaints;
 /** Plays Twilio and Resend: what it does next is in `does`, its log in `log`. */
 class Far {
   does = [];
+  said = [];
   log = [];
   logFails = false;
 
@@ -42,6 +43,7 @@ class Far {
     if (request.method === 'GET') {
       return this.logFails ? say(500, {}) : say(200, { messages: this.log.toReversed(), next_page_uri: null });
     }
+    this.said.push(new URLSearchParams(body).get('Body') ?? '');
     const what = this.does.shift();
     if (what === 'refuses') return say(422, { statusCode: 422, name: 'validation_error', message: 'Invalid `to` field.' });
     if (what === 'breaks') {
@@ -131,7 +133,7 @@ test('unknown and found, unknown and given up, dead and replayed, changed, disca
     first_name: 'Dana', last_name: 'Reyes', phone: '+13035550142', email: 'dana@example.com', source: 'curl',
     consents: [{ channel: 'sms', purpose: 'promotional', granted: true, wording: 'Offers by text', method: 'form' }],
   });
-  const account = { account_sid: 'AC00000000000000000000000000000001', auth_token: 'made-up', from: '+13035550100', base_url: far.url };
+  const account = { account_sid: 'AC00000000000000000000000000000001', auth_token: 'made-up', from: '+13035550100', campaign: 'CMPEXAMPLE', base_url: far.url };
   await ask('/v1/connections', { channel: 'sms', provider: 'twilio', name: 'texts', settings: account });
   await ask('/v1/connections', {
     channel: 'email', provider: 'resend', name: 'mails', settings: { api_key: 're_made_up', from: 'Alder <hello@example.com>', base_url: far.url },
@@ -143,6 +145,11 @@ test('unknown and found, unknown and given up, dead and replayed, changed, disca
     const body = { staff_id: staff, channel, category: 'staff', subject: channel === 'email' ? words : undefined, body: words };
     return (await ask('/v1/messages', body)).id;
   };
+
+  // Everybody on the staff confirms the number once, by the link in the question that comes before the first alert (ST-1).
+  await write('sms', 'The first alert', []);
+  const link = await within(20_000, Date.now(), () => far.said.map((words) => words.match(/https?:\/\/\S+\/c\/\S+/)?.[0]).find(Boolean), 'the question to the staff');
+  assert.ok((await fetch(link, { method: 'POST' })).ok, 'the number is confirmed');
 
   const twice = await write('sms', 'A burst pipe in Elm Street', ['breaks']);
   await stands(twice, (one) => one.status === 'accepted', 'an alert that is said again');
