@@ -6,7 +6,7 @@ use crate::{
     channel::Rate,
     http::{Http, parse_url},
 };
-use http::{HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use lettre::message::Mailbox;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -124,6 +124,18 @@ impl<'a> Settings<'a> {
         http.check(&uri)
             .map_err(|advice| SettingsError::new(name, advice))?;
         Ok(uri)
+    }
+
+    /// The headers of an API that speaks JSON and knows us by the key in the setting `name`.
+    pub fn json_headers(&self, name: &str) -> Result<HeaderMap, SettingsError> {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let bearer = format!("Bearer {}", self.required(name)?);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, secret_header(name, &bearer)?);
+        headers.insert(header::CONTENT_TYPE, JSON);
+        headers.insert(header::ACCEPT, JSON);
+        headers.insert(header::USER_AGENT, crate::user_agent());
+        Ok(headers)
     }
 
     /// The limit that the account has, when it was set.

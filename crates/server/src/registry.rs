@@ -9,7 +9,7 @@ use ringback_core::ids::{ConnectionId, TenantId};
 use ringback_core::leads::ReferenceKey;
 use ringback_core::messages::ChannelKind;
 use ringback_core::templates::{Own, Template};
-use ringback_core::turn::{Connection, Pace, Registration, Tenant};
+use ringback_core::turn::{Connection, Pace, Tenant};
 use ringback_store::{ConnectionRow, House, KeyRow, StoreError, TenantRow};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -220,38 +220,38 @@ impl Registry {
         let (mut channels, mut broken, mut connections) =
             (HashMap::new(), HashMap::new(), Vec::new());
         for one in &rows {
-            match self.open(row.id, one) {
+            let settings = self.settings(row.id, one);
+            let opened = settings
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|settings| self.open_with(one, settings));
+            let settings = settings.unwrap_or_default();
+            let mut connection = Connection {
+                id: one.id,
+                channel: one.channel,
+                provider: one.provider.clone(),
+                name: one.name.clone(),
+                enabled: false,
+                repeat: Repeat::Blind,
+                answers_opt_out: false,
+                pace: Pace::default(),
+                registration: ringback_channels::registration_of(&one.provider, &settings),
+            };
+            match opened {
                 Ok(channel) => {
                     let able = channel.capabilities();
-                    connections.push(Connection {
-                        id: one.id,
-                        channel: one.channel,
-                        provider: one.provider.clone(),
-                        name: one.name.clone(),
-                        enabled: one.enabled,
-                        repeat: able.repeat,
-                        answers_opt_out: able.answers_opt_out,
-                        pace: self.pace(row.id, one, able.rate),
-                        registration: self.registration(row.id, one),
-                    });
+                    connection.enabled = one.enabled;
+                    connection.repeat = able.repeat;
+                    connection.answers_opt_out = able.answers_opt_out;
+                    connection.pace = pace(able.rate, &settings);
                     channels.insert(one.id, channel);
                 }
                 Err(why) => {
                     tracing::error!(tenant = %row.slug, connection = %one.name, why, "a connection could not be opened");
                     broken.insert(one.id, why);
-                    connections.push(Connection {
-                        id: one.id,
-                        channel: one.channel,
-                        provider: one.provider.clone(),
-                        name: one.name.clone(),
-                        enabled: false,
-                        repeat: Repeat::Blind,
-                        answers_opt_out: false,
-                        pace: Pace::default(),
-                        registration: self.registration(row.id, one),
-                    });
                 }
             }
+            connections.push(connection);
         }
         let tenant = Tenant {
             id: row.id,
@@ -327,38 +327,43 @@ impl Registry {
         Ok(past)
     }
 
-    /// How much an account may be used: its rate, and what was set for it.
-    fn pace(&self, tenant: TenantId, row: &ConnectionRow, rate: Option<Rate>) -> Pace {
-        let settings = self.master.open(tenant, row.id, &row.settings);
-        let most = settings
-            .ok()
-            .and_then(|settings| ringback_channels::most_of(&settings).ok());
-        let (per_hour, per_day) = most.unwrap_or_default();
-        let interval = rate.map(|rate| {
-            let per = i64::try_from(rate.per.as_micros()).unwrap_or(i64::MAX);
-            per / i64::from(rate.count.max(1))
-        });
-        Pace {
-            interval,
-            per_hour,
-            per_day,
-        }
+    /// An account's settings, unsealed.
+    fn settings(
+        &self,
+        tenant: TenantId,
+        row: &ConnectionRow,
+    ) -> Result<BTreeMap<String, String>, String> {
+        self.master
+            .open(tenant, row.id, &row.settings)
+            .map_err(|error| error.to_string())
     }
 
-    /// Whether US carriers take its texts (US-15).
-    fn registration(&self, tenant: TenantId, row: &ConnectionRow) -> Registration {
-        let settings = self.master.open(tenant, row.id, &row.settings);
-        ringback_channels::registration_of(&row.provider, &settings.unwrap_or_default())
+    fn open_with(
+        &self,
+        row: &ConnectionRow,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Arc<dyn Channel>, String> {
+        ringback_channels::open(&row.provider, settings, &self.http)
+            .map_err(|error| error.to_string())
     }
 
     /// Opens an account with its sealed settings.
     pub fn open(&self, tenant: TenantId, row: &ConnectionRow) -> Result<Arc<dyn Channel>, String> {
-        let settings = self
-            .master
-            .open(tenant, row.id, &row.settings)
-            .map_err(|error| error.to_string())?;
-        ringback_channels::open(&row.provider, &settings, &self.http)
-            .map_err(|error| error.to_string())
+        self.open_with(row, &self.settings(tenant, row)?)
+    }
+}
+
+/// How much an account may be used: its rate, and what was set for it.
+fn pace(rate: Option<Rate>, settings: &BTreeMap<String, String>) -> Pace {
+    let (per_hour, per_day) = ringback_channels::most_of(settings).unwrap_or_default();
+    let interval = rate.map(|rate| {
+        let per = i64::try_from(rate.per.as_micros()).unwrap_or(i64::MAX);
+        per / i64::from(rate.count.max(1))
+    });
+    Pace {
+        interval,
+        per_hour,
+        per_day,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         retry_after::{LONGEST_WAIT, retry_after},
     },
     mail::{Mail, line, mail},
-    settings::{Settings, SettingsError, secret_header, under},
+    settings::{Settings, SettingsError, under},
     signing::standard::Secret,
 };
 use async_trait::async_trait;
@@ -78,18 +78,7 @@ pub struct Resend {
 impl Resend {
     pub(crate) fn open(settings: &Settings<'_>, http: &Http) -> Result<Self, SettingsError> {
         let base = settings.base("https://api.resend.com", http)?;
-        let key = settings.required("api_key")?;
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::AUTHORIZATION,
-            secret_header("api_key", &format!("Bearer {key}"))?,
-        );
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(header::USER_AGENT, crate::user_agent());
+        let headers = settings.json_headers("api_key")?;
         let mut secrets = Vec::new();
         for name in ["webhook_secret", "webhook_secret_secondary"] {
             if let Some(text) = settings.get(name) {

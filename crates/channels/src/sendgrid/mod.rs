@@ -11,12 +11,12 @@ use crate::{
         retry_after::{LONGEST_WAIT, retry_after},
     },
     mail::{Mail, encoded_words, mail, plain},
-    settings::{Settings, SettingsError, secret_header, under},
+    settings::{Settings, SettingsError, under},
     signing::sendgrid::VerificationKey,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use lettre::message::Mailbox;
 use ringback_core::{
     messages::{ChannelKind, HookEvent, Outcome, Outgoing, Reason, Suppress},
@@ -103,18 +103,7 @@ pub struct SendGrid {
 impl SendGrid {
     pub(crate) fn open(settings: &Settings<'_>, http: &Http) -> Result<Self, SettingsError> {
         let base = settings.base("https://api.sendgrid.com", http)?;
-        let key = settings.required("api_key")?;
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::AUTHORIZATION,
-            secret_header("api_key", &format!("Bearer {key}"))?,
-        );
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(header::USER_AGENT, crate::user_agent());
+        let headers = settings.json_headers("api_key")?;
         let mut keys = Vec::new();
         for name in ["verification_key", "verification_key_secondary"] {
             if let Some(text) = settings.get(name) {

@@ -58,16 +58,6 @@ impl Prices {
         )
     }
 
-    /// True for a currency that prices can be turned into.
-    pub fn knows(&self, currency: &str) -> bool {
-        self.dollar.contains_key(currency)
-    }
-
-    /// The currencies that prices can be turned into.
-    pub fn currencies(&self) -> impl Iterator<Item = &str> {
-        self.dollar.keys().map(String::as_str)
-    }
-
     /// The price of one segment, one mail or one request in millionths of `currency`.
     pub fn of(
         &self,
@@ -125,7 +115,7 @@ mod tests {
         assert_eq!(nowhere, 300_000);
         assert_eq!(list.of(&own, "USD", ChannelKind::Email, "smtp", None), 0);
         assert_eq!(list.of(&own, "USD", ChannelKind::Email, "ses", None), 100);
-        for currency in list.currencies() {
+        for currency in list.dollar.keys() {
             let price = list.of(&own, currency, ChannelKind::Sms, "twilio", Some(Region::GB));
             assert!(price > 0, "{currency}");
         }

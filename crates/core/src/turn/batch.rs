@@ -5,7 +5,7 @@ use super::{
     Answer, Answered, Breakers, Dice, Distrust, Guesses, Lines, LookUps, Once, Order, Placed,
     QueueOf, Queues, Tenant, Turn, World,
 };
-use crate::ids::{IdMaker, MessageId, TenantId};
+use crate::ids::{IdMaker, TenantId};
 use crate::messages::Message;
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -202,21 +202,9 @@ impl Batch<'_> {
         let sent_off = std::mem::take(&mut turn.sent_off);
         drop(turn);
         records.apply(world, now)?;
-        let find = |id: &MessageId| {
-            let new = world.out.messages.iter().find(|message| message.id == *id);
-            new.or_else(|| {
-                world
-                    .out
-                    .changes
-                    .iter()
-                    .rev()
-                    .map(|change| &change.message)
-                    .find(|message| message.id == *id)
-            })
-        };
         let sent_off = sent_off
-            .iter()
-            .filter_map(find)
+            .into_iter()
+            .filter_map(|id| world.out.message(id))
             .map(|message| Arc::new(message.clone()))
             .collect();
         Ok((answers, sent_off, claimed))

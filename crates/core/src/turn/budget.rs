@@ -253,8 +253,9 @@ impl Turn<'_> {
             micros: before + cost.micros,
             ..cost
         };
-        self.price(tenant, message, Some(all), self.now);
-        self.tell_of_budget(tenant, message.channel);
+        let purses = purses(tenant, message.channel, self.now);
+        self.price_from(tenant, message, Some(all), || purses);
+        self.tell_of_budget(tenant, message.channel, purses);
     }
 
     /// A call ended without going out: what was reserved for it is given back.
@@ -278,6 +279,17 @@ impl Turn<'_> {
         cost: Option<Cost>,
         at: Timestamp,
     ) {
+        let channel = message.channel;
+        self.price_from(tenant, message, cost, || purses(tenant, channel, at));
+    }
+
+    fn price_from(
+        &mut self,
+        tenant: &Tenant,
+        message: &mut Message,
+        cost: Option<Cost>,
+        purses: impl FnOnce() -> [Purse; 2],
+    ) {
         let currency = &tenant.config.settings.budget.currency;
         let worth = |cost: &Option<Cost>| {
             cost.as_ref()
@@ -286,15 +298,15 @@ impl Turn<'_> {
         let change = worth(&cost) - worth(&message.cost);
         message.cost = cost;
         if change != 0 {
-            for purse in purses(tenant, message.channel, at) {
+            for purse in purses() {
                 self.world.count(purse.key, change);
             }
         }
     }
 
     /// People are told once at each share of a budget.
-    fn tell_of_budget(&mut self, tenant: &Tenant, channel: ChannelKind) {
-        for purse in purses(tenant, channel, self.now) {
+    fn tell_of_budget(&mut self, tenant: &Tenant, channel: ChannelKind, purses: [Purse; 2]) {
+        for purse in purses {
             let Some(most) = purse.most.filter(|most| *most > 0) else {
                 continue;
             };

@@ -4,7 +4,6 @@
 //! changed recipient or text is another message, which stands in for the old one.
 
 use super::gate::Ruling;
-use super::world::Raised;
 use super::{Amend, Answer, Tenant, Turn, Weighed};
 use crate::ids::MessageId;
 use crate::messages::{
@@ -325,16 +324,15 @@ impl Turn<'_> {
         message.deadline = None;
         let elsewhere = self.next_channel(tenant, &mut message, &why);
         self.end(&mut message, Some(elsewhere.unwrap_or(why)));
-        self.world.out.errors.push(Raised {
-            tenant: tenant.id,
-            severity: "critical",
-            message: "A message is in quarantine: the server died again and again while it was being sent. See Dead letters.".into(),
-            context: json!({
+        self.raise(
+            tenant,
+            "critical",
+            "A message is in quarantine: the server died again and again while it was being sent. See Dead letters.".into(),
+            json!({
                 "component": "sending", "message": message.id, "channel": message.channel, "connection": message.connection,
                 "template": message.template.as_ref().map(|(name, version)| format!("{name}@{version}")), "deaths": deaths,
             }),
-            at: self.now,
-        });
+        );
         self.change(message);
     }
 

@@ -395,16 +395,15 @@ impl Turn<'_> {
             Passage::Rests(until) => Some(until),
             Passage::Free | Passage::Probe => None,
         };
-        let awake: Vec<&Connection> = self
+        let mut awake = self
             .ways(tenant, message)
             .filter(|way| rests(way).is_none())
-            .collect();
-        if !awake.is_empty() {
+            .peekable();
+        if awake.peek().is_some() {
             // Whoever is awake is full: the one that has room first decides.
-            let over = awake
-                .into_iter()
-                .map(|way| Some((self.over_account(tenant.id, way)?, way)));
-            let over: Option<Vec<_>> = over.collect();
+            let over: Option<Vec<_>> = awake
+                .map(|way| Some((self.over_account(tenant.id, way)?, way)))
+                .collect();
             let (over, way) = over?.into_iter().min_by_key(|((until, ..), _)| *until)?;
             let way = way.clone();
             let until = self.place_on(tenant.id, message, &way, over);

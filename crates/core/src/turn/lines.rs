@@ -192,13 +192,8 @@ impl Turn<'_> {
     pub(super) fn recount(&mut self) {
         self.begun = Begun::default();
         for id in &self.sent_off {
-            let out = &self.world.out;
-            let changed = out.changes.iter().rev().map(|change| &change.message);
-            let found = out.messages.iter().rev().chain(changed);
-            if let Some(message) = found.into_iter().find(|message| message.id == *id) {
-                let line = Line::of(message);
-                *self.begun.lines.entry(line).or_default() += 1;
-                self.begun.all += 1;
+            if let Some(message) = self.world.out.message(*id) {
+                self.begun.add(Line::of(message));
             }
         }
     }

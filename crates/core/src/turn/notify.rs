@@ -3,7 +3,7 @@
 use super::world::{PointKey, PointKind, Raised, StaffNumber};
 use super::{Passage, StaffMember, Tenant, Turn};
 use crate::messages::{Category, ChannelKind, Priority};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 impl Turn<'_> {
@@ -99,7 +99,7 @@ impl Turn<'_> {
         message.recipient = super::say::reached_by(channel, address);
         message.priority = Priority::High;
         message.body = Some(match channel {
-            ChannelKind::Email => json!({"subject": subject, "text": text}).to_string(),
+            ChannelKind::Email => super::say::mail_words(Some(subject), text),
             ChannelKind::Sms | ChannelKind::Webhook => {
                 format!("{}: {text}", tenant.config.settings.name)
             }

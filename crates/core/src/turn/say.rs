@@ -508,7 +508,7 @@ impl Turn<'_> {
         message.template = template;
         message.sandbox = compose.sandbox;
         message.body = compose.body.as_ref().map(|text| match compose.channel {
-            ChannelKind::Email => json!({"subject": compose.subject, "text": text}).to_string(),
+            ChannelKind::Email => mail_words(compose.subject.as_deref(), text),
             ChannelKind::Sms | ChannelKind::Webhook => text.clone(),
         });
         let data = match lead {
@@ -680,6 +680,11 @@ fn hearers(tenant: &Tenant, lead: &Lead, to: &Recipient) -> Vec<Hearer> {
             email: None,
         }],
     }
+}
+
+/// A mail that is no template, as its words are kept.
+pub(super) fn mail_words(subject: Option<&str>, text: &str) -> String {
+    json!({"subject": subject, "text": text}).to_string()
 }
 
 /// The address as contact points are named: suppression and limits must find it however it was typed (C5).

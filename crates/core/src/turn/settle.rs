@@ -363,26 +363,12 @@ impl Turn<'_> {
             };
             let version = found.version;
             let id = self.message_id();
-            let mut instead =
-                self.blank(tenant, id, message.notification, channel, message.category);
-            instead.lead = message.lead;
-            instead.staff.clone_from(&message.staff);
-            instead.run = message.run;
-            instead.step.clone_from(&message.step);
-            instead.event = message.event;
-            instead.recipient = super::say::reached_by(channel, address);
-            instead.priority = message.priority;
-            instead.expires_at = message.expires_at;
+            let mut instead = self.stand_in(tenant, id, message, channel, address);
             instead.template = Some((template, version));
-            instead.data.clone_from(&message.data);
-            instead.plan = Plan {
-                then: rest.collect(),
-                answers: message.plan.answers,
-                instead_of: Some(message.id),
-                // What killed the server once may do so on any channel: the stand-in is a suspect from the start.
-                deaths: message.plan.deaths.min(Plan::SUSPECT),
-                ..Plan::default()
-            };
+            instead.plan.then = rest.collect();
+            instead.plan.answers = message.plan.answers;
+            // What killed the server once may do so on any channel: the stand-in is a suspect from the start.
+            instead.plan.deaths = message.plan.deaths.min(Plan::SUSPECT);
             self.post(tenant, instead);
             message.plan.replaced_by = Some(id);
             return Some(Reason::new(
@@ -391,6 +377,29 @@ impl Turn<'_> {
             ));
         }
         None
+    }
+
+    /// A message that says the same to the same person by another channel; what it is said with is the caller's.
+    pub(super) fn stand_in(
+        &mut self,
+        tenant: &Tenant,
+        id: crate::ids::MessageId,
+        message: &Message,
+        channel: ChannelKind,
+        address: String,
+    ) -> Message {
+        let mut instead = self.blank(tenant, id, message.notification, channel, message.category);
+        instead.lead = message.lead;
+        instead.staff.clone_from(&message.staff);
+        instead.run = message.run;
+        instead.step.clone_from(&message.step);
+        instead.event = message.event;
+        instead.recipient = super::say::reached_by(channel, address);
+        instead.priority = message.priority;
+        instead.expires_at = message.expires_at;
+        instead.data.clone_from(&message.data);
+        instead.plan.instead_of = Some(message.id);
+        instead
     }
 
     fn address_of(

@@ -5,7 +5,7 @@ use super::world::{PointKey, PointKind, Purpose, StaffNumber, Suppression};
 use super::{ConsentTold, Tenant, Turn};
 use crate::consent::Basis;
 use crate::ids::{ConnectionId, LeadId};
-use crate::messages::{Category, ChannelKind, Inbound, Message, Plan, Priority, Reason};
+use crate::messages::{Category, ChannelKind, Inbound, Message, Priority, Reason};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -62,15 +62,7 @@ impl Turn<'_> {
         };
         let channel = ChannelKind::Email;
         let id = self.message_id();
-        let mut instead = self.blank(tenant, id, message.notification, channel, message.category);
-        instead.lead = message.lead;
-        instead.staff.clone_from(&message.staff);
-        instead.run = message.run;
-        instead.step.clone_from(&message.step);
-        instead.event = message.event;
-        instead.recipient = super::say::reached_by(channel, address);
-        instead.priority = message.priority;
-        instead.expires_at = message.expires_at;
+        let mut instead = self.stand_in(tenant, id, message, channel, address);
         // Without a mail of its own the words of the text are the mail.
         instead.template = message.template.clone().map(|(name, version)| {
             let mail = tenant.config.template(&name, channel, None);
@@ -78,14 +70,9 @@ impl Turn<'_> {
             (name, version)
         });
         instead.body = message.body.as_ref().map(|text| {
-            json!({"subject": format!("{}: an alert", tenant.config.settings.name), "text": text})
-                .to_string()
+            let subject = format!("{}: an alert", tenant.config.settings.name);
+            super::say::mail_words(Some(&subject), text)
         });
-        instead.data.clone_from(&message.data);
-        instead.plan = Plan {
-            instead_of: Some(message.id),
-            ..Plan::default()
-        };
         self.post(tenant, instead);
         Some(Reason::new(
             why.code.clone(),

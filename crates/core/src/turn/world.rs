@@ -616,6 +616,13 @@ fn put_back<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, before:
 }
 
 impl Output {
+    /// A message as this turn leaves it; `None` when it was not touched.
+    pub(super) fn message(&self, id: MessageId) -> Option<&Message> {
+        let changed = self.changes.iter().rev().map(|change| &change.message);
+        let mut all = self.messages.iter().chain(changed);
+        all.find(|message| message.id == id)
+    }
+
     fn lengths(&self) -> [usize; 17] {
         [
             self.merges.len(),

@@ -8,7 +8,7 @@ use super::format::{Local, amount};
 use super::message::explain::{Chip, channel_word, chip};
 use super::message::whom;
 use super::messages::{leads_of, sentence};
-use super::{Frame, Page, PageResult, Session, html};
+use super::{Frame, Page, PageError, PageResult, Session, html};
 use crate::app::App;
 use crate::dead::{Group, groups};
 use crate::registry::Home;
@@ -17,12 +17,30 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use dead::Row;
-use ringback_core::ids::LeadId;
+use ringback_core::ids::{LeadId, MessageId};
 use ringback_core::leads::Lead;
 use ringback_core::messages::Message;
 use ringback_core::time::Timestamp;
 use ringback_store::{UnknownCounts, WaitingOf};
+use serde::Deserialize;
 use std::collections::HashMap;
+
+/// Where the next part of a list begins.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Cursor {
+    after: String,
+}
+
+impl Cursor {
+    /// The last message of the part before; none at the beginning.
+    fn message(&self) -> PageResult<Option<MessageId>> {
+        Some(self.after.as_str())
+            .filter(|text| !text.is_empty())
+            .map(|text| text.parse().map_err(|_| PageError::NotFound))
+            .transpose()
+    }
+}
 
 /// The routes of the queue.
 pub(super) fn routes() -> Router<App> {

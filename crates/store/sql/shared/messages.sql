@@ -138,9 +138,6 @@ INSERT INTO counters (tenant_id, name, slot, n) VALUES ($1, $2, $3, $4) ON CONFL
 SELECT name, slot, n FROM counters
 WHERE tenant_id = $1 AND ((name = $2 AND slot >= $3) OR (name = $4 AND slot >= $5)) ORDER BY name, slot;
 
--- cost_total: what all messages of a tenant cost by a channel, those under way included.
-SELECT coalesce(sum(cost_micros), 0), coalesce(currency, ''), count(*) FROM messages WHERE tenant_id = $1 AND channel = $2 AND cost_micros IS NOT NULL GROUP BY currency;
-
 -- leads_since: how many leads came since an instant given as id.
 SELECT count(*) FROM leads WHERE tenant_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL AND anonymous = 0 AND test = 0;
 

@@ -105,19 +105,6 @@ impl Reader<'_> {
         Ok((only(days), only(months)))
     }
 
-    /// What the messages of a tenant cost by a channel in all, by currency, those under way included: `(currency, millionths, messages)`.
-    pub fn cost_total(
-        &self,
-        tenant: TenantId,
-        channel: ChannelKind,
-    ) -> Result<Vec<(String, i64, i64)>, StoreError> {
-        self.all(
-            &messages::COST_TOTAL,
-            params![tenant.raw(), channel.code()],
-            |row| Ok((column(row, 1)?, column(row, 0)?, column(row, 2)?)),
-        )
-    }
-
     /// How many leads came since an instant.
     pub fn leads_since(&self, tenant: TenantId, since: Timestamp) -> Result<i64, StoreError> {
         let values = params![tenant.raw(), ringback_core::ids::first_of(since)];

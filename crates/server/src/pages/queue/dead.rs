@@ -8,6 +8,7 @@ use super::super::messages::leads_of;
 use super::super::{
     Fields, Frame, Named, Page, PageError, PageResult, Session, html, see_other_with,
 };
+use super::Cursor;
 use crate::app::App;
 use crate::dead::{Discards, Group, PER_MINUTE, Preview, Replays, Which, choose, groups, preview};
 use crate::registry::Home;
@@ -15,7 +16,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use ringback_core::ids::{LeadId, MessageId};
+use ringback_core::ids::LeadId;
 use ringback_core::leads::Lead;
 use ringback_core::messages::{Cause, Message, Status};
 use ringback_core::time::Timestamp;
@@ -249,12 +250,6 @@ struct GroupPage {
     older: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Cursor {
-    after: String,
-}
-
 fn which(text: &str) -> PageResult<Which> {
     text.parse().map_err(|()| PageError::NotFound)
 }
@@ -269,10 +264,7 @@ async fn one(
         return Err(PageError::NotFound);
     };
     let tenant = session.home.row.id;
-    let after: Option<MessageId> = Some(cursor.after.as_str())
-        .filter(|text| !text.is_empty())
-        .map(|text| text.parse().map_err(|_| PageError::NotFound))
-        .transpose()?;
+    let after = cursor.message()?;
     let (group, letters, leads) = app
         .ask(move |store| {
             let group = groups(store, tenant)?.into_iter().find(|one| one.id == id);

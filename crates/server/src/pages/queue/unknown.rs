@@ -5,8 +5,8 @@ use super::super::format::Local;
 use super::super::message::explain::{Chip, channel_word, chip, inner, plain};
 use super::super::message::{provider, whom};
 use super::super::messages::{leads_of, sentence};
-use super::super::{Frame, Page, PageError, PageResult, Session, html};
-use super::not_known;
+use super::super::{Frame, Page, PageResult, Session, html};
+use super::{Cursor, not_known};
 use crate::app::App;
 use crate::dead::{Doubtful, doubtful};
 use crate::registry::Home;
@@ -14,7 +14,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use ringback_core::ids::{LeadId, MessageId};
+use ringback_core::ids::LeadId;
 use ringback_core::leads::Lead;
 use ringback_core::messages::Message;
 use ringback_core::time::Timestamp;
@@ -75,22 +75,13 @@ struct UnknownPage {
     older: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Cursor {
-    after: String,
-}
-
 async fn show(
     State(app): State<App>,
     session: Session,
     Query(cursor): Query<Cursor>,
 ) -> PageResult {
     let tenant = session.home.row.id;
-    let after: Option<MessageId> = Some(cursor.after.as_str())
-        .filter(|text| !text.is_empty())
-        .map(|text| text.parse().map_err(|_| PageError::NotFound))
-        .transpose()?;
+    let after = cursor.message()?;
     let (found, leads) = app
         .ask(move |store| {
             let found = doubtful(store, tenant, after, ROWS)?;
