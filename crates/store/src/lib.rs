@@ -2,6 +2,7 @@
 //!
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
+pub mod backup;
 mod house;
 mod ledger;
 mod lists;
