@@ -931,10 +931,11 @@ impl Sim {
             writer: &mut server.writer,
             faults: &mut self.faults,
         };
-        let decided = batch.commit(&mut records, |answers| {
+        let decided = batch.commit(&mut records, |answers, _| {
             if has(Bug::AnswerBeforeCommit) {
                 early = Some(answers.to_vec());
             }
+            Ok(())
         });
         self.server = Some(server);
         match decided {

@@ -5,7 +5,7 @@ mod write;
 
 use crate::rows::{self, from_json};
 use crate::sql::{Statement, house, leads, ledger};
-use crate::{Reader, StoreError, Writer};
+use crate::{HoldRow, Reader, StoreError, Writer};
 use ringback_core::consent::ledger::Head;
 use ringback_core::consent::national::NationalList;
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
@@ -369,6 +369,17 @@ pub trait House {
             })
         })?;
         Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    /// What a tenant is held by since a restore.
+    fn hold(&self, tenant: TenantId) -> Result<Option<HoldRow>, StoreError> {
+        let found = all(
+            self.connection(),
+            &crate::sql::recovery::HOLD,
+            [tenant.raw()],
+            crate::recovery::hold,
+        )?;
+        Ok(found.into_iter().next())
     }
 
     /// Whether the database answers.

@@ -8,6 +8,7 @@ mod ledger;
 mod lists;
 mod open;
 mod readers;
+mod recovery;
 mod rows;
 mod sql;
 mod writer;
@@ -17,6 +18,7 @@ pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
 pub use open::{OpenError, look, open};
 pub use readers::{Reader, Readers};
+pub use recovery::{HeldCount, HoldRow, HoldState};
 pub use writer::{Checkpointer, Writer};
 
 /// Why the database did not do as asked.
@@ -31,6 +33,9 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// What must be remembered outside of the database could not be written down; nothing was changed.
+    #[error("the journal could not be written")]
+    Journal(#[source] std::io::Error),
     /// The disk is full: nothing was changed.
     #[error("the disk is full: nothing was stored, free some space and try again")]
     DiskFull,

@@ -253,7 +253,6 @@ impl Turn<'_> {
         inbound: &Inbound,
         connection: Option<ConnectionId>,
     ) {
-        let now = self.now;
         // START undoes an opt-out and nothing else: bounces, complaints and lists of others stay (compliance 4).
         if self.world.point(key).is_none_or(|point| {
             !matches!(
@@ -263,10 +262,7 @@ impl Turn<'_> {
         }) {
             return;
         }
-        let point = self.world.point_mut(key, now);
-        point.suppressed = None;
-        point.suppressed_at = None;
-        point.suppressed_how = None;
+        self.take_off_list(key);
         let wording = inbound.body.chars().take(60).collect();
         let told = ConsentTold {
             channel: inbound.channel,
@@ -433,15 +429,7 @@ impl Turn<'_> {
         match order.reason {
             Some(reason) => {
                 self.put_on_list(&key, reason, &order.how, now);
-                let categories: &'static [Category] = if reason.offers_only() {
-                    &[Category::Promotional]
-                } else {
-                    &[
-                        Category::Transactional,
-                        Category::Promotional,
-                        Category::Staff,
-                    ]
-                };
+                let categories = super::recovery::stopped_by(reason);
                 self.world.out.cancels.push(Cancel {
                     tenant: tenant.id,
                     recipient: key.value.clone(),
@@ -458,10 +446,7 @@ impl Turn<'_> {
                 if self.world.point(&key).is_none() {
                     return Answer::NotFound;
                 }
-                let point = self.world.point_mut(&key, now);
-                point.suppressed = None;
-                point.suppressed_at = None;
-                point.suppressed_how = None;
+                self.take_off_list(&key);
             }
         }
         let action = if order.reason.is_some() {

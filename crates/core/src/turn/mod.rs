@@ -19,6 +19,7 @@ mod notify;
 mod points;
 mod queues;
 mod react;
+mod recovery;
 mod rollout;
 mod say;
 mod settle;
@@ -41,6 +42,7 @@ pub use intake::*;
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
+pub use recovery::{HELD, Hold, JournalEntry, RESTORED};
 pub use rollout::Share;
 pub use settle::Retries;
 pub use staff::{CONFIRM_LINK, staff_consent};
@@ -215,6 +217,11 @@ impl<'a> Turn<'a> {
             Intake::Settled(settled) => self.settle(tenant, settled),
             Intake::Looked(looked) => self.looked(tenant, looked),
             Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
+            Intake::Journal(entry) => self.replay(tenant, entry),
+            Intake::Restored { message, since } => self.restored(tenant, *message, *since),
+            Intake::RestoredRun { run, lead, since } => self.restored_run(*lead, *run, *since),
+            Intake::LetGo { message } => self.let_go(tenant, *message),
+            Intake::HoldBack { message, actor } => self.hold_back(tenant, *message, actor),
         }
     }
 

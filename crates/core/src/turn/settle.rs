@@ -4,7 +4,7 @@ use super::breaker::Swing;
 use super::budget;
 use super::say::signed;
 use super::world::{Expects, MessageChange, PointKey, Suppression, Tally};
-use super::{Answer, Settled, Tenant, Turn, kind_of};
+use super::{Answer, JournalEntry, Settled, Tenant, Turn, kind_of};
 use crate::messages::{
     Attempt, Category, ChannelKind, Message, Outcome, Plan, Reason, Status, Suppress,
 };
@@ -480,7 +480,28 @@ impl Turn<'_> {
             point.suppressed = Some(reason);
             point.suppressed_at = Some(at);
             point.suppressed_how = Some(how.chars().take(300).collect());
+            self.world.out.journal.push(JournalEntry::Listed {
+                key: key.clone(),
+                reason,
+                how: how.chars().take(300).collect(),
+                at,
+            });
         }
+    }
+}
+
+impl Turn<'_> {
+    /// Takes a contact point off the suppression list.
+    pub(super) fn take_off_list(&mut self, key: &PointKey) {
+        let now = self.now;
+        let point = self.world.point_mut(key, now);
+        point.suppressed = None;
+        point.suppressed_at = None;
+        point.suppressed_how = None;
+        self.world.out.journal.push(JournalEntry::Lifted {
+            key: key.clone(),
+            at: now,
+        });
     }
 }
 

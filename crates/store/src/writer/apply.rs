@@ -122,6 +122,7 @@ impl Writer {
             self.run(&leads::FORGET_POINTS, params![tenant.raw(), lead.raw()])?;
             self.run(&leads::DETACH_POINTS, params![tenant.raw(), lead.raw()])?;
             self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
+            self.erase_traces(*tenant, *lead, now)?;
         }
         for row in &world.out.audit {
             self.write_audit_row(row)?;
