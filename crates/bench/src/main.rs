@@ -26,6 +26,7 @@ mod meter;
 mod people;
 mod poison;
 mod power;
+mod restore;
 mod rig;
 mod routes;
 mod run;
@@ -77,6 +78,8 @@ enum What {
     Faults(faults::FaultsArgs),
     /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
     Poison(poison::PoisonArgs),
+    /// Loses the data folder and restores a backup, with providers that remember (P11, P12).
+    Restore(restore::RestoreArgs),
     /// Sends random and hostile bodies to every route.
     Hostile(hostile::HostileArgs),
     /// Tries every route with another tenant's key (X4, P7).
@@ -122,6 +125,7 @@ fn start(cli: &Cli) -> Tried<bool> {
             What::Bulk(args) => bulk::run(args).await,
             What::Faults(args) => faults::run(args).await,
             What::Poison(args) => poison::run(args).await,
+            What::Restore(args) => restore::run(args).await,
             What::Hostile(args) => hostile::run(args).await,
             What::Isolation(args) => isolation::run(args).await,
             What::Bare { database, seconds } => {

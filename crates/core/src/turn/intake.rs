@@ -704,6 +704,7 @@ impl Order {
                 | JournalEntry::Revoked { key, .. }
                 | JournalEntry::Granted { key, .. } => point(key.kind, key.value.clone()),
                 JournalEntry::Erased { lead, .. } => needs.leads.push(*lead),
+                JournalEntry::Forgotten { .. } => {}
             },
             Intake::Looked(looked) => needs.messages.push(looked.message.id),
             Intake::Settled(settled) => {

@@ -104,6 +104,17 @@ pub enum JournalEntry {
         /// When.
         at: Timestamp,
     },
+    /// What the consents of a number or address said was erased at the person's request.
+    Forgotten {
+        /// Whose.
+        tenant: TenantId,
+        /// Consents with a lower id.
+        before: i64,
+        /// Marks of the number or address.
+        marks: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl JournalEntry {
@@ -111,7 +122,10 @@ impl JournalEntry {
     pub const fn holds_back(&self) -> bool {
         matches!(
             self,
-            Self::Listed { .. } | Self::Revoked { .. } | Self::Erased { .. }
+            Self::Listed { .. }
+                | Self::Revoked { .. }
+                | Self::Erased { .. }
+                | Self::Forgotten { .. }
         )
     }
 
@@ -122,7 +136,8 @@ impl JournalEntry {
             | Self::Lifted { at, .. }
             | Self::Revoked { at, .. }
             | Self::Granted { at, .. }
-            | Self::Erased { at, .. } => *at,
+            | Self::Erased { at, .. }
+            | Self::Forgotten { at, .. } => *at,
         }
     }
 
@@ -133,7 +148,7 @@ impl JournalEntry {
             | Self::Lifted { key, .. }
             | Self::Revoked { key, .. }
             | Self::Granted { key, .. } => key.tenant,
-            Self::Erased { tenant, .. } => *tenant,
+            Self::Erased { tenant, .. } | Self::Forgotten { tenant, .. } => *tenant,
         }
     }
 
@@ -153,7 +168,7 @@ impl JournalEntry {
                 purpose,
                 ..
             } => Some((key, Some((*channel, *purpose)))),
-            Self::Erased { .. } => None,
+            Self::Erased { .. } | Self::Forgotten { .. } => None,
         }
     }
 
@@ -269,7 +284,8 @@ impl Turn<'_> {
                     self.write_consent(lead, key.clone(), &told, None, actor);
                 }
             }
-            JournalEntry::Granted { .. } => {}
+            // The ledger's own erasure is not a matter of leads: the restore does it beside the turns.
+            JournalEntry::Granted { .. } | JournalEntry::Forgotten { .. } => {}
             JournalEntry::Erased { lead, .. } => return self.delete(tenant, *lead, "restore"),
         }
         Answer::Done
