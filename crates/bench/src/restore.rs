@@ -146,9 +146,11 @@ impl Sum {
         for (what, (n, examples)) in found.breaches {
             let known = self.breaches.entry(what).or_default();
             known.0 += n;
-            known
-                .1
-                .extend(examples.into_iter().map(|one| format!("seed {seed}: {one}")));
+            known.1.extend(
+                examples
+                    .into_iter()
+                    .map(|one| format!("seed {seed}: {one}")),
+            );
             known.1.truncate(5);
         }
     }
@@ -202,7 +204,10 @@ impl Drill {
         let public = format!("http://{}", rig.subject.addr());
         rig.subject.set("RINGBACK__SERVER__PUBLIC_URL", &public);
         rig.open().await?;
-        let list = rig.subject.get(&rig.tenant.api_key, "/v1/connections").await?;
+        let list = rig
+            .subject
+            .get(&rig.tenant.api_key, "/v1/connections")
+            .await?;
         let hook = list["data"]
             .as_array()
             .into_iter()
@@ -238,16 +243,13 @@ impl Drill {
         let backup_after = half / 2 + dice.below(half / 2);
         let made = {
             let (clients, backed_up) = (first.clone(), self.back_up_after(&first, backup_after));
-            let (_, backed_up) = tokio::join!(
-                clients.post_all(self.rig.size.connections),
-                backed_up
-            );
+            let (_, backed_up) =
+                tokio::join!(clients.post_all(self.rig.size.connections), backed_up);
             backed_up?
         };
         found.backup_at = made.acknowledged.len() as u64;
         let torment = self.torment(&first, &mut dice, &second);
-        let (_, tormented) =
-            tokio::join!(second.post_all(self.rig.size.connections), torment);
+        let (_, tormented) = tokio::join!(second.post_all(self.rig.size.connections), torment);
         let (stopped, erased) = tormented?;
         // Some of what was asked for ahead of time goes out between the backup and the loss, some is still to come.
         tokio::time::sleep(Duration::from_millis(500 + dice.below(1_500))).await;
@@ -266,7 +268,12 @@ impl Drill {
             .sum();
         let before = self.rig.sink.tally().count;
         self.rig.subject.start()?;
-        let third = Arc::new(self.rig.clients().with(manners).only(leads, leads + MEANWHILE));
+        let third = Arc::new(
+            self.rig
+                .clients()
+                .with(manners)
+                .only(leads, leads + MEANWHILE),
+        );
         third.post_all(4).await;
         tokio::time::sleep(HOLD).await;
         let meanwhile = self.rig.sink.tally().count - before;
@@ -357,11 +364,11 @@ impl Drill {
                 (BARGAIN, "promotional", OFFER),
             ];
             for (kind, category, words) in kinds {
-                let due = Timestamp::now()
-                    + SignedDuration::from_millis(dice.below(12_000) as i64 + 200);
+                let due =
+                    Timestamp::now() + SignedDuration::from_millis(dice.below(12_000) as i64 + 200);
                 let token = people::token(n + kind, people::now_us());
                 let body = json!({"lead_id": lead, "channel": "sms", "category": category, "send_at": due,
-                    "body": format!("Bench: {words} {token}. Reply STOP to end.")});
+                    "body": format!("{}: {words} {token}. Reply STOP to end.", self.rig.name)});
                 let key = &self.rig.tenant.api_key;
                 self.rig.subject.post(key, "/v1/messages", &body).await?;
             }
@@ -395,7 +402,11 @@ impl Drill {
                             .await
                             .during("deleting a lead")?;
                         if !(200..300).contains(&answer.status) {
-                            return Err(fault!("DELETE {path}: {} {}", answer.status, answer.text()));
+                            return Err(fault!(
+                                "DELETE {path}: {} {}",
+                                answer.status,
+                                answer.text()
+                            ));
                         }
                         erased.insert(n, lead);
                     }
@@ -412,11 +423,17 @@ impl Drill {
         if !by_reply {
             let body = json!({"phone": phone, "reason": "opted_out", "how": "on the phone"});
             let key = &self.rig.tenant.api_key;
-            self.rig.subject.post(key, "/v1/suppressions", &body).await?;
+            self.rig
+                .subject
+                .post(key, "/v1/suppressions", &body)
+                .await?;
             return Ok(());
         }
         let fields = [
-            ("AccountSid", "AC00000000000000000000000000000001".to_owned()),
+            (
+                "AccountSid",
+                "AC00000000000000000000000000000001".to_owned(),
+            ),
             ("From", phone),
             ("To", "+12125550100".to_owned()),
             ("Body", "STOP".to_owned()),
@@ -444,7 +461,11 @@ impl Drill {
             .during("replying STOP")?;
         let answer = wire.ask(&request).await.during("replying STOP")?;
         if !(200..300).contains(&answer.status) {
-            return Err(fault!("a STOP was answered {}: {}", answer.status, answer.text()));
+            return Err(fault!(
+                "a STOP was answered {}: {}",
+                answer.status,
+                answer.text()
+            ));
         }
         Ok(())
     }
@@ -457,9 +478,18 @@ impl Drill {
         if self.bug {
             command.env("RINGBACK_TEST_BUGS", "journal-not-replayed");
         }
-        let told = output_of("restore", command.output().during("running `ringback restore`")?)?;
-        if told["journal_damaged"].as_array().is_none_or(|all| !all.is_empty()) {
-            return Err(fault!("the journal in {} is damaged: {told}", self.journal.display()));
+        let told = output_of(
+            "restore",
+            command.output().during("running `ringback restore`")?,
+        )?;
+        if told["journal_damaged"]
+            .as_array()
+            .is_none_or(|all| !all.is_empty())
+        {
+            return Err(fault!(
+                "the journal in {} is damaged: {told}",
+                self.journal.display()
+            ));
         }
         Ok(told)
     }
@@ -515,7 +545,10 @@ impl Drill {
         }
         found.offers = offers.len() as u64;
         for (n, copies) in offers.iter().filter(|(_, copies)| **copies > 1) {
-            found.breach("offers_doubled", format!("the offer {n} arrived {copies} times"));
+            found.breach(
+                "offers_doubled",
+                format!("the offer {n} arrived {copies} times"),
+            );
         }
         for n in seen.stopped {
             let phone = people::phone(*n);

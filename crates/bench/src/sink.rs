@@ -224,7 +224,9 @@ impl Sink {
     pub fn texts_to(&self, number: &str) -> Vec<(jiff::Timestamp, String)> {
         let state = self.state();
         let texts = state.texts_by_number.get(number).into_iter().flatten();
-        texts.map(|text| (text.created, text.body.clone())).collect()
+        texts
+            .map(|text| (text.created, text.body.clone()))
+            .collect()
     }
 
     /// The offers that arrived, and what time it truly was.

@@ -334,6 +334,14 @@ fn meant<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl Config {
+    /// What outgoing calls may reach.
+    pub(crate) fn egress(&self) -> Result<Egress, String> {
+        Ok(Egress {
+            allow: networks(&self.egress.allow, "egress.allow")?,
+            allow_http: self.egress.allow_http,
+        })
+    }
+
     /// What the running server needs. `listen` is the address it really listens on.
     pub(crate) fn settings(&self, listen: SocketAddr) -> Result<Settings, String> {
         let public_url = self
@@ -343,19 +351,7 @@ impl Config {
             .unwrap_or_else(|| format!("http://{listen}"));
         let url = url_of(&public_url)?;
         let mut settings = Settings::new(self.server.data.clone(), url);
-        let networks = |list: &[String], what: &str| -> Result<Vec<_>, String> {
-            list.iter()
-                .map(|text| {
-                    text.parse().map_err(|_| {
-                        format!("{what}: `{text}` is no network; write it like 10.0.0.0/8.")
-                    })
-                })
-                .collect()
-        };
-        settings.egress = Egress {
-            allow: networks(&self.egress.allow, "egress.allow")?,
-            allow_http: self.egress.allow_http,
-        };
+        settings.egress = self.egress()?;
         settings.trusted_proxies =
             networks(&self.server.trusted_proxies, "server.trusted_proxies")?;
         settings.most_waiting = self.limits.waiting.max(16);
@@ -366,6 +362,15 @@ impl Config {
         settings.journal = self.journal.dir(&self.server.data);
         Ok(settings)
     }
+}
+
+fn networks<T: std::str::FromStr>(list: &[String], what: &str) -> Result<Vec<T>, String> {
+    list.iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|_| format!("{what}: `{text}` is no network; write it like 10.0.0.0/8."))
+        })
+        .collect()
 }
 
 fn url_of(text: &str) -> Result<String, String> {

@@ -201,8 +201,7 @@ async fn look(app: &App) {
 
 fn tell(app: &App) {
     if let Some(good) = &app.backups.known().last {
-        gauge!("ringback_backup_last_good_seconds")
-            .set(good.manifest.taken_at.as_second() as f64);
+        gauge!("ringback_backup_last_good_seconds").set(good.manifest.taken_at.as_second() as f64);
     }
 }
 
@@ -227,7 +226,10 @@ fn make(app: &App) {
         }
         Err(error) => {
             let why = said(&error);
-            tracing::error!(why, "there is no new backup; tried again in a quarter of an hour");
+            tracing::error!(
+                why,
+                "there is no new backup; tried again in a quarter of an hour"
+            );
             counter!("ringback_backups_total", "result" => "failed").increment(1);
             app.backups.known().failed = Some((now, why));
         }
@@ -324,15 +326,27 @@ mod tests {
         backups.known().house_since = Some(at(0));
         assert_eq!(backups.health(&plan).next_at, Some(at(24)));
         assert_eq!(backups.trouble(at(47)), None);
-        assert!(backups.trouble(at(48)).is_some_and(|why| why.contains("no good backup")));
+        assert!(
+            backups
+                .trouble(at(48))
+                .is_some_and(|why| why.contains("no good backup"))
+        );
         backups.known().failed = Some((at(30), "the disk is full".into()));
         assert_eq!(backups.health(&plan).next_at, Some(at(30) + AGAIN));
-        assert!(backups.trouble(at(49)).is_some_and(|why| why.contains("the disk is full")));
+        assert!(
+            backups
+                .trouble(at(49))
+                .is_some_and(|why| why.contains("the disk is full"))
+        );
         backups.known().failed = None;
         backups.known().last = Some(good(at(50)));
         assert_eq!(backups.health(&plan).next_at, Some(at(74)));
         assert_eq!(backups.trouble(at(97)), None);
-        assert!(backups.trouble(at(99)).is_some_and(|why| why.contains("49 hours old")));
+        assert!(
+            backups
+                .trouble(at(99))
+                .is_some_and(|why| why.contains("49 hours old"))
+        );
         let never = BackupPlan {
             every: None,
             ..plan

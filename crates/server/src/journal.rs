@@ -113,7 +113,11 @@ impl Journal {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.open.as_ref().is_some_and(|open| open.bytes > FILE_SIZE) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.bytes > FILE_SIZE)
+        {
             self.open = None;
         }
         let open = match &mut self.open {
@@ -320,7 +324,11 @@ mod tests {
         let path = folder("back");
         let mut first = open(&path);
         first.write(&[]).unwrap();
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "nothing to remember");
+        assert_eq!(
+            fs::read_dir(&path).unwrap().count(),
+            0,
+            "nothing to remember"
+        );
         first.write(&[stop(1), stop(2)]).unwrap();
         drop(first);
         let mut second = open(&path);
@@ -383,18 +391,38 @@ mod tests {
         let path = folder("prune");
         let days = |n: i64| at(86_400 * n);
         for day in [0, 10, 20] {
-            let JournalEntry::Listed { key, reason, how, .. } = stop(day) else {
+            let JournalEntry::Listed {
+                key, reason, how, ..
+            } = stop(day)
+            else {
                 unreachable!("a stop");
             };
             let at = days(day);
             open(&path)
-                .write(&[JournalEntry::Listed { key, reason, how, at }])
+                .write(&[JournalEntry::Listed {
+                    key,
+                    reason,
+                    how,
+                    at,
+                }])
                 .unwrap();
         }
-        assert_eq!(prune(&path, days(30), days(34)).unwrap(), 0, "35 days are not over");
-        assert_eq!(prune(&path, days(5), days(60)).unwrap(), 1, "a backup of the fifth day");
+        assert_eq!(
+            prune(&path, days(30), days(34)).unwrap(),
+            0,
+            "35 days are not over"
+        );
+        assert_eq!(
+            prune(&path, days(5), days(60)).unwrap(),
+            1,
+            "a backup of the fifth day"
+        );
         assert_eq!(prune(&path, days(60), days(60)).unwrap(), 1);
-        assert_eq!(prune(&path, days(99), days(99)).unwrap(), 0, "the newest stays");
+        assert_eq!(
+            prune(&path, days(99), days(99)).unwrap(),
+            0,
+            "the newest stays"
+        );
         assert_eq!(read(&path).unwrap().newest(), Some(days(20)));
         fs::remove_dir_all(path).unwrap();
     }

@@ -188,10 +188,7 @@ impl Writer {
         let read = || StoreError::at(recovery::DUE_RUNS.name);
         self.get(&recovery::DUE_RUNS)?
             .query_map(params![tenant.raw(), micros(now), after, most], |row| {
-                Ok((
-                    RunId::from_raw(row.get(0)?),
-                    LeadId::from_raw(row.get(1)?),
-                ))
+                Ok((RunId::from_raw(row.get(0)?), LeadId::from_raw(row.get(1)?)))
             })
             .and_then(Iterator::collect)
             .map_err(read())

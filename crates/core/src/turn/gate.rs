@@ -239,7 +239,11 @@ impl Turn<'_> {
                 false
             }
         };
-        if let Some(hold) = tenant.hold.as_ref().filter(|hold| !sandbox && hold.holds(message)) {
+        if let Some(hold) = tenant
+            .hold
+            .as_ref()
+            .filter(|hold| !sandbox && hold.holds(message))
+        {
             let because = format!(
                 "The database was restored at {}; nothing goes to customers until a person has looked at what waits and let it go.",
                 hold.since

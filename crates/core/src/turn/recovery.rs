@@ -264,8 +264,7 @@ impl Turn<'_> {
             } => {
                 let known = self.world.point(key);
                 let revoked = known.is_some_and(|point| {
-                    point.consent.get(channel.code(), *purpose)
-                        == super::world::Consent::Revoked
+                    point.consent.get(channel.code(), *purpose) == super::world::Consent::Revoked
                 });
                 if !revoked {
                     let lead = known.and_then(|point| point.lead);
@@ -504,12 +503,8 @@ mod tests {
             ]
         );
         let offers = |granted: bool, second: i64| {
-            let (key, channel, purpose, at) = (
-                key("a"),
-                ChannelKind::Sms,
-                Purpose::Promotional,
-                at(second),
-            );
+            let (key, channel, purpose, at) =
+                (key("a"), ChannelKind::Sms, Purpose::Promotional, at(second));
             if granted {
                 JournalEntry::Granted {
                     key,

@@ -7,9 +7,9 @@ use ringback_core::places::Region;
 use ringback_core::time::Clock as _;
 use ringback_core::turn::JournalEntry;
 use ringback_core::turn::world::PointKey;
+use ringback_server::compliance::report::{ReportedAbout, csv, make};
 use ringback_server::journal::Journal;
 use ringback_server::{MasterKey, WallClock};
-use ringback_server::compliance::report::{ReportedAbout, csv, make};
 use ringback_store::{House as _, Readers, TenantRow};
 
 /// The chain of consents and administrative actions.

@@ -103,6 +103,7 @@ impl Wish {
             journal_from: self.journal,
             without_journal: self.without_journal,
             key: self.key,
+            egress: config.egress().map_err(failed)?,
             looks: config.limits.looks().map_err(failed)?,
             lease: config.limits.lease().map_err(failed)?,
             data,
@@ -185,7 +186,11 @@ impl Ask {
             state => {
                 anstream::println!(
                     "{}: restored at {} from the backup of {}; {} messages wait, {} are still looked up.",
-                    if state == "holds" { "Held" } else { "Being let go" },
+                    if state == "holds" {
+                        "Held"
+                    } else {
+                        "Being let go"
+                    },
                     word(&hold["restored_at"]),
                     word(&hold["backup_of"]),
                     count(&hold["held"]),

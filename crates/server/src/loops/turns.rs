@@ -12,8 +12,8 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Decided, Distrust, Intake, JournalEntry, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues,
-    Settled, Tenants, WallWatch, World,
+    Answer, Batch, Decided, Distrust, Intake, JournalEntry, Lines, LookUps, MOST_CALLS, Order,
+    QueueOf, Queues, Settled, Tenants, WallWatch, World,
 };
 use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;

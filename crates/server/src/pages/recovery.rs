@@ -132,7 +132,10 @@ fn lay_out(frame: Frame, local: &Local, known: &Known, now: Timestamp) -> Recove
             match all {
                 0 => "Held since the restore: nothing yet".to_owned(),
                 1 => "1 message is held since the restore".to_owned(),
-                n => format!("{} messages are held since the restore", super::format::number(n)),
+                n => format!(
+                    "{} messages are held since the restore",
+                    super::format::number(n)
+                ),
             },
             format!(
                 "The backup of {} was restored {}. What happened in between is lost here, and some of what waits may have gone out already. Look at it, discard what should not go, then let the rest go.",

@@ -90,14 +90,15 @@ pub(crate) async fn act_on(
         let by = actor.clone();
         let now = app.now();
         app.change(move |writer| {
-            writer.move_hold(
+            writer.move_hold(tenant, HoldState::Holds, HoldState::LettingGo, &by, now)?;
+            writer.write_audit(
                 tenant,
-                HoldState::Holds,
-                HoldState::LettingGo,
                 &by,
+                None,
+                "recovery.release",
+                &serde_json::json!({}),
                 now,
-            )?;
-            writer.write_audit(tenant, &by, None, "recovery.release", &serde_json::json!({}), now)
+            )
         })
         .await?;
         return go_on(app, tenant).await;
@@ -148,7 +149,13 @@ pub(crate) async fn go_on_with_all(app: &App) {
     let mut open = false;
     for tenant in tenants {
         match go_on(app, tenant).await {
-            Ok(_) => open |= app.registry.tenants().get(&tenant).is_some_and(|one| one.hold.is_some()),
+            Ok(_) => {
+                open |= app
+                    .registry
+                    .tenants()
+                    .get(&tenant)
+                    .is_some_and(|one| one.hold.is_some())
+            }
             Err(error) => {
                 open = true;
                 tracing::warn!(error = %error.detail, "what a restore held could not be let go; tried again");

@@ -6,5 +6,5 @@ mod restore;
 mod routes;
 
 pub(crate) use held::{Will, act_on, go_on_with_all};
+pub use restore::{RestoreError, RestoreWish, Restored, TenantReport, restore};
 pub(crate) use routes::routes;
-pub use restore::{RestoreError, Restored, RestoreWish, TenantReport, restore};

@@ -146,7 +146,9 @@ impl Replayer {
         }
         let mut after = (PointKind::Phone, String::new());
         loop {
-            let points = self.writer.points_after(tenant, (after.0, &after.1), PIECE)?;
+            let points = self
+                .writer
+                .points_after(tenant, (after.0, &after.1), PIECE)?;
             let Some((kind, value, _)) = points.last() else {
                 return Ok(gone);
             };
@@ -247,9 +249,10 @@ impl Replayer {
             };
             after = last.raw();
             report.runs += piece.len() as u64;
-            let intakes = piece
-                .into_iter()
-                .map(|(run, lead)| Intake::RestoredRun { run, lead, since });
+            let intakes =
+                piece
+                    .into_iter()
+                    .map(|(run, lead)| Intake::RestoredRun { run, lead, since });
             self.take(tenant, intakes.collect())?;
         }
     }

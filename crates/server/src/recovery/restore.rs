@@ -38,6 +38,8 @@ pub struct RestoreWish {
     pub without_journal: bool,
     /// The file of the master key, when it is not in the data folder already.
     pub key: Option<PathBuf>,
+    /// What providers may be reached at, as the server that goes on with it is told: which accounts can be asked depends on it.
+    pub egress: Egress,
     /// When it is looked up what became of messages that may have gone out.
     pub looks: LookUps,
     /// How long a claim holds.
@@ -176,9 +178,9 @@ pub fn restore(wish: &RestoreWish, clock: &dyn Clock) -> Result<Restored, Restor
     fs::create_dir_all(&wish.data).map_err(file("made", &wish.data))?;
     let found = read_journal(wish)?;
     let now = clock.now();
-    let known = found.newest().map_or(manifest.taken_at, |newest| {
-        newest.max(manifest.taken_at)
-    });
+    let known = found
+        .newest()
+        .map_or(manifest.taken_at, |newest| newest.max(manifest.taken_at));
     if now < known {
         return Err(RestoreError::Clock { now, known });
     }
@@ -194,7 +196,15 @@ pub fn restore(wish: &RestoreWish, clock: &dyn Clock) -> Result<Restored, Restor
         return Err(RestoreError::Changed(kept.folder));
     }
     backup::check(&copy, &Holds::from(&manifest))?;
-    let tenants = replay(wish, &manifest, &kept.folder, &staging, &master, &found, now)?;
+    let tenants = replay(
+        wish,
+        &manifest,
+        &kept.folder,
+        &staging,
+        &master,
+        &found,
+        now,
+    )?;
     fs::rename(&copy, &database).map_err(file("named", &copy))?;
     backup::sync_folder(&wish.data)?;
     fs::remove_dir_all(&staging).map_err(file("removed", &staging))?;
@@ -278,7 +288,7 @@ fn replay(
         writer.skip_numbers(row.id, LeadId::from_raw(floor), NUMBERS_LEFT_OUT, now)?;
         writer.put_hold(&hold(row.id, floor))?;
     }
-    let registry = Registry::new(master.clone(), Http::new(Egress::default()));
+    let registry = Registry::new(master.clone(), Http::new(wish.egress.clone()));
     registry.reload(&writer)?;
     let tenants = registry.tenants();
     if let Some(row) = rows.iter().find(|row| !tenants.contains_key(&row.id)) {

@@ -2,7 +2,7 @@
 
 use super::held::{Acted, Will, act_on};
 use crate::app::App;
-use crate::http::{ApiResult, Caller, MaybeBody, Page, Queries, Scope, Listed};
+use crate::http::{ApiResult, Caller, Listed, MaybeBody, Page, Queries, Scope};
 use axum::Json;
 use axum::extract::State;
 use ringback_core::ids::{LeadId, MessageId};

@@ -320,6 +320,7 @@ impl House {
             journal_from: None,
             without_journal: false,
             key: None,
+            egress: own.egress,
             looks: own.looks,
             lease: own.lease,
         };
