@@ -51,7 +51,7 @@ pub struct Did {
     pub faulted: HashMap<(u64, ChannelKind), u32>,
 }
 
-/// A faulty provider: Twilio, Resend and SES over HTTP, and a mail server.
+/// A faulty provider: Twilio, Telnyx, Resend, SES and SendGrid over HTTP, and a mail server.
 #[derive(Clone)]
 pub struct Provider {
     http: SocketAddr,
@@ -234,7 +234,7 @@ impl Provider {
             }
             let body = buffer[head_end..buffer.len().min(head_end + length)].to_vec();
             let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-            let channel = if path.ends_with("/Messages.json") {
+            let channel = if path.ends_with("/Messages.json") || path == "/v2/messages" {
                 ChannelKind::Sms
             } else {
                 ChannelKind::Email
@@ -364,6 +364,11 @@ impl Provider {
             answer
         } else if bare == "/emails" {
             self.sink.mail(body, header(head, "idempotency-key"))
+        } else if bare == "/v2/messages" {
+            self.sink.keyed_text(body, header(head, "idempotency-key"))
+        } else if bare == "/v3/mail/send" {
+            let id = self.sink.sendgrid(body);
+            return written(202, &format!("x-message-id: {id}\r\n"), b"");
         } else if bare == "/v2/email/outbound-emails" {
             self.sink.ses(body)
         } else {
