@@ -949,6 +949,13 @@ impl Sim {
                 );
                 let crashed = self.faults.at(Seam::Committed) == Act::Crash;
                 if let Some(server) = &mut self.server {
+                    // As the server does: a queue that this very turn holds is let go by a call that ended in it.
+                    let writer = &server.writer;
+                    server
+                        .queues
+                        .after_turn(&decided.world, &decided.claimed, wall, |queue| {
+                            writer.next_due(queue).ok().flatten()
+                        });
                     for order in &orders {
                         match &order.intake {
                             Intake::Settled(settled) => {
@@ -962,12 +969,6 @@ impl Sim {
                             _ => {}
                         }
                     }
-                    let writer = &server.writer;
-                    server
-                        .queues
-                        .after_turn(&decided.world, &decided.claimed, wall, |queue| {
-                            writer.next_due(queue).ok().flatten()
-                        });
                     for message in &decided.sent_off {
                         server.lines.begin(message, Some(boot + LEASE));
                     }

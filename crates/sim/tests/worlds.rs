@@ -37,6 +37,14 @@ fn a_few_worlds_keep_every_promise() {
     assert!(calls > 50, "only {calls} calls were made");
 }
 
+/// C3, US-10: worlds that once showed what must not be.
+#[test]
+fn worlds_that_found_something_find_it_no_more() {
+    for n in [1710, 2289] {
+        holds(&seed(n, false));
+    }
+}
+
 /// I12: the same seed tells the same history, and another seed another.
 #[test]
 fn a_seed_tells_its_history_again() {

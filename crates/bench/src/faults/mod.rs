@@ -118,10 +118,11 @@ pub async fn run(args: &FaultsArgs) -> Tried<(Value, bool)> {
     let texts = doubled.get(&ChannelKind::Sms).copied().unwrap_or(0);
     let mails = doubled.get(&ChannelKind::Email).copied().unwrap_or(0);
     let faulted: u64 = did.faults.values().sum();
-    // Texts can be looked up and keys drop twins, so hardly anything is left to chance there; a mail server tells nothing afterwards.
+    // Texts can be looked up, keys drop twins and SendGrid reports what it took, so hardly anything is left to chance there; a mail server
+    // tells nothing afterwards.
     let can_tell = match args.mail {
-        Mail::Resend => texts + mails,
-        Mail::Ses | Mail::Sendgrid | Mail::Smtp => texts,
+        Mail::Resend | Mail::Sendgrid => texts + mails,
+        Mail::Ses | Mail::Smtp => texts,
     };
     let few = can_tell as u64 * 200 <= faulted;
     let keyed =
@@ -175,7 +176,8 @@ async fn connect(rig: &Rig, provider: &Provider, mail: Mail, texts: Texts) -> Tr
         Mail::Ses => json!({"provider": "ses", "settings": {
             "region": "us-east-1", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "example", "from": from, "base_url": url}}),
         Mail::Sendgrid => {
-            json!({"provider": "sendgrid", "settings": {"api_key": "SG.0123456789", "from": from, "base_url": url}})
+            json!({"provider": "sendgrid", "settings": {
+            "api_key": "SG.0123456789", "from": from, "base_url": url, "verification_key": provider.verification_key()}})
         }
         Mail::Smtp => json!({"provider": "smtp", "settings": {
             "host": "127.0.0.1", "port": provider.smtp_port().to_string(), "tls": "none", "from": from}}),
@@ -184,9 +186,13 @@ async fn connect(rig: &Rig, provider: &Provider, mail: Mail, texts: Texts) -> Tr
     mails["provider"] = settings["provider"].clone();
     mails["settings"] = settings["settings"].clone();
     for body in [texts, mails] {
-        rig.subject
+        let made = rig
+            .subject
             .post(&rig.tenant.api_key, "/v1/connections", &body)
             .await?;
+        if made["channel"] == "email" {
+            provider.report_to(made["webhook_url"].as_str().unwrap_or_default());
+        }
     }
     Ok(())
 }

@@ -116,6 +116,9 @@ pub enum Fault {
 }
 
 const FUEL: u32 = 200;
+/// Why the business cannot undo a STOP or a complaint.
+pub const PERSON_ONLY: &str =
+    "This person said stop. Only they can undo it: with START, or by signing up again.";
 /// How long a reply that may mean stop waits for somebody to read it, before it counts as a stop (C3).
 const DOUBT_LASTS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 

@@ -457,7 +457,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Puts a contact point on the suppression list; a reason that holds back more is never replaced by one that holds back less.
+    /// Puts a contact point on the suppression list.
     pub(super) fn put_on_list(
         &mut self,
         key: &PointKey,
@@ -466,21 +466,7 @@ impl Turn<'_> {
         at: Timestamp,
     ) {
         let now = self.now;
-        let point = self.world.point_mut(key, now);
-        // START lifts what the person said, never what else stands against the address: that takes its place (US-10). What the person
-        // took back stays taken back in the consents.
-        let outlasts_start = matches!(
-            reason,
-            Suppression::Listed | Suppression::Bounced | Suppression::Blocked
-        );
-        if point.suppressed.is_none_or(|known| {
-            (known.offers_only() && !reason.offers_only())
-                || (known == Suppression::OptedOut && outlasts_start)
-        }) {
-            point.suppressed = Some(reason);
-            point.suppressed_at = Some(at);
-            point.suppressed_how = Some(how.chars().take(300).collect());
-        }
+        self.world.point_mut(key, now).suppress(reason, how, at);
     }
 }
 

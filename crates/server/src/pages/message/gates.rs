@@ -137,10 +137,7 @@ pub(super) fn table(told: &Telling<'_>) -> Vec<Gate> {
         let asked = |gate: &str| told.verdict.said.iter().any(|said| said.gate == gate);
         for gate in GATES.into_iter().filter(|gate| !asked(gate)) {
             let because = if waits {
-                format!(
-                    "Asked {}",
-                    told.local.on(told.message.due_at, told.now)
-                )
+                format!("Asked {}", told.local.on(told.message.due_at, told.now))
             } else {
                 "Not needed any more".to_owned()
             };
