@@ -319,7 +319,7 @@ pub struct World {
 }
 
 /// Rows to be written, in the order in which they came to be.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Output {
     /// Merges: every row of the first becomes the second's.
     pub merges: Vec<(LeadId, LeadId)>,
