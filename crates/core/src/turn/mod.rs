@@ -21,6 +21,8 @@ mod queues;
 mod react;
 mod rollout;
 mod say;
+#[cfg(test)]
+mod scene;
 mod settle;
 mod staff;
 #[cfg(feature = "seeded-bugs")]
