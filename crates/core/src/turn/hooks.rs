@@ -1,5 +1,6 @@
 //! What providers and people send back: reports that move a message forward, and words that a person writes (M9, C3, H1).
 
+use super::budget;
 use super::world::{Cancel, PointKey, Purpose, Suppression, Tally};
 use super::{Answer, ConsentTold, Tenant, Turn, kind_of};
 use crate::consent::Basis;
@@ -41,9 +42,12 @@ impl Turn<'_> {
                     message.status.after(status)
                 };
                 if after != message.status {
-                    if message.plan.doubt.is_some()
-                        && (message.status == Status::Unknown || message.status.waits())
+                    let paid = message.plan.paid;
+                    if (message.status == Status::Unknown || message.status.waits())
+                        && let Some(doubt) = &mut message.plan.doubt
                     {
+                        // The call it speaks of is none of those before any more.
+                        doubt.spent = budget::before_last(doubt, paid);
                         self.world.out.tallies.push(Tally::Found);
                     }
                     message.status = after;
@@ -72,7 +76,8 @@ impl Turn<'_> {
         }
         if report.cost.is_some() {
             let sent = message.accepted_at.unwrap_or(message.created_at);
-            self.price(tenant, &mut message, report.cost.clone(), sent);
+            let real = Self::real_cost(tenant, &message, report.cost.as_ref());
+            self.price(tenant, &mut message, real, sent);
         }
         if report.suppress != Suppress::No {
             let why = report

@@ -23,6 +23,8 @@ mod react;
 pub mod rehearsal;
 mod rollout;
 mod say;
+#[cfg(test)]
+mod scene;
 mod settle;
 mod staff;
 #[cfg(feature = "seeded-bugs")]
