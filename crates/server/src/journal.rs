@@ -284,6 +284,7 @@ pub fn adopt(from: &Path, into: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use ringback_core::ids::{LeadId, TenantId};
+    use ringback_core::turn::Standing;
     use ringback_core::turn::world::{PointKind, Suppression};
 
     fn at(second: i64) -> Timestamp {
@@ -299,10 +300,13 @@ mod tests {
     }
 
     fn stop(n: i64) -> JournalEntry {
-        JournalEntry::Listed {
+        JournalEntry::Stands {
             key: key(&format!("+1303555{n:04}")),
-            reason: Suppression::OptedOut,
-            how: "by replying STOP".into(),
+            standing: Standing {
+                front: Some((Suppression::OptedOut, at(n), "by replying STOP".into())),
+                wishes: vec![Suppression::OptedOut],
+            },
+            holds_back: true,
             at: at(n),
         }
     }
@@ -391,21 +395,16 @@ mod tests {
         let path = folder("prune");
         let days = |n: i64| at(86_400 * n);
         for day in [0, 10, 20] {
-            let JournalEntry::Listed {
-                key, reason, how, ..
-            } = stop(day)
-            else {
+            let JournalEntry::Stands { key, standing, .. } = stop(day) else {
                 unreachable!("a stop");
             };
-            let at = days(day);
-            open(&path)
-                .write(&[JournalEntry::Listed {
-                    key,
-                    reason,
-                    how,
-                    at,
-                }])
-                .unwrap();
+            let entry = JournalEntry::Stands {
+                key,
+                standing,
+                holds_back: true,
+                at: days(day),
+            };
+            open(&path).write(&[entry]).unwrap();
         }
         assert_eq!(
             prune(&path, days(30), days(34)).unwrap(),

@@ -7,12 +7,13 @@
 mod folder;
 
 use crate::open::{OpenError, settle_in};
-use crate::{House as _, Reader, StoreError};
+use crate::sql::{Statement, house, ledger};
+use crate::{StoreError, look};
 use ringback_core::consent::ledger::Head;
 use ringback_core::ids::TenantId;
 use ringback_core::time::{Clock, Timestamp, from_micros};
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -333,17 +334,18 @@ fn holds(connection: &Connection) -> Result<Holds, BackupError> {
         })
         .map_err(&read)?;
     let last_id = connection
-        .query_row(crate::sql::house::LAST_IDS.text, [], |row| row.get(0))
+        .query_row(house::LAST_IDS.sqlite, [], |row| row.get(0))
         .map_err(&read)?;
-    let store = Reader { connection };
+    let mut tenants = connection
+        .prepare("SELECT id FROM tenants ORDER BY id")
+        .map_err(&read)?;
+    let tenants: Vec<i64> = tenants
+        .query_map([], |row| row.get(0))
+        .and_then(Iterator::collect)
+        .map_err(&read)?;
     let mut chains = Vec::new();
-    for tenant in store.tenants()? {
-        let head = store.chain_head(tenant.id)?;
-        chains.push(ChainEnd {
-            tenant: tenant.id,
-            seq: head.seq,
-            hash: hex(&head.hash),
-        });
+    for tenant in tenants {
+        chains.push(chain_end(connection, &ledger::HEAD, tenant).map_err(&read)?);
     }
     Ok(Holds {
         schema,
@@ -351,6 +353,25 @@ fn holds(connection: &Connection) -> Result<Holds, BackupError> {
         chains,
         newest_event_at: newest.map(from_micros),
         last_id,
+    })
+}
+
+/// The end of a tenant's chain; the beginning when it has no entry.
+fn chain_end(
+    connection: &Connection,
+    head: &Statement,
+    tenant: i64,
+) -> Result<ChainEnd, rusqlite::Error> {
+    let found = connection
+        .query_row(head.sqlite, [tenant], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
+        })
+        .optional()?;
+    let head = found.map_or_else(Head::default, |(seq, hash)| Head { seq, hash });
+    Ok(ChainEnd {
+        tenant: TenantId::from_raw(tenant),
+        seq: head.seq,
+        hash: hex(&head.hash),
     })
 }
 
@@ -389,9 +410,10 @@ pub fn check(restored: &Path, expected: &Holds) -> Result<Holds, BackupError> {
             "its newest event, its schema or the end of a chain is not the source's".to_owned(),
         ));
     }
-    let store = Reader {
-        connection: &connection,
-    };
+    connection.execute_batch("COMMIT").map_err(&read)?;
+    drop(connection);
+    let folder = restored.parent().unwrap_or_else(|| Path::new("."));
+    let chains = look(folder)?;
     for end in &found.chains {
         let hash = read_hex(&end.hash)
             .ok_or_else(|| not_good("a chain's hash cannot be read".to_owned()))?;
@@ -399,12 +421,21 @@ pub fn check(restored: &Path, expected: &Holds) -> Result<Holds, BackupError> {
         // A tenant without entries has no end to hold on to.
         let anchors = [anchor];
         let anchors = if end.seq == 0 { &[][..] } else { &anchors[..] };
-        if let Err(broken) = store.verify_chain(end.tenant, anchors)? {
+        let verified = chains.ask(|store| store.verify_chain(end.tenant, anchors))?;
+        if let Err(broken) = verified {
             return Err(not_good(format!("the chain of {}: {broken}", end.tenant)));
         }
     }
-    connection.execute_batch("COMMIT").map_err(&read)?;
     Ok(found)
+}
+
+/// Moves all of the log of a restored database into its file, so that the file alone is the database. Nobody else may have it open.
+pub fn fold_log(database: &Path) -> Result<(), BackupError> {
+    let connection = Connection::open(database).map_err(sqlite("opened"))?;
+    settle_in(&connection, true).map_err(sqlite("opened"))?;
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .map_err(sqlite("folded"))
 }
 
 /// Copies a file and hashes what it writes. The bytes read and the bytes hashed are the same ones.

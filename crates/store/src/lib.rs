@@ -3,6 +3,7 @@
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
 pub mod backup;
+mod engine;
 mod house;
 mod ledger;
 mod lists;
@@ -26,12 +27,12 @@ pub use writer::{Checkpointer, Writer};
 pub enum StoreError {
     /// The database said no.
     #[error("the database failed at {at}")]
-    Sqlite {
+    Failed {
         /// The statement's name or what was tried.
         at: &'static str,
         /// What it said.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// What must be remembered outside of the database could not be written down; nothing was changed.
     #[error("the journal could not be written")]
@@ -52,10 +53,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn at(at: &'static str) -> impl Fn(rusqlite::Error) -> Self {
-        move |source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
-            _ => Self::Sqlite { at, source },
+    /// A column that holds something else than it must.
+    #[cold]
+    pub(crate) fn column(n: usize) -> Self {
+        Self::Failed {
+            at: "reading a row",
+            source: format!("column {n} holds another kind of value than it must").into(),
+        }
+    }
+
+    /// A statement that must find a row found none.
+    #[cold]
+    pub(crate) fn nothing(at: &'static str) -> Self {
+        Self::Failed {
+            at,
+            source: "no row was found where there is always one".into(),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What a restore needs of the store: the hold of each tenant, what may have gone out since the backup, and what an erasure leaves.
 
+use crate::engine::{Row, params};
 use crate::rows::{from_json, json};
-use crate::sql::{messages, recovery};
+use crate::sql::{leads, messages, recovery};
 use crate::{Reader, StoreError, Writer};
 use ringback_core::ids::{LeadId, MessageId, RunId, TenantId};
 use ringback_core::messages::{Category, ChannelKind, Message};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::Hold;
 use ringback_core::turn::world::PointKind;
-use rusqlite::{Row, params};
 
 /// Whether a hold still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,25 +97,24 @@ pub struct HeldCount {
 }
 
 pub(crate) fn hold(row: &Row<'_>) -> Result<HoldRow, StoreError> {
-    let read = StoreError::at(recovery::HOLD.name);
-    let tenant: i64 = row.get(0).map_err(&read)?;
+    let tenant: i64 = row.get(0)?;
     let wrong = |column| StoreError::Impossible {
         table: "recovery_holds",
         id: tenant,
         column,
     };
-    let report: String = row.get(8).map_err(&read)?;
-    let instant = |at: usize| row.get(at).map(from_micros).map_err(&read);
-    let state: i64 = row.get(5).map_err(&read)?;
+    let report: String = row.get(8)?;
+    let instant = |at: usize| row.get(at).map(from_micros);
+    let state: i64 = row.get(5)?;
     Ok(HoldRow {
         tenant: TenantId::from_raw(tenant),
-        backup: row.get(1).map_err(&read)?,
+        backup: row.get(1)?,
         snapshot_at: instant(2)?,
         restored_at: instant(3)?,
-        floor: row.get(4).map_err(&read)?,
+        floor: row.get(4)?,
         state: HoldState::from_code(state).ok_or(wrong("state"))?,
         changed_at: instant(6)?,
-        changed_by: row.get(7).map_err(&read)?,
+        changed_by: row.get(7)?,
         report: from_json(&report, "recovery_holds", tenant, "report")?,
     })
 }
@@ -132,7 +131,7 @@ impl Writer {
             row.changed_by,
             json(&row.report)
         ];
-        self.run(&recovery::PUT_HOLD, values).map(|_| ())
+        self.run(&recovery::PUT_HOLD, values)
     }
 
     /// A hold goes from one state to the next. Answers false when it was not in the first.
@@ -145,7 +144,7 @@ impl Writer {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let values = params![tenant.raw(), from as i64, to as i64, micros(now), by];
-        Ok(self.run(&recovery::MOVE_HOLD, values)? > 0)
+        Ok(self.count(&recovery::MOVE_HOLD, values)? > 0)
     }
 
     /// Leaves so many numbers out of a tenant's count of leads: `id` stands for the gap.
@@ -156,8 +155,12 @@ impl Writer {
         by: i64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let values = params![tenant.raw(), id.raw(), by, micros(now)];
-        self.run(&recovery::SKIP_NUMBERS, values).map(|_| ())
+        let last: i64 = self
+            .engine
+            .value(&leads::LAST_NUMBER, params![tenant.raw()])?
+            .unwrap_or_default();
+        let values = params![id.raw(), tenant.raw(), last + by, micros(now)];
+        self.run(&recovery::SKIP_NUMBERS, values)
     }
 
     /// A piece of what was due or under way at an instant, after a message.
@@ -168,13 +171,10 @@ impl Writer {
         after: i64,
         most: u32,
     ) -> Result<Vec<MessageId>, StoreError> {
-        let read = || StoreError::at(recovery::UNSETTLED_SINCE.name);
-        self.get(&recovery::UNSETTLED_SINCE)?
-            .query_map(params![tenant.raw(), micros(now), after, most], |row| {
-                row.get(0).map(MessageId::from_raw)
-            })
-            .and_then(Iterator::collect)
-            .map_err(read())
+        let values = params![tenant.raw(), micros(now), after, most];
+        self.engine.all(&recovery::UNSETTLED_SINCE, values, |row| {
+            row.get(0).map(MessageId::from_raw)
+        })
     }
 
     /// A piece of the runs whose time had come at an instant, after a run.
@@ -185,13 +185,10 @@ impl Writer {
         after: i64,
         most: u32,
     ) -> Result<Vec<(RunId, LeadId)>, StoreError> {
-        let read = || StoreError::at(recovery::DUE_RUNS.name);
-        self.get(&recovery::DUE_RUNS)?
-            .query_map(params![tenant.raw(), micros(now), after, most], |row| {
-                Ok((RunId::from_raw(row.get(0)?), LeadId::from_raw(row.get(1)?)))
-            })
-            .and_then(Iterator::collect)
-            .map_err(read())
+        let values = params![tenant.raw(), micros(now), after, most];
+        self.engine.all(&recovery::DUE_RUNS, values, |row| {
+            Ok((RunId::from_raw(row.get(0)?), LeadId::from_raw(row.get(1)?)))
+        })
     }
 
     /// A piece of a tenant's contact points that belong to a lead, after one of them.
@@ -201,23 +198,16 @@ impl Writer {
         after: (PointKind, &str),
         most: u32,
     ) -> Result<Vec<(PointKind, String, LeadId)>, StoreError> {
-        let read = || StoreError::at(recovery::POINTS_AFTER.name);
         let values = params![tenant.raw(), after.0 as i64, after.1, most];
-        let rows: Vec<(i64, String, i64)> = self
-            .get(&recovery::POINTS_AFTER)?
-            .query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .and_then(Iterator::collect)
-            .map_err(read())?;
-        rows.into_iter()
-            .map(|(kind, value, lead)| {
-                let kind = PointKind::from_code(kind).ok_or(StoreError::Impossible {
-                    table: "contact_points",
-                    id: lead,
-                    column: "kind",
-                })?;
-                Ok((kind, value, LeadId::from_raw(lead)))
-            })
-            .collect()
+        self.engine.all(&recovery::POINTS_AFTER, values, |row| {
+            let lead: i64 = row.get(2)?;
+            let kind = PointKind::from_code(row.get(0)?).ok_or(StoreError::Impossible {
+                table: "contact_points",
+                id: lead,
+                column: "kind",
+            })?;
+            Ok((kind, row.get(1)?, LeadId::from_raw(lead)))
+        })
     }
 
     /// A piece of a tenant's consents that have a content, after one of them: id, kind and value.
@@ -227,24 +217,16 @@ impl Writer {
         after: i64,
         most: u32,
     ) -> Result<Vec<(i64, PointKind, String)>, StoreError> {
-        let read = || StoreError::at(recovery::CONSENTS_AFTER.name);
-        let rows: Vec<(i64, i64, String)> = self
-            .get(&recovery::CONSENTS_AFTER)?
-            .query_map(params![tenant.raw(), after, most], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .and_then(Iterator::collect)
-            .map_err(read())?;
-        rows.into_iter()
-            .map(|(id, kind, value)| {
-                let kind = PointKind::from_code(kind).ok_or(StoreError::Impossible {
-                    table: "consents",
-                    id,
-                    column: "kind",
-                })?;
-                Ok((id, kind, value))
-            })
-            .collect()
+        let values = params![tenant.raw(), after, most];
+        self.engine.all(&recovery::CONSENTS_AFTER, values, |row| {
+            let id: i64 = row.get(0)?;
+            let kind = PointKind::from_code(row.get(1)?).ok_or(StoreError::Impossible {
+                table: "consents",
+                id,
+                column: "kind",
+            })?;
+            Ok((id, kind, row.get(2)?))
+        })
     }
 
     /// What an erasure leaves of a deleted lead elsewhere: nothing that says who it was.
@@ -271,24 +253,16 @@ impl Writer {
         }
         Ok(())
     }
-
-    /// Moves all of the log into the database file, so that the file alone is the database. For a database that nobody else has open.
-    pub fn fold_log(&self) -> Result<(), StoreError> {
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(StoreError::at("checkpoint"))
-    }
 }
 
 impl Reader<'_> {
     /// What waits for a person since a restore, by what it is for and how it travels.
     pub fn held_counts(&self, tenant: TenantId, hold: &Hold) -> Result<Vec<HeldCount>, StoreError> {
-        let read = StoreError::at(recovery::HELD_COUNTS.name);
         self.all(
             &recovery::HELD_COUNTS,
             params![tenant.raw(), micros(hold.until())],
             |row| {
-                let number = |at: usize| row.get::<_, i64>(at).map_err(&read);
+                let number = |at: usize| row.get::<i64>(at);
                 let wrong = |column| StoreError::Impossible {
                     table: "messages",
                     id: 0,

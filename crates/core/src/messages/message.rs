@@ -222,6 +222,8 @@ pub struct Doubt {
     pub connection: Option<ConnectionId>,
     /// When that call began, microseconds UTC: the provider's log is searched from here.
     pub called_at: i64,
+    /// When it was claimed, microseconds UTC: the budgets of that day keep what it may have cost.
+    pub claimed_at: i64,
     /// Since when its end is unknown, microseconds UTC: look-ups are counted from here.
     pub since: i64,
     /// How often it was looked up, or asked for again by its key.

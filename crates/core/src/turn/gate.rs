@@ -599,3 +599,7 @@ fn places_of(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Places 
     };
     whereabouts.places()
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

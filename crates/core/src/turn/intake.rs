@@ -699,8 +699,7 @@ impl Order {
             }
             Intake::Suppress(order) => point(order.kind, order.value.clone()),
             Intake::Journal(entry) => match &**entry {
-                JournalEntry::Listed { key, .. }
-                | JournalEntry::Lifted { key, .. }
+                JournalEntry::Stands { key, .. }
                 | JournalEntry::Revoked { key, .. }
                 | JournalEntry::Granted { key, .. } => point(key.kind, key.value.clone()),
                 JournalEntry::Erased { lead, .. } => needs.leads.push(*lead),

@@ -664,45 +664,5 @@ pub fn standings(tenant: &Tenant, now: Timestamp) -> Vec<Standing> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// M6: what is held does not all come back at the same instant.
-    #[test]
-    fn what_is_held_is_spread_over_the_hours_to_come() {
-        let mut placed = Placed::default();
-        let (tenant, what) = (TenantId::from_raw(1), Counted::All);
-        let key = CounterKey {
-            tenant,
-            what,
-            slot: 10,
-        };
-        let places: Vec<i64> = (0..5).map(|_| placed.after(key, HOUR, 2)).collect();
-        let half = HOUR / 2;
-        let eleven = 11 * HOUR;
-        assert_eq!(
-            places,
-            [
-                eleven,
-                eleven + half,
-                eleven + HOUR,
-                eleven + 3 * half,
-                eleven + 2 * HOUR
-            ]
-        );
-        let next = CounterKey { slot: 11, ..key };
-        assert_eq!(placed.after(next, HOUR, 2), 12 * HOUR);
-    }
-
-    #[test]
-    fn a_paced_line_gives_out_one_place_after_the_other() {
-        let mut placed = Placed::default();
-        let (tenant, what) = (
-            TenantId::from_raw(1),
-            Counted::Pace(ConnectionId::from_raw(5)),
-        );
-        assert_eq!(placed.on_line(tenant, what, 1_000, 100), 1_000);
-        assert_eq!(placed.on_line(tenant, what, 1_000, 100), 1_102);
-        assert_eq!(placed.on_line(tenant, what, 5_000, 100), 5_000);
-    }
-}
+#[path = "limits_tests.rs"]
+mod tests;

@@ -15,19 +15,25 @@ mod hooks;
 mod intake;
 pub mod limits;
 mod lines;
+pub mod memory;
 mod notify;
 mod points;
 mod queues;
 mod react;
 mod recovery;
+pub mod rehearsal;
 mod rollout;
 mod say;
+#[cfg(test)]
+mod scene;
 mod settle;
 mod staff;
 #[cfg(feature = "seeded-bugs")]
 mod stale;
 mod tenant;
 mod track;
+#[cfg(test)]
+pub(crate) mod trial;
 mod wall;
 mod workflow;
 pub mod world;
@@ -42,7 +48,7 @@ pub use intake::*;
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
-pub use recovery::{HELD, Hold, JournalEntry, RESTORED};
+pub use recovery::{HELD, Hold, JournalEntry, RESTORED, Standing};
 pub use rollout::Share;
 pub use settle::Retries;
 pub use staff::{CONFIRM_LINK, staff_consent};
@@ -118,6 +124,9 @@ pub enum Fault {
 }
 
 const FUEL: u32 = 200;
+/// Why the business cannot undo a STOP or a complaint.
+pub const PERSON_ONLY: &str =
+    "This person said stop. Only they can undo it: with START, or by signing up again.";
 /// How long a reply that may mean stop waits for somebody to read it, before it counts as a stop (C3).
 const DOUBT_LASTS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 

@@ -3,7 +3,7 @@
 //!
 //! Every step is an order like any other, so that the same rules decide and everything leaves its trace. Doing one twice changes nothing.
 
-use super::world::{Cancel, PointKey, Purpose, Suppression};
+use super::world::{Cancel, Point, PointKey, Purpose, Suppression};
 use super::{Answer, ConsentTold, Tenant, Turn};
 use crate::consent::Basis;
 use crate::ids::{LeadId, MessageId, RunId, TenantId};
@@ -44,25 +44,70 @@ impl Hold {
     }
 }
 
+/// Where a contact point stands on the suppression list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The entry in front: why, since when, how we know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<(Suppression, Timestamp, String)>,
+    /// What the person asked for, whatever stands in front of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wishes: Vec<Suppression>,
+}
+
+impl Standing {
+    /// Where a contact point stands.
+    pub fn of(point: &Point) -> Self {
+        let front = point.suppressed.map(|reason| {
+            let since = point.suppressed_at.unwrap_or(point.added_at);
+            (
+                reason,
+                since,
+                point.suppressed_how.clone().unwrap_or_default(),
+            )
+        });
+        Self {
+            front,
+            wishes: point.consent.wishes(),
+        }
+    }
+
+    /// Puts a contact point there.
+    pub fn put(&self, point: &mut Point) {
+        point.consent.set_wishes(&self.wishes);
+        point.suppressed = self.front.as_ref().map(|(reason, ..)| *reason);
+        point.suppressed_at = self.front.as_ref().map(|(_, since, _)| *since);
+        point.suppressed_how = self.front.as_ref().map(|(.., how)| how.clone());
+    }
+
+    /// How much it holds back: nothing, offers, or all.
+    fn weight(&self) -> u8 {
+        match &self.front {
+            None => 0,
+            Some((reason, ..)) if reason.offers_only() => 1,
+            Some(_) => 2,
+        }
+    }
+
+    /// True unless it holds back less than before: what was taken away outweighs what came.
+    pub fn holds_more_than(&self, before: &Self) -> bool {
+        let lost = before.wishes.iter().any(|wish| !self.wishes.contains(wish));
+        self.weight() >= before.weight() && !lost
+    }
+}
+
 /// What must be remembered outside of the database, so that a restored one does not forget it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalEntry {
-    /// A contact point came onto the suppression list.
-    Listed {
+    /// A contact point stands elsewhere on the suppression list: what it says from now on.
+    Stands {
         /// Which.
         key: PointKey,
-        /// Why.
-        reason: Suppression,
-        /// How we know.
-        how: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// It was taken off the list again.
-    Lifted {
-        /// Which.
-        key: PointKey,
+        /// Where.
+        standing: Standing,
+        /// True when it holds back more than before, or as much for another reason.
+        holds_back: bool,
         /// When.
         at: Timestamp,
     },
@@ -120,20 +165,17 @@ pub enum JournalEntry {
 impl JournalEntry {
     /// True for what holds something back. It is in the journal before the commit: one too many harms nobody, one too few does.
     pub const fn holds_back(&self) -> bool {
-        matches!(
-            self,
-            Self::Listed { .. }
-                | Self::Revoked { .. }
-                | Self::Erased { .. }
-                | Self::Forgotten { .. }
-        )
+        match self {
+            Self::Stands { holds_back, .. } => *holds_back,
+            Self::Revoked { .. } | Self::Erased { .. } | Self::Forgotten { .. } => true,
+            Self::Granted { .. } => false,
+        }
     }
 
     /// When it happened.
     pub const fn at(&self) -> Timestamp {
         match self {
-            Self::Listed { at, .. }
-            | Self::Lifted { at, .. }
+            Self::Stands { at, .. }
             | Self::Revoked { at, .. }
             | Self::Granted { at, .. }
             | Self::Erased { at, .. }
@@ -144,10 +186,9 @@ impl JournalEntry {
     /// Whose it is.
     pub const fn tenant(&self) -> TenantId {
         match self {
-            Self::Listed { key, .. }
-            | Self::Lifted { key, .. }
-            | Self::Revoked { key, .. }
-            | Self::Granted { key, .. } => key.tenant,
+            Self::Stands { key, .. } | Self::Revoked { key, .. } | Self::Granted { key, .. } => {
+                key.tenant
+            }
             Self::Erased { tenant, .. } | Self::Forgotten { tenant, .. } => *tenant,
         }
     }
@@ -155,7 +196,7 @@ impl JournalEntry {
     /// What it is about: later entries about the same overturn it.
     fn about(&self) -> Option<(&PointKey, Option<(ChannelKind, Purpose)>)> {
         match self {
-            Self::Listed { key, .. } | Self::Lifted { key, .. } => Some((key, None)),
+            Self::Stands { key, .. } => Some((key, None)),
             Self::Revoked {
                 key,
                 channel,
@@ -187,30 +228,23 @@ impl JournalEntry {
         (before, after.map(|(_, one)| one.clone()).collect())
     }
 
-    /// What remains to be done of a whole journal, in its order: of each contact point only what has the last word.
+    /// What remains to be done of a whole journal, in its order: of each contact point and consent only the last word.
     pub fn fold(all: Vec<Self>) -> Vec<Self> {
         type About = (PointKey, Option<(ChannelKind, Purpose)>);
+        let owned =
+            |one: &Self| -> Option<About> { one.about().map(|(key, what)| (key.clone(), what)) };
         let mut last: HashMap<About, usize> = HashMap::new();
-        let owned = |one: &Self| one.about().map(|(key, what)| (key.clone(), what));
         for (at, one) in all.iter().enumerate() {
-            if !one.holds_back()
-                && let Some(about) = owned(one)
-            {
+            if let Some(about) = owned(one) {
                 last.insert(about, at);
             }
         }
-        let stands = |at: usize, one: &Self| {
-            owned(one).is_none_or(|about| last.get(&about).is_none_or(|lifted| at >= *lifted))
+        let stands = |(at, one): (usize, Self)| {
+            let final_word =
+                owned(&one).is_none_or(|about| last.get(&about).is_none_or(|last| *last == at));
+            final_word.then_some(one)
         };
-        let kept: Vec<bool> = all
-            .iter()
-            .enumerate()
-            .map(|(at, one)| stands(at, one))
-            .collect();
-        let mut kept = kept.into_iter();
-        all.into_iter()
-            .filter(|_| kept.next().unwrap_or(true))
-            .collect()
+        all.into_iter().enumerate().filter_map(stands).collect()
     }
 }
 
@@ -231,29 +265,34 @@ impl Turn<'_> {
     /// Does again what a journal remembers.
     pub(super) fn replay(&mut self, tenant: &Arc<Tenant>, entry: &JournalEntry) -> Answer {
         match entry {
-            JournalEntry::Listed {
+            JournalEntry::Stands {
                 key,
-                reason,
-                how,
+                standing,
+                holds_back,
                 at,
             } => {
-                self.put_on_list(key, *reason, how, *at);
-                self.world.out.cancels.push(Cancel {
-                    tenant: tenant.id,
-                    recipient: key.value.clone(),
-                    categories: stopped_by(*reason),
-                    status: Status::Blocked,
-                    why: Reason::new(
-                        "suppressed",
-                        format!("On the suppression list since {at}, by the journal: {how}"),
-                    ),
-                    except: None,
-                });
-            }
-            JournalEntry::Lifted { key, at } => {
-                let since = self.world.point(key).and_then(|point| point.suppressed_at);
-                if since.is_some_and(|since| since <= *at) {
-                    self.take_off_list(key);
+                let known = self.world.point(key);
+                // What was given back is not taken from whoever took it again meanwhile.
+                let newer = known
+                    .and_then(|point| point.suppressed_at)
+                    .is_some_and(|since| !holds_back && since > *at);
+                if newer || known.map(Standing::of).unwrap_or_default() == *standing {
+                    return Answer::Done;
+                }
+                let now = self.now;
+                standing.put(self.world.point_mut(key, now));
+                if let Some((reason, since, how)) = &standing.front {
+                    self.world.out.cancels.push(Cancel {
+                        tenant: tenant.id,
+                        recipient: key.value.clone(),
+                        categories: stopped_by(*reason),
+                        status: Status::Blocked,
+                        why: Reason::new(
+                            "suppressed",
+                            format!("On the suppression list since {since}, by the journal: {how}"),
+                        ),
+                        except: None,
+                    });
                 }
             }
             JournalEntry::Revoked {
@@ -329,6 +368,7 @@ impl Turn<'_> {
             message.plan.doubt = Some(Doubt {
                 connection: message.connection,
                 called_at: micros(called_at),
+                claimed_at: micros(called_at),
                 since: micros(self.now),
                 looks: 0,
                 absent_at: None,
@@ -377,6 +417,7 @@ impl Turn<'_> {
         message.plan.doubt = Some(Doubt {
             connection: None,
             called_at: since,
+            claimed_at: since,
             since: micros(self.now),
             looks: 0,
             absent_at: None,
@@ -453,19 +494,58 @@ mod tests {
     }
 
     fn listed(value: &str, second: i64) -> JournalEntry {
-        JournalEntry::Listed {
+        JournalEntry::Stands {
             key: key(value),
-            reason: Suppression::OptedOut,
-            how: "by replying STOP".into(),
+            standing: Standing {
+                front: Some((Suppression::OptedOut, at(second), "by replying STOP".into())),
+                wishes: vec![Suppression::OptedOut],
+            },
+            holds_back: true,
             at: at(second),
         }
     }
 
     fn lifted(value: &str, second: i64) -> JournalEntry {
-        JournalEntry::Lifted {
+        JournalEntry::Stands {
             key: key(value),
+            standing: Standing::default(),
+            holds_back: false,
             at: at(second),
         }
+    }
+
+    /// P12: a contact point that is put where it stood stands there, wishes beneath included; what eases is told from what holds.
+    #[test]
+    fn a_standing_is_kept_whole() {
+        let mut point = Point::new(None, at(1));
+        let mut before = Standing::of(&point);
+        let suppress = |reason| move |point: &mut Point| point.suppress(reason, "how", at(2));
+        let stop = suppress(Suppression::OptedOut);
+        let bounce = suppress(Suppression::Bounced);
+        let complain = suppress(Suppression::Complained);
+        let steps: [(&str, &dyn Fn(&mut Point), bool); 5] = [
+            ("a complaint", &complain, true),
+            ("a STOP", &stop, true),
+            ("a bounce in front", &bounce, true),
+            ("START beneath it", &|point| _ = point.start(at(3)), false),
+            ("taken off", &|point| point.lift(at(4)), false),
+        ];
+        for (case, step, holds) in steps {
+            step(&mut point);
+            let after = Standing::of(&point);
+            assert_eq!(after.holds_more_than(&before), holds, "{case}");
+            let mut restored = Point::new(None, at(1));
+            restored.suppress(Suppression::Listed, "as the backup had it", at(1));
+            after.put(&mut restored);
+            assert_eq!(Standing::of(&restored), after, "{case}");
+            assert_eq!(restored.consent, point.consent, "{case}");
+            before = after;
+        }
+        assert_eq!(
+            point.suppressed,
+            Some(Suppression::Complained),
+            "a complaint outlasts all of it"
+        );
     }
 
     /// P12: what holds back is written before the commit, what gives back after it, and the last word stays the last.
@@ -494,13 +574,7 @@ mod tests {
         ];
         assert_eq!(
             JournalEntry::fold(all),
-            [
-                listed("b", 2),
-                lifted("a", 3),
-                lifted("c", 5),
-                listed("c", 6),
-                listed("b", 7)
-            ]
+            [lifted("a", 3), listed("c", 6), listed("b", 7)]
         );
         let offers = |granted: bool, second: i64| {
             let (key, channel, purpose, at) =

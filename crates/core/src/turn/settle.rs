@@ -2,8 +2,9 @@
 
 use super::breaker::Swing;
 use super::budget;
+use super::recovery::Standing;
 use super::say::signed;
-use super::world::{Expects, MessageChange, PointKey, Suppression, Tally};
+use super::world::{Expects, MessageChange, Point, PointKey, Suppression, Tally};
 use super::{Answer, JournalEntry, Settled, Tenant, Turn, kind_of};
 use crate::messages::{
     Attempt, Category, ChannelKind, Message, Outcome, Plan, Reason, Status, Suppress,
@@ -152,7 +153,7 @@ impl Turn<'_> {
         let probe = breakers.is_probe(id, sent.attempt);
         let swing = breakers.settled(id, sent.attempt, &settled.outcome, self.now);
         if swing == Swing::Closed {
-            self.world.out.trouble.push((id, None));
+            self.world.out.trouble.push((tenant.id, id, None));
         }
         if let Swing::Opened(because) = swing {
             let way = tenant.connections.iter().find(|way| way.id == id);
@@ -218,7 +219,7 @@ impl Turn<'_> {
                     self.world
                         .out
                         .trouble
-                        .push((connection, Some(why.detail.clone())));
+                        .push((tenant.id, connection, Some(why.detail.clone())));
                 }
                 if self.asks_by_key(tenant, &message) {
                     self.call_again(tenant, message, why, None);
@@ -457,7 +458,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Puts a contact point on the suppression list; a reason that holds back more is never replaced by one that holds back less.
+    /// Puts a contact point on the suppression list.
     pub(super) fn put_on_list(
         &mut self,
         key: &PointKey,
@@ -465,43 +466,31 @@ impl Turn<'_> {
         how: &str,
         at: Timestamp,
     ) {
-        let now = self.now;
-        let point = self.world.point_mut(key, now);
-        // START lifts what the person said, never what else stands against the address: that takes its place (US-10). What the person
-        // took back stays taken back in the consents.
-        let outlasts_start = matches!(
-            reason,
-            Suppression::Listed | Suppression::Bounced | Suppression::Blocked
-        );
-        if point.suppressed.is_none_or(|known| {
-            (known.offers_only() && !reason.offers_only())
-                || (known == Suppression::OptedOut && outlasts_start)
-        }) {
-            point.suppressed = Some(reason);
-            point.suppressed_at = Some(at);
-            point.suppressed_how = Some(how.chars().take(300).collect());
-            self.world.out.journal.push(JournalEntry::Listed {
-                key: key.clone(),
-                reason,
-                how: how.chars().take(300).collect(),
-                at,
-            });
-        }
+        self.changing_list(key, |point| point.suppress(reason, how, at));
     }
 }
 
 impl Turn<'_> {
-    /// Takes a contact point off the suppression list.
-    pub(super) fn take_off_list(&mut self, key: &PointKey) {
+    /// Changes where a contact point stands on the suppression list. A restored database must not have forgotten it (P12).
+    pub(super) fn changing_list<T>(
+        &mut self,
+        key: &PointKey,
+        change: impl FnOnce(&mut Point) -> T,
+    ) -> T {
         let now = self.now;
         let point = self.world.point_mut(key, now);
-        point.suppressed = None;
-        point.suppressed_at = None;
-        point.suppressed_how = None;
-        self.world.out.journal.push(JournalEntry::Lifted {
-            key: key.clone(),
-            at: now,
-        });
+        let before = Standing::of(point);
+        let answer = change(point);
+        let after = Standing::of(point);
+        if after != before {
+            self.world.out.journal.push(JournalEntry::Stands {
+                key: key.clone(),
+                holds_back: after.holds_more_than(&before),
+                standing: after,
+                at: now,
+            });
+        }
+        answer
     }
 }
 

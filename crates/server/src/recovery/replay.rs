@@ -93,8 +93,10 @@ impl Replayer {
         let mut intakes = Vec::new();
         for entry in own.clone() {
             match entry {
-                JournalEntry::Listed { .. } => report.listed += 1,
-                JournalEntry::Lifted { .. } => report.lifted += 1,
+                JournalEntry::Stands { standing, .. } if standing.front.is_some() => {
+                    report.listed += 1;
+                }
+                JournalEntry::Stands { .. } => report.lifted += 1,
                 JournalEntry::Revoked { .. } => report.revoked += 1,
                 JournalEntry::Granted { .. }
                 | JournalEntry::Erased { .. }

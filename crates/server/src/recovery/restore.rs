@@ -260,7 +260,7 @@ fn key(wish: &RestoreWish, manifest: &Manifest) -> Result<MasterKey, RestoreErro
 fn replay(
     wish: &RestoreWish,
     manifest: &Manifest,
-    backup: &Path,
+    from: &Path,
     staging: &Path,
     master: &MasterKey,
     found: &Found,
@@ -271,7 +271,7 @@ fn replay(
     let rows = writer.tenants()?;
     let hold = |tenant: TenantId, floor: i64| HoldRow {
         tenant,
-        backup: backup
+        backup: from
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
@@ -320,7 +320,7 @@ fn replay(
         })?;
         reports.push(report);
     }
-    replayer.writer.fold_log()?;
     drop((replayer, readers, checkpointer));
+    backup::fold_log(&staging.join(DATABASE))?;
     Ok(reports)
 }

@@ -12,7 +12,7 @@ ON CONFLICT (tenant_id) DO UPDATE SET backup = excluded.backup, snapshot_at = ex
 UPDATE recovery_holds SET state = $3, changed_at = $4, changed_by = $5 WHERE tenant_id = $1 AND state = $2;
 
 -- held_counts: what waits for a person, by what it is for and how it travels.
-SELECT category, channel, count(*), sum(CASE WHEN plan ->> 'doubt' IS NULL THEN 0 ELSE 1 END), min(created_at), max(created_at)
+SELECT category, channel, count(*), sum(CASE WHEN plan LIKE '%"doubt":%' THEN 1 ELSE 0 END), min(created_at), max(created_at)
 FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 AND due_at = $2 GROUP BY category, channel ORDER BY category, channel;
 
 -- unsettled_since: what was due or under way at an instant, a piece at a time: it may have gone out since the backup.
@@ -28,8 +28,7 @@ SELECT kind, value, lead_id FROM contact_points WHERE tenant_id = $1 AND (kind, 
 SELECT id, kind, value FROM consents WHERE tenant_id = $1 AND id > $2 AND salt IS NOT NULL ORDER BY id LIMIT $3;
 
 -- skip_numbers: references that were given after the backup are given to nobody else: a deleted lead stands for the gap in the count.
-INSERT INTO leads (id, tenant_id, number, anonymous, created_at, updated_at, last_event_at, deleted_at)
-SELECT $2, $1, coalesce(max(number), 0) + $3, 1, $4, $4, $4, $4 FROM leads WHERE tenant_id = $1;
+INSERT INTO leads (id, tenant_id, number, anonymous, created_at, updated_at, last_event_at, deleted_at) VALUES ($1, $2, $3, 1, $4, $4, $4, $4);
 
 -- erase_messages: what was said to a deleted lead or of it; what waits or is under way goes no more.
 UPDATE messages

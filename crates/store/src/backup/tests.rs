@@ -4,7 +4,6 @@ use jiff::SignedDuration;
 use ringback_core::ids::{ConsentId, EventId, LeadId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::turn::world::{ConsentRow, EventRow, PointKey, PointKind, Purpose, World};
-use rusqlite::params;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const TENANT: TenantId = TenantId::from_raw(7);
@@ -178,7 +177,9 @@ fn a_copy_that_is_not_the_source_is_not_good() {
     }
     let good = place.back_up(noon()).expect("a good backup");
     let expected = Holds::from(&good.manifest);
-    let scratch = place.root.join("scratch.db");
+    let folder = place.root.join("scratch");
+    fs::create_dir_all(&folder).expect("a folder");
+    let scratch = folder.join(DATABASE);
     let fresh =
         || copy_and_hash(&good.folder.join(DATABASE), &scratch, Duration::ZERO).expect("copied");
     let (sha256, bytes) = fresh();
@@ -227,8 +228,9 @@ fn a_backup_that_fails_leaves_nothing() {
     turn(&mut writer, 1);
     let harm = "UPDATE consents SET purpose = 'transactional'";
     writer
-        .connection
-        .execute(harm, params![])
+        .engine
+        .as_sqlite()
+        .execute(harm, [])
         .expect("somebody changed the ledger");
     let why = place.back_up(noon()).expect_err("not good").to_string();
     assert!(why.contains("not good"), "{why}");
