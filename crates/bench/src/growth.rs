@@ -16,6 +16,7 @@ use clap::Args;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::{
+    cell::Cell,
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -185,8 +186,15 @@ async fn measure(
         let (outcome, backup_s) = match making {
             None => (drive(load).await.during("the load")?, None),
             Some(to) => {
-                let (outcome, made) = tokio::join!(drive(load), back_up(rig, to.to_owned()));
-                (outcome.during("the load")?, Some(made?))
+                let done = Cell::new(false);
+                let making = async {
+                    let made = back_up(rig, to.to_owned()).await;
+                    done.set(true);
+                    made
+                };
+                let loading = while_making(&load, &done);
+                let (outcome, made) = tokio::join!(loading, making);
+                (outcome?, Some(made?))
             }
         };
         let n = rig.sink.tally().count - sent;
@@ -220,6 +228,23 @@ async fn measure(
     rig.subject.stop()?;
     eprintln!("bench: {}", measured.json());
     Ok(measured)
+}
+
+/// The load again and again, for as long as the backup takes.
+async fn while_making(load: &Plan, done: &Cell<bool>) -> Tried<Outcome> {
+    let piece = |at: u64| Plan {
+        from: load.from + at * 100_000,
+        time: load.time.min(Duration::from_secs(5)),
+        ..load.clone()
+    };
+    let mut all = drive(piece(0)).await.during("the load")?;
+    for at in 1.. {
+        if done.get() {
+            break;
+        }
+        all.join(&drive(piece(at)).await.during("the load")?);
+    }
+    Ok(all)
 }
 
 fn take(measured: &mut Measured, all: &mut Latencies, outcome: &Outcome) {

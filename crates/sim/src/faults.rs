@@ -216,7 +216,9 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::DiskFull => Self::Full,
             StoreError::Failed { at, source } => Self::Store(format!("{at}: {source}")),
-            other @ StoreError::Impossible { .. } => Self::Store(other.to_string()),
+            other @ (StoreError::Impossible { .. } | StoreError::Journal(_)) => {
+                Self::Store(other.to_string())
+            }
         }
     }
 }
