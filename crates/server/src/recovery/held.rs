@@ -150,11 +150,8 @@ pub(crate) async fn go_on_with_all(app: &App) {
     for tenant in tenants {
         match go_on(app, tenant).await {
             Ok(_) => {
-                open |= app
-                    .registry
-                    .tenants()
-                    .get(&tenant)
-                    .is_some_and(|one| one.hold.is_some())
+                let tenants = app.registry.tenants();
+                open |= tenants.get(&tenant).is_some_and(|one| one.hold.is_some());
             }
             Err(error) => {
                 open = true;

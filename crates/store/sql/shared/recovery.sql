@@ -32,7 +32,8 @@ INSERT INTO leads (id, tenant_id, number, anonymous, created_at, updated_at, las
 
 -- erase_messages: what was said to a deleted lead or of it; what waits or is under way goes no more.
 UPDATE messages
-SET recipient = CASE WHEN staff IS NULL THEN '' ELSE recipient END, data = '{}', body = NULL, verdict = '{}', why = NULL,
+SET recipient = CASE WHEN staff IS NULL THEN '' ELSE recipient END, data = '{}', body = NULL, verdict = '{}',
+    why = CASE WHEN why IS NULL THEN NULL ELSE '{"code":"lead_deleted","detail":"The lead was deleted."}' END,
     expires_at = CASE WHEN state IN (0, 1, 3) THEN $3 ELSE expires_at END
 WHERE lead_id = $2 AND tenant_id = $1;
 

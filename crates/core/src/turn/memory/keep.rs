@@ -3,7 +3,7 @@
 use super::super::world::{Cancel, Expects, LeadState, MessageChange, Output, World};
 use super::{DAY, Memory, Point, PointKey, QueueOf, Run, RunState, Staged, Stands};
 use crate::ids::{LeadId, MessageId};
-use crate::messages::{Attempt, Message, Status};
+use crate::messages::{Attempt, Message, Reason, Status};
 use crate::time::{Timestamp, from_micros, micros};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -322,7 +322,8 @@ impl Memory {
             message.data = "{}".to_owned().into();
             message.body = None;
             message.verdict = "{}".into();
-            message.why = None;
+            let gone = Reason::new("lead_deleted", "The lead was deleted.");
+            message.why = message.why.map(|_| gone);
             for attempt in self.attempts.get_mut(&id).into_iter().flatten() {
                 attempt.why = None;
             }
