@@ -523,7 +523,8 @@ mod tests {
         let stop = suppress(Suppression::OptedOut);
         let bounce = suppress(Suppression::Bounced);
         let complain = suppress(Suppression::Complained);
-        let steps: [(&str, &dyn Fn(&mut Point), bool); 5] = [
+        type Step<'s> = (&'s str, &'s dyn Fn(&mut Point), bool);
+        let steps: [Step<'_>; 5] = [
             ("a complaint", &complain, true),
             ("a STOP", &stop, true),
             ("a bounce in front", &bounce, true),
