@@ -10,8 +10,8 @@ use crate::consent::Basis;
 use crate::ids::{ConnectionId, IdMaker, LeadId, MessageId, NotificationId, TenantId};
 use crate::leads::{Lead, ReferenceKey};
 use crate::messages::{
-    Category, ChannelKind, Cost, Finding, Message, Outcome, ProviderRef, Reason, Repeat,
-    Status, Suppress,
+    Category, ChannelKind, Cost, Finding, Message, Outcome, ProviderRef, Reason, Repeat, Status,
+    Suppress,
 };
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
