@@ -151,7 +151,7 @@ impl App {
             crate::loops::Sending {
                 send_off: {
                     let sender = sender.clone();
-                    Box::new(move |message| sender.send_off(message))
+                    Box::new(move |message, leased| sender.send_off(message, leased))
                 },
                 look_up: Box::new(move |message| sender.look_up(message)),
                 looks: settings.looks,

@@ -139,20 +139,8 @@ fn secret(n: usize) -> Vec<u8> {
     vec![n as u8 + 1; 32]
 }
 
-/// Lets a business move into the store.
-pub fn move_in(writer: &mut Writer, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
-    writer.insert_tenant(&TenantRow {
-        id: tenant.id,
-        slug: tenant.slug.clone(),
-        name: tenant.slug.clone(),
-        secret: secret((tenant.id.raw() - 1) as usize),
-        requests_per_minute: None,
-        messages_per_hour: None,
-        sandbox: false,
-        kill: Vec::new(),
-        created_at: now,
-    })?;
-    // Everybody on the staff confirmed the number once, as people do when they begin (ST-1).
+/// Everybody on the staff confirmed the number once, as people do when they begin (ST-1).
+pub(crate) fn confirmed(tenant: &Tenant, now: Timestamp) -> World {
     let mut known = World::default();
     let phones = tenant.staff.iter().filter_map(|one| one.phone.clone());
     for value in phones {
@@ -166,6 +154,23 @@ pub fn move_in(writer: &mut Writer, tenant: &Tenant, now: Timestamp) -> Result<(
         point.allow(sms, Purpose::Staff, Consent::Granted, Basis::Written, None);
         known.points.insert(key, Some(point));
     }
+    known
+}
+
+/// Lets a business move into the store.
+pub fn move_in(writer: &mut Writer, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
+    writer.insert_tenant(&TenantRow {
+        id: tenant.id,
+        slug: tenant.slug.clone(),
+        name: tenant.slug.clone(),
+        secret: secret((tenant.id.raw() - 1) as usize),
+        requests_per_minute: None,
+        messages_per_hour: None,
+        sandbox: false,
+        kill: Vec::new(),
+        created_at: now,
+    })?;
+    let mut known = confirmed(tenant, now);
     writer.begin()?;
     writer.apply(&mut known, now)?;
     writer.commit()?;

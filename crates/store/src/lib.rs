@@ -2,6 +2,7 @@
 //!
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
+mod engine;
 mod house;
 mod ledger;
 mod lists;
@@ -23,12 +24,12 @@ pub use writer::{Checkpointer, Writer};
 pub enum StoreError {
     /// The database said no.
     #[error("the database failed at {at}")]
-    Sqlite {
+    Failed {
         /// The statement's name or what was tried.
         at: &'static str,
         /// What it said.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The disk is full: nothing was changed.
     #[error("the disk is full: nothing was stored, free some space and try again")]
@@ -46,10 +47,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn at(at: &'static str) -> impl Fn(rusqlite::Error) -> Self {
-        move |source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
-            _ => Self::Sqlite { at, source },
+    /// A column that holds something else than it must.
+    #[cold]
+    pub(crate) fn column(n: usize) -> Self {
+        Self::Failed {
+            at: "reading a row",
+            source: format!("column {n} holds another kind of value than it must").into(),
+        }
+    }
+
+    /// A statement that must find a row found none.
+    #[cold]
+    pub(crate) fn nothing(at: &'static str) -> Self {
+        Self::Failed {
+            at,
+            source: "no row was found where there is always one".into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
-use crate::{Checkpointer, Readers, Writer};
+use crate::engine::Engine;
+use crate::{Checkpointer, Readers, StoreError, Writer};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -52,6 +53,9 @@ pub enum OpenError {
     /// SQLite failed.
     #[error("the database cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
+    /// It was opened and does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Keeps other processes out of a data folder until it is dropped.
@@ -81,10 +85,10 @@ pub fn open(folder: &Path) -> Result<(Writer, Readers, Checkpointer), OpenError>
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(&file, flags)?;
         settle_in(&reader, false)?;
-        Ok(reader)
+        Ok(Engine::Sqlite(reader))
     })?;
     Ok((
-        Writer::new(connection, lock)?,
+        Writer::new(Engine::Sqlite(connection), lock)?,
         readers,
         Checkpointer::new(checkpoints),
     ))
@@ -97,7 +101,7 @@ pub fn look(folder: &Path) -> Result<Readers, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(&file, flags)?;
         settle_in(&reader, false)?;
-        Ok(reader)
+        Ok(Engine::Sqlite(reader))
     })?)
 }
 
@@ -273,9 +277,7 @@ mod tests {
 
     /// A text that waits, of this priority, made and due at these seconds.
     fn waiting(writer: &Writer, id: i64, priority: i64, status: i64, made: i64, due: i64) {
-        writer
-            .connection
-            .execute(
+        writer.engine.as_sqlite().execute(
                 "INSERT INTO messages (id, tenant_id, notification_id, channel, recipient, category, priority, status, state, due_at, created_at, expires_at, data, verdict) \
                  VALUES (?1, 1, 1, 0, '+13035550140', 0, ?2, ?3, 0, ?5, ?4, ?6, '{}', '{}')",
                 [id, priority, status, made * 1_000_000, due * 1_000_000, (made + 600) * 1_000_000],
@@ -341,7 +343,8 @@ mod tests {
         let due = |id: i64| -> i64 {
             let sql = "SELECT due_at / 1000000 FROM messages WHERE id = ?1";
             writer
-                .connection
+                .engine
+                .as_sqlite()
                 .query_row(sql, [id], |row| row.get(0))
                 .expect("there")
         };
@@ -359,7 +362,8 @@ mod tests {
         let expires = || -> i64 {
             let sql = "SELECT expires_at / 1000000 FROM messages";
             writer
-                .connection
+                .engine
+                .as_sqlite()
                 .query_row(sql, [], |row| row.get(0))
                 .expect("there")
         };

@@ -133,7 +133,7 @@ impl Turn<'_> {
                 if self
                     .world
                     .point(&key)
-                    .is_some_and(|point| point.suppressed == Some(Suppression::OptedOut)) =>
+                    .is_some_and(|point| point.consent.wished(Suppression::OptedOut)) =>
             {
                 self.start_again(tenant, &key, lead, inbound, connection);
             }
@@ -189,7 +189,7 @@ impl Turn<'_> {
         let already = self
             .world
             .point(key)
-            .is_some_and(|point| point.suppressed == Some(Suppression::OptedOut));
+            .is_some_and(|point| point.consent.wished(Suppression::OptedOut));
         let wrote: String = inbound.body.chars().take(60).collect();
         for purpose in [Purpose::Promotional, Purpose::Transactional] {
             let told = ConsentTold {
@@ -260,18 +260,14 @@ impl Turn<'_> {
     ) {
         let now = self.now;
         // START undoes an opt-out and nothing else: bounces, complaints and lists of others stay (compliance 4).
-        if self.world.point(key).is_none_or(|point| {
-            !matches!(
-                point.suppressed,
-                Some(Suppression::OptedOut | Suppression::Doubted)
-            )
-        }) {
+        if self.world.point(key).is_none() || !self.world.point_mut(key, now).start(now) {
             return;
         }
-        let point = self.world.point_mut(key, now);
-        point.suppressed = None;
-        point.suppressed_at = None;
-        point.suppressed_how = None;
+        let still_held = self
+            .world
+            .point(key)
+            .and_then(|point| point.suppressed)
+            .is_some_and(|reason| !reason.offers_only());
         let wording = inbound.body.chars().take(60).collect();
         let told = ConsentTold {
             channel: inbound.channel,
@@ -285,7 +281,7 @@ impl Turn<'_> {
             soft_opt_in: None,
         };
         self.write_consent(lead, key.clone(), &told, None, None);
-        if !inbound.answered_by_provider {
+        if !inbound.answered_by_provider && !still_held {
             let text = format!(
                 "{}: you will get our messages again. Reply HELP for help, STOP to end.",
                 tenant.config.settings.name
@@ -460,13 +456,18 @@ impl Turn<'_> {
                 });
             }
             None => {
-                if self.world.point(&key).is_none() {
-                    return Answer::NotFound;
+                match self.world.point(&key).map(|point| point.suppressed) {
+                    None => return Answer::NotFound,
+                    // The person may have said so since the caller looked.
+                    Some(Some(reason)) if reason.person_only() => {
+                        return Answer::Refused {
+                            code: "person_only",
+                            detail: super::PERSON_ONLY.into(),
+                            field: None,
+                        };
+                    }
+                    Some(_) => self.world.point_mut(&key, now).lift(now),
                 }
-                let point = self.world.point_mut(&key, now);
-                point.suppressed = None;
-                point.suppressed_at = None;
-                point.suppressed_how = None;
             }
         }
         let action = if order.reason.is_some() {

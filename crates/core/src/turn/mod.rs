@@ -15,10 +15,12 @@ mod hooks;
 mod intake;
 pub mod limits;
 mod lines;
+pub mod memory;
 mod notify;
 mod points;
 mod queues;
 mod react;
+pub mod rehearsal;
 mod rollout;
 mod say;
 #[cfg(test)]
@@ -29,6 +31,8 @@ mod staff;
 mod stale;
 mod tenant;
 mod track;
+#[cfg(test)]
+pub(crate) mod trial;
 mod wall;
 mod workflow;
 pub mod world;
@@ -118,6 +122,9 @@ pub enum Fault {
 }
 
 const FUEL: u32 = 200;
+/// Why the business cannot undo a STOP or a complaint.
+pub const PERSON_ONLY: &str =
+    "This person said stop. Only they can undo it: with START, or by signing up again.";
 /// How long a reply that may mean stop waits for somebody to read it, before it counts as a stop (C3).
 const DOUBT_LASTS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 

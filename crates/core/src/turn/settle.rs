@@ -152,7 +152,7 @@ impl Turn<'_> {
         let probe = breakers.is_probe(id, sent.attempt);
         let swing = breakers.settled(id, sent.attempt, &settled.outcome, self.now);
         if swing == Swing::Closed {
-            self.world.out.trouble.push((id, None));
+            self.world.out.trouble.push((tenant.id, id, None));
         }
         if let Swing::Opened(because) = swing {
             let way = tenant.connections.iter().find(|way| way.id == id);
@@ -218,7 +218,7 @@ impl Turn<'_> {
                     self.world
                         .out
                         .trouble
-                        .push((connection, Some(why.detail.clone())));
+                        .push((tenant.id, connection, Some(why.detail.clone())));
                 }
                 if self.asks_by_key(tenant, &message) {
                     self.call_again(tenant, message, why, None);
@@ -457,7 +457,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Puts a contact point on the suppression list; a reason that holds back more is never replaced by one that holds back less.
+    /// Puts a contact point on the suppression list.
     pub(super) fn put_on_list(
         &mut self,
         key: &PointKey,
@@ -466,21 +466,7 @@ impl Turn<'_> {
         at: Timestamp,
     ) {
         let now = self.now;
-        let point = self.world.point_mut(key, now);
-        // START lifts what the person said, never what else stands against the address: that takes its place (US-10). What the person
-        // took back stays taken back in the consents.
-        let outlasts_start = matches!(
-            reason,
-            Suppression::Listed | Suppression::Bounced | Suppression::Blocked
-        );
-        if point.suppressed.is_none_or(|known| {
-            (known.offers_only() && !reason.offers_only())
-                || (known == Suppression::OptedOut && outlasts_start)
-        }) {
-            point.suppressed = Some(reason);
-            point.suppressed_at = Some(at);
-            point.suppressed_how = Some(how.chars().take(300).collect());
-        }
+        self.world.point_mut(key, now).suppress(reason, how, at);
     }
 }
 

@@ -68,8 +68,8 @@ pub(crate) struct Turns {
 
 /// What the turns ask of the sending side.
 pub(crate) struct Sending {
-    /// Calls the provider.
-    pub(crate) send_off: Box<dyn Fn(Arc<Message>) + Send>,
+    /// Calls the provider; its lease counts from this instant of the boot clock, or from now where there is none.
+    pub(crate) send_off: Box<dyn Fn(Arc<Message>, Option<Duration>) + Send>,
     /// Looks up what became of a message whose call has no known end.
     pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
     /// When that is done.
@@ -151,6 +151,8 @@ impl Turns {
     }
 
     fn run(mut self) {
+        // From here on a jump of the clock is seen, also one that comes before the first turn.
+        self.watch_clock(self.clock.now());
         self.recover();
         self.fill_queues();
         self.look_ahead();
@@ -250,6 +252,8 @@ impl Turns {
         }
         let began = instant();
         let now = self.clock.now();
+        // The leases of this turn count from here, however long the server stands still before it sends anything off (SIGSTOP).
+        let leased = self.clock.since_boot();
         self.watch_clock(now);
         let tenants = self.registry.tenants();
         for settled in &outcomes {
@@ -285,11 +289,10 @@ impl Turns {
                 counter!("ringback_turns_total").increment(1);
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
-                let boot = self.clock.since_boot();
-                let ends = boot.map(|boot| boot + self.sending.lease);
+                let ends = leased.map(|leased| leased + self.sending.lease);
                 for message in sent_off {
                     self.lines.begin(&message, ends);
-                    (self.sending.send_off)(message);
+                    (self.sending.send_off)(message, leased);
                 }
                 self.tell(&world);
             }

@@ -181,7 +181,7 @@ fn read(
         messages: store.messages_of(tenant, id, before.map(MessageId::from_raw), MOST_LINES + 1)?,
         awards: store.ledger(tenant, id)?,
         standings: store.standings(tenant, id)?,
-        points: store.points(id)?,
+        points: store.points(tenant, id)?,
         consents: store.consents(tenant, id)?,
         runs: store.runs(tenant, id)?,
         lead,
@@ -235,10 +235,10 @@ fn clock_of(
     }
     let bold = match (lead.answered_at, &lead.answered_by) {
         (Some(at), by) => format!(
-            "{} took it at {}.",
+            "{} took it {}.",
             by.as_deref()
                 .map_or_else(|| "Somebody".to_owned(), people::actor),
-            local.when(at, now)
+            local.on(at, now)
         ),
         (None, _) => format!(
             "Ringing since {}.",
@@ -677,7 +677,7 @@ impl LeadPage {
                     (Some(event), None) => {
                         format!("waits for {}", people::plain(event).to_lowercase())
                     }
-                    (None, Some(at)) => format!("goes on at {}", local.when(at, now)),
+                    (None, Some(at)) => format!("goes on {}", local.on(at, now)),
                     (None, None) => "runs".to_owned(),
                 },
                 RunState::Done => "done".to_owned(),

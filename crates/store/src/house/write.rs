@@ -1,6 +1,7 @@
 //! Changes to the house.
 
 use super::*;
+use crate::engine::params;
 use crate::rows::json;
 use crate::sql::house;
 use crate::writer::fingerprint;
@@ -8,7 +9,6 @@ use crate::{StoreError, Writer};
 use ringback_core::ids::{ConnectionId, KeyId, TenantId, UserId};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::StaffMember;
-use rusqlite::{OptionalExtension, params};
 
 /// Changes to the house; inside or outside of a turn's transaction.
 impl Writer {
@@ -41,7 +41,6 @@ impl Writer {
                 row.messages_per_hour
             ],
         )
-        .map(|_| ())
     }
 
     /// A new version of a file; answers its number.
@@ -53,13 +52,10 @@ impl Writer {
         actor: &str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        let at = StoreError::at(house::INSERT_DOCUMENT.name);
-        self.get(&house::INSERT_DOCUMENT)?
-            .query_row(
-                params![tenant.raw(), path, text, micros(now), actor],
-                |row| row.get(0),
-            )
-            .map_err(at)
+        let values = params![tenant.raw(), path, text, micros(now), actor];
+        self.engine
+            .value(&house::INSERT_DOCUMENT, values)?
+            .ok_or_else(|| StoreError::nothing(house::INSERT_DOCUMENT.name))
     }
 
     /// A staff member is added or changed.
@@ -78,7 +74,7 @@ impl Writer {
 
     /// A staff member leaves. Answers false when there was none.
     pub fn delete_staff(&self, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
-        Ok(self.run(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
+        Ok(self.count(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
     }
 
     /// A new account.
@@ -132,7 +128,7 @@ impl Writer {
         tenant: TenantId,
         id: ConnectionId,
     ) -> Result<bool, StoreError> {
-        Ok(self.run(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
+        Ok(self.count(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
     }
 
     /// A new key.
@@ -158,7 +154,7 @@ impl Writer {
         id: KeyId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.run(
+        Ok(self.count(
             &house::REVOKE_KEY,
             params![tenant.raw(), id.raw(), micros(now)],
         )? > 0)
@@ -199,7 +195,6 @@ impl Writer {
                 row.disabled_at.map(micros)
             ],
         )
-        .map(|_| ())
     }
 
     /// A link to sign in with.
@@ -213,17 +208,13 @@ impl Writer {
             &house::INSERT_LINK,
             params![hash, user.raw(), micros(expires_at)],
         )
-        .map(|_| ())
     }
 
     /// Opens a link once. Answers whose it was.
     pub fn use_link(&self, hash: &[u8], now: Timestamp) -> Result<Option<UserId>, StoreError> {
-        let at = StoreError::at(house::USE_LINK.name);
         let user = self
-            .get(&house::USE_LINK)?
-            .query_row(params![hash, micros(now)], |row| row.get(0))
-            .optional()
-            .map_err(at)?;
+            .engine
+            .value(&house::USE_LINK, params![hash, micros(now)])?;
         Ok(user.map(UserId::from_raw))
     }
 
@@ -239,23 +230,22 @@ impl Writer {
             &house::INSERT_BROWSER,
             params![hash, user.raw(), micros(now), micros(expires_at)],
         )
-        .map(|_| ())
     }
 
     /// It was used.
     pub fn browser_seen(&self, hash: &[u8], now: Timestamp) -> Result<(), StoreError> {
         self.run(&house::BROWSER_SEEN, params![hash, micros(now)])
-            .map(|_| ())
     }
 
     /// It is signed out.
     pub fn delete_browser(&self, hash: &[u8]) -> Result<(), StoreError> {
-        self.run(&house::DELETE_BROWSER, [hash]).map(|_| ())
+        self.run(&house::DELETE_BROWSER, params![hash]).map(|_| ())
     }
 
     /// A person is signed out everywhere.
     pub fn delete_browsers(&self, user: UserId) -> Result<(), StoreError> {
-        self.run(&house::DELETE_BROWSERS, [user.raw()]).map(|_| ())
+        self.run(&house::DELETE_BROWSERS, params![user.raw()])
+            .map(|_| ())
     }
 
     /// Counts an error of this tenant.
@@ -278,6 +268,5 @@ impl Writer {
                 micros(now)
             ],
         )
-        .map(|_| ())
     }
 }

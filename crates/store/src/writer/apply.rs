@@ -1,6 +1,7 @@
 //! What a turn changed, written table by table.
 
 use super::{DAY, Writer, fingerprint};
+use crate::engine::params;
 use crate::rows::{self, json, recent_blob, state_of};
 use crate::sql::{house, leads, ledger, messages, scoring, workflows};
 use crate::{House as _, StoreError};
@@ -11,7 +12,6 @@ use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
     Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
 };
-use rusqlite::params;
 use std::collections::HashSet;
 
 impl Writer {
@@ -148,10 +148,10 @@ impl Writer {
                 params![connection.raw(), resting.map(json)],
             )?;
         }
-        for (connection, trouble) in &world.out.trouble {
+        for (tenant, connection, trouble) in &world.out.trouble {
             self.run(
                 &house::CONNECTION_TROUBLE,
-                params![connection.raw(), trouble],
+                params![tenant.raw(), connection.raw(), trouble],
             )?;
         }
         Ok(())
@@ -279,7 +279,7 @@ impl Writer {
             lead.answered_by,
             lead.merged_into.map(|id| id.raw())
         ];
-        self.run(statement, values).map(|_| ())
+        self.run(statement, values)
     }
 
     fn write_run(&self, run: &Run) -> Result<(), StoreError> {
@@ -394,7 +394,7 @@ impl Writer {
             event.session.map(|session| session.raw()),
             json(&event.properties)
         ];
-        self.run(&leads::INSERT_EVENT, values).map(|_| ())
+        self.run(&leads::INSERT_EVENT, values)
     }
 
     /// A switch of a tenant turned by itself; an older one of the same workflow goes.
@@ -423,7 +423,7 @@ impl Writer {
             micros(row.at),
             json(&row.why)
         ];
-        self.run(&scoring::INSERT_LEDGER, values).map(|_| ())
+        self.run(&scoring::INSERT_LEDGER, values)
     }
 
     fn write_message(&self, message: &Message) -> Result<(), StoreError> {
@@ -474,7 +474,7 @@ impl Writer {
             message.cost.as_ref().map(|cost| cost.micros),
             message.cost.as_ref().map(|cost| cost.currency.as_str())
         ];
-        self.run(&messages::INSERT, values).map(|_| ())
+        self.run(&messages::INSERT, values)
     }
 
     /// Answers the attempts whose message had moved on already.
@@ -497,13 +497,20 @@ impl Writer {
                         accepted_at,
                         message.settled_at.map(micros),
                         micros_of_cost,
-                        currency
+                        currency,
+                        message.tenant.raw()
                     ];
-                    if self.run(&messages::ACCEPT, values)? == 0 {
+                    if self.count(&messages::ACCEPT, values)? == 0 {
                         late.extend(message.attempt.map(|attempt| attempt.raw()));
                         self.run(
                             &messages::LATE_REFERENCE,
-                            params![message.id.raw(), message.reference, accepted_at, epoch],
+                            params![
+                                message.id.raw(),
+                                message.reference,
+                                accepted_at,
+                                epoch,
+                                message.tenant.raw()
+                            ],
                         )?;
                     }
                 }
@@ -552,7 +559,7 @@ impl Writer {
             message.expires_at.map(micros),
             Cause::of(message).map(|cause| cause.id().raw())
         ];
-        self.run(&messages::CHANGE, values).map(|_| ())
+        self.run(&messages::CHANGE, values)
     }
 
     /// What waits for a recipient ends, in the commit of what ended it (C3).

@@ -2,13 +2,13 @@
 
 use super::Writer;
 use crate::StoreError;
+use crate::engine::{Engine, params};
 use crate::sql::national;
 use ringback_core::consent::national::NationalList;
 use ringback_core::ids::TenantId;
 use ringback_core::places::Region;
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::world::{PointKey, PointKind, World};
-use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,26 +22,19 @@ const LONGEST_READING: jiff::SignedDuration = jiff::SignedDuration::from_hours(2
 
 /// The lists that are asked, of all tenants.
 pub(crate) fn in_force(
-    connection: &Connection,
+    engine: &Engine,
 ) -> Result<HashMap<TenantId, Vec<NationalList>>, StoreError> {
-    let at = || StoreError::at(national::IN_FORCE.name);
-    let mut statement = connection
-        .prepare_cached(national::IN_FORCE.text)
-        .map_err(at())?;
-    let rows = statement
-        .query_map([], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, String>(3)?,
-                row.get::<_, i64>(4)?,
-            ))
-        })
-        .map_err(at())?;
+    let rows = engine.all(&national::IN_FORCE, params![], |row| {
+        Ok((
+            row.get::<i64>(0)?,
+            row.get::<i64>(1)?,
+            row.get::<String>(2)?,
+            row.get::<String>(3)?,
+            row.get::<i64>(4)?,
+        ))
+    })?;
     let mut out: HashMap<TenantId, Vec<NationalList>> = HashMap::new();
-    for row in rows {
-        let (id, tenant, country, as_of, numbers) = row.map_err(at())?;
+    for (id, tenant, country, as_of, numbers) in rows {
         let wrong = |column: &'static str| StoreError::Impossible {
             table: "do_not_call_lists",
             id,
@@ -71,7 +64,7 @@ impl Writer {
         }
         let mut asked = self.national.borrow_mut();
         if asked.is_none() {
-            let lists = in_force(&self.connection)?.into_iter();
+            let lists = in_force(&self.engine)?.into_iter();
             *asked = Some(
                 lists
                     .map(|(tenant, lists)| (tenant, Arc::new(lists)))
@@ -93,11 +86,8 @@ impl Writer {
             return Ok(());
         };
         for list in lists.iter() {
-            let on = self
-                .get(&national::LISTED)?
-                .exists(params![key.tenant.raw(), list.id, number])
-                .map_err(StoreError::at(national::LISTED.name))?;
-            if on {
+            let values = params![key.tenant.raw(), list.id, number];
+            if self.engine.exists(&national::LISTED, values)? {
                 world.listed.insert((key.clone(), list.country));
             }
         }
@@ -120,7 +110,7 @@ impl Writer {
             as_of.to_string(),
             micros(now)
         ];
-        self.run(&national::INSERT_LIST, values).map(|_| ())
+        self.run(&national::INSERT_LIST, values)
     }
 
     /// Numbers of a list that is being read. Answers how many it did not have.
@@ -132,7 +122,7 @@ impl Writer {
     ) -> Result<usize, StoreError> {
         let mut new = 0;
         for number in numbers {
-            new += self.run(
+            new += self.count(
                 &national::INSERT_NUMBER,
                 params![tenant.raw(), list, number],
             )?;
@@ -149,7 +139,7 @@ impl Writer {
         numbers: i64,
     ) -> Result<bool, StoreError> {
         self.run(&national::REPLACE, params![tenant.raw(), country.as_str()])?;
-        let done = self.run(&national::BEGIN_TO_ASK, params![tenant.raw(), id, numbers])?;
+        let done = self.count(&national::BEGIN_TO_ASK, params![tenant.raw(), id, numbers])?;
         *self.national.borrow_mut() = None;
         Ok(done == 1)
     }
@@ -157,23 +147,18 @@ impl Writer {
     /// The list could not be read.
     pub fn give_up_national_list(&self, tenant: TenantId, id: i64) -> Result<(), StoreError> {
         self.run(&national::GIVE_UP, params![tenant.raw(), id])
-            .map(|_| ())
     }
 
     /// Removes a piece of a list that is asked no more. Answers whether there is more of it.
     pub(super) fn tidy_national(&self, now: Timestamp) -> Result<bool, StoreError> {
-        use rusqlite::OptionalExtension as _;
-        let gone: Option<(i64, i64)> = self
-            .get(&national::GONE)?
-            .query_row([micros(now - LONGEST_READING)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(StoreError::at(national::GONE.name))?;
+        let values = params![micros(now - LONGEST_READING)];
+        let gone: Option<(i64, i64)> = self.engine.one(&national::GONE, values, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         let Some((tenant, list)) = gone else {
             return Ok(false);
         };
-        let n = self.run(
+        let n = self.count(
             &national::PURGE_NUMBERS,
             params![tenant, list, GONE_AT_ONCE],
         )?;

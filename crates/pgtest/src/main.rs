@@ -1,0 +1,37 @@
+//! `cargo run -p ringback-pgtest`: a PostgreSQL to try things on. Prints the address of an empty database and ends it, with all that was in
+//! it, when its standard input is closed or Ctrl-C is pressed. With `--shared` it is the server that the tests share.
+
+use ringback_pgtest::{Cluster, Database, Result, Settings, shared};
+use std::{
+    env,
+    io::{Read as _, Write as _},
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    let done = match env::args().nth(1).as_deref() {
+        None => Cluster::start(&Settings::fast()).and_then(|cluster| show(&cluster.database()?)),
+        Some("--shared") => shared().and_then(|server| show(&server.database()?)),
+        Some(_) => {
+            eprintln!("use: ringback-pgtest [--shared]");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("pgtest: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ctrl-C needs no care: the guardian sees that we are gone.
+fn show(database: &Database) -> Result<()> {
+    let told = writeln!(std::io::stdout(), "{}", database.owner_url());
+    if told.is_ok() {
+        let mut rest = Vec::new();
+        drop(std::io::stdin().read_to_end(&mut rest));
+    }
+    Ok(())
+}
