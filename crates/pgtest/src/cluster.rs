@@ -387,7 +387,7 @@ impl Server {
 
 /// A killed postmaster leaves its lock file, and as long as the process table remembers it, PostgreSQL takes it for alive. In a container
 /// where nobody collects the dead that is for ever, so then the file is removed.
-fn unlock(postmaster: u32, data: &Path) -> Result<()> {
+pub(crate) fn unlock(postmaster: u32, data: &Path) -> Result<()> {
     let lock = data.join("postmaster.pid");
     let free = || !lock.exists() || !Path::new(&format!("/proc/{postmaster}")).exists();
     if wait_until(Duration::from_secs(5), free) {
@@ -396,15 +396,15 @@ fn unlock(postmaster: u32, data: &Path) -> Result<()> {
     fs::remove_file(&lock).during("removing the lock file of a killed server")
 }
 
-/// The last twenty lines of a file.
+/// The last lines of a file.
 pub(crate) fn end_of(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
-fn secret(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn secret(path: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
     fs::OpenOptions::new()
         .create(true)
