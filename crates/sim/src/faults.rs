@@ -214,8 +214,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::DiskFull => Self::Full,
-            StoreError::Sqlite { at, source } => Self::Store(format!("{at}: {source}")),
-            other @ StoreError::Impossible { .. } => Self::Store(other.to_string()),
+            StoreError::Failed { at, source } => Self::Store(format!("{at}: {source}")),
+            other => Self::Store(other.to_string()),
         }
     }
 }

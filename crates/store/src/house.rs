@@ -3,8 +3,9 @@
 mod records;
 mod write;
 
+use crate::engine::{Engine, Row, params};
 use crate::rows::{self, from_json};
-use crate::sql::{Statement, house, leads, ledger};
+use crate::sql::{house, leads, ledger};
 use crate::{Reader, StoreError, Writer};
 use ringback_core::consent::ledger::Head;
 use ringback_core::consent::national::NationalList;
@@ -13,35 +14,14 @@ use ringback_core::messages::ChannelKind;
 use ringback_core::time::from_micros;
 use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{PointKind, StaffNumber};
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 pub use records::*;
 
-fn all<T>(
-    connection: &Connection,
-    statement: &Statement,
-    values: impl Params,
-    map: impl Fn(&Row<'_>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let at = || StoreError::at(statement.name);
-    let mut prepared = connection.prepare_cached(statement.text).map_err(at())?;
-    let mut rows = prepared.query(values).map_err(at())?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next().map_err(at())? {
-        out.push(map(row)?);
-    }
-    Ok(out)
-}
-
-fn sqlite<T>(read: Result<T, rusqlite::Error>) -> Result<T, StoreError> {
-    read.map_err(StoreError::at("reading a row"))
-}
-
 fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
-    let id: i64 = sqlite(row.get(0))?;
-    let kill: String = sqlite(row.get(6))?;
+    let id: i64 = row.get(0)?;
+    let kill: String = row.get(6)?;
     let kill = from_json(&kill, "tenants", id, "kill")?;
-    let read = || -> Result<TenantRow, rusqlite::Error> {
+    let read = || -> Result<TenantRow, StoreError> {
         Ok(TenantRow {
             id: TenantId::from_raw(id),
             slug: row.get(1)?,
@@ -54,30 +34,30 @@ fn tenant(row: &Row<'_>) -> Result<TenantRow, StoreError> {
             messages_per_hour: row.get(8)?,
         })
     };
-    sqlite(read())
+    read()
 }
 
 fn staff(row: &Row<'_>) -> Result<StaffMember, StoreError> {
-    let roles: String = sqlite(row.get(3))?;
-    let lists: String = sqlite(row.get(4))?;
+    let roles: String = row.get(3)?;
+    let lists: String = row.get(4)?;
     Ok(StaffMember {
-        name: sqlite(row.get(0))?,
-        phone: sqlite(row.get(1))?,
-        email: sqlite(row.get(2))?,
+        name: row.get(0)?,
+        phone: row.get(1)?,
+        email: row.get(2)?,
         roles: from_json(&roles, "staff", 0, "roles")?,
         lists: from_json(&lists, "staff", 0, "lists")?,
-        on_call: sqlite(row.get(5))?,
+        on_call: row.get(5)?,
     })
 }
 
 fn connection_row(row: &Row<'_>) -> Result<ConnectionRow, StoreError> {
-    let id: i64 = sqlite(row.get(0))?;
-    let channel = ChannelKind::from_code(sqlite(row.get(1))?).ok_or(StoreError::Impossible {
+    let id: i64 = row.get(0)?;
+    let channel = ChannelKind::from_code(row.get(1)?).ok_or(StoreError::Impossible {
         table: "connections",
         id,
         column: "channel",
     })?;
-    let read = || -> Result<ConnectionRow, rusqlite::Error> {
+    let read = || -> Result<ConnectionRow, StoreError> {
         Ok(ConnectionRow {
             id: ConnectionId::from_raw(id),
             channel,
@@ -90,16 +70,16 @@ fn connection_row(row: &Row<'_>) -> Result<ConnectionRow, StoreError> {
             trouble: row.get(8)?,
             created_at: from_micros(row.get(9)?),
             breaker: row
-                .get::<_, Option<String>>(10)?
+                .get::<Option<String>>(10)?
                 .and_then(|text| serde_json::from_str(&text).ok()),
         })
     };
-    sqlite(read())
+    read()
 }
 
 fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
-    let id: i64 = sqlite(row.get(0))?;
-    let kind: String = sqlite(row.get(2))?;
+    let id: i64 = row.get(0)?;
+    let kind: String = row.get(2)?;
     let kind = [KeyKind::Secret, KeyKind::Test, KeyKind::Write]
         .into_iter()
         .find(|one| one.as_str() == kind);
@@ -108,9 +88,9 @@ fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
         id,
         column: "kind",
     })?;
-    let scopes: String = sqlite(row.get(6))?;
+    let scopes: String = row.get(6)?;
     let scopes = from_json(&scopes, "keys", id, "scopes")?;
-    let read = || -> Result<KeyRow, rusqlite::Error> {
+    let read = || -> Result<KeyRow, StoreError> {
         Ok(KeyRow {
             id: KeyId::from_raw(id),
             tenant: TenantId::from_raw(row.get(1)?),
@@ -119,17 +99,17 @@ fn key(row: &Row<'_>) -> Result<KeyRow, StoreError> {
             shown: row.get(4)?,
             hash: row.get(5)?,
             scopes,
-            expires_at: row.get::<_, Option<i64>>(7)?.map(from_micros),
-            last_used_at: row.get::<_, Option<i64>>(8)?.map(from_micros),
-            revoked_at: row.get::<_, Option<i64>>(9)?.map(from_micros),
+            expires_at: row.get::<Option<i64>>(7)?.map(from_micros),
+            last_used_at: row.get::<Option<i64>>(8)?.map(from_micros),
+            revoked_at: row.get::<Option<i64>>(9)?.map(from_micros),
             created_at: from_micros(row.get(10)?),
         })
     };
-    sqlite(read())
+    read()
 }
 
 fn user(row: &Row<'_>) -> Result<UserRow, StoreError> {
-    let read = || -> Result<UserRow, rusqlite::Error> {
+    let read = || -> Result<UserRow, StoreError> {
         Ok(UserRow {
             id: UserId::from_raw(row.get(0)?),
             tenant: TenantId::from_raw(row.get(1)?),
@@ -138,36 +118,33 @@ fn user(row: &Row<'_>) -> Result<UserRow, StoreError> {
             role: row.get(4)?,
             password: row.get(5)?,
             created_at: from_micros(row.get(6)?),
-            disabled_at: row.get::<_, Option<i64>>(7)?.map(from_micros),
+            disabled_at: row.get::<Option<i64>>(7)?.map(from_micros),
         })
     };
-    sqlite(read())
+    read()
 }
 
 /// Questions about the house; the writer and every reader can answer them.
 pub trait House {
     #[doc(hidden)]
-    fn connection(&self) -> &Connection;
+    fn engine(&self) -> &Engine;
 
     /// Every tenant.
     fn tenants(&self) -> Result<Vec<TenantRow>, StoreError> {
-        all(self.connection(), &house::TENANTS, [], tenant)
+        self.engine().all(&house::TENANTS, params![], tenant)
     }
 
     /// The files of a tenant, newest versions; removed ones are left out.
     fn documents(&self, tenant: TenantId) -> Result<Vec<DocumentRow>, StoreError> {
-        let rows = all(
-            self.connection(),
-            &house::DOCUMENTS,
-            [tenant.raw()],
-            |row| {
+        let rows = self
+            .engine()
+            .all(&house::DOCUMENTS, params![tenant.raw()], |row| {
                 Ok(DocumentRow {
-                    path: sqlite(row.get(0))?,
-                    version: sqlite(row.get(1))?,
-                    text: sqlite(row.get(2))?,
+                    path: row.get(0)?,
+                    version: row.get(1)?,
+                    text: row.get(2)?,
                 })
-            },
-        )?;
+            })?;
         Ok(rows.into_iter().filter(|row| row.text.is_some()).collect())
     }
 
@@ -181,109 +158,98 @@ pub trait House {
         let map = |row: &Row<'_>| {
             Ok(DocumentRow {
                 path: path.to_owned(),
-                version: sqlite(row.get(0))?,
-                text: sqlite(row.get(1))?,
+                version: row.get(0)?,
+                text: row.get(1)?,
             })
         };
         let rows = match version {
-            Some(version) => all(
-                self.connection(),
+            Some(version) => self.engine().all(
                 &house::DOCUMENT_VERSION,
                 params![tenant.raw(), path, version],
                 map,
             )?,
-            None => all(
-                self.connection(),
-                &house::DOCUMENT,
-                params![tenant.raw(), path],
-                map,
-            )?,
+            None => self
+                .engine()
+                .all(&house::DOCUMENT, params![tenant.raw(), path], map)?,
         };
         Ok(rows.into_iter().next())
     }
 
     /// Workflows and versions that open runs of a tenant go by (W4).
     fn open_workflows(&self, tenant: TenantId) -> Result<Vec<(String, i64)>, StoreError> {
-        all(
-            self.connection(),
+        self.engine().all(
             &crate::sql::workflows::OPEN_VERSIONS,
-            [tenant.raw()],
-            |row| Ok((sqlite(row.get(0))?, sqlite(row.get(1))?)),
+            params![tenant.raw()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
     }
 
     /// Who works the leads.
     fn staff(&self, tenant: TenantId) -> Result<Vec<StaffMember>, StoreError> {
-        all(self.connection(), &house::STAFF, [tenant.raw()], staff)
+        self.engine()
+            .all(&house::STAFF, params![tenant.raw()], staff)
     }
 
     /// Whether alerts to staff may go to a number as texts (ST-1).
     fn staff_number(&self, tenant: TenantId, phone: &str) -> Result<StaffNumber, StoreError> {
-        let at = || StoreError::at(leads::POINT.name);
+        let values = params![tenant.raw(), PointKind::Phone as i64, phone];
         let point = self
-            .connection()
-            .prepare_cached(leads::POINT.text)
-            .map_err(at())?
-            .query_row(
-                params![tenant.raw(), PointKind::Phone as i64, phone],
-                |row| rows::point(row, 0),
-            )
-            .optional()
-            .map_err(at())?;
+            .engine()
+            .one(&leads::POINT, values, |row| rows::point(row, 0))?;
         Ok(point.map_or(StaffNumber::Unasked, |point| point.staff_number()))
     }
 
     /// The national do-not-call lists that are asked for a tenant.
     fn national_lists(&self, tenant: TenantId) -> Result<Vec<NationalList>, StoreError> {
-        let mut all = crate::writer::national::in_force(self.connection())?;
-        Ok(all.remove(&tenant).unwrap_or_default())
+        crate::writer::national::in_force_of(self.engine(), tenant)
     }
 
     /// A tenant's accounts.
     fn connections(&self, tenant: TenantId) -> Result<Vec<ConnectionRow>, StoreError> {
-        all(
-            self.connection(),
-            &house::CONNECTIONS,
-            [tenant.raw()],
-            connection_row,
-        )
+        self.engine()
+            .all(&house::CONNECTIONS, params![tenant.raw()], connection_row)
     }
 
     /// Every key that may still be used.
     fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        all(self.connection(), &house::KEYS, [], key)
+        self.engine().all(&house::KEYS, params![], key)
     }
 
     /// A tenant's keys.
     fn keys_of(&self, tenant: TenantId) -> Result<Vec<KeyRow>, StoreError> {
-        all(self.connection(), &house::KEYS_OF, [tenant.raw()], key)
+        self.engine()
+            .all(&house::KEYS_OF, params![tenant.raw()], key)
     }
 
     /// Who signs in to a tenant.
     fn users(&self, tenant: TenantId) -> Result<Vec<UserRow>, StoreError> {
-        all(self.connection(), &house::USERS, [tenant.raw()], user)
+        self.engine()
+            .all(&house::USERS, params![tenant.raw()], user)
     }
 
     /// The accounts of an address, in every tenant.
     fn users_by_email(&self, email: &str) -> Result<Vec<UserRow>, StoreError> {
-        all(self.connection(), &house::USERS_BY_EMAIL, [email], user)
+        self.engine()
+            .all(&house::USERS_BY_EMAIL, params![email], user)
     }
 
     /// A person by id.
     fn user(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        Ok(all(self.connection(), &house::USER, [id.raw()], user)?
+        Ok(self
+            .engine()
+            .all(&house::USER, params![id.raw()], user)?
             .into_iter()
             .next())
     }
 
     /// Who is behind a cookie.
     fn browser(&self, hash: &[u8]) -> Result<Option<BrowserRow>, StoreError> {
-        let rows = all(self.connection(), &house::BROWSER, [hash], |row| {
+        let rows = self.engine().all(&house::BROWSER, params![hash], |row| {
             Ok(BrowserRow {
-                user: UserId::from_raw(sqlite(row.get(0))?),
-                created_at: from_micros(sqlite(row.get(1))?),
-                seen_at: from_micros(sqlite(row.get(2))?),
-                expires_at: from_micros(sqlite(row.get(3))?),
+                user: UserId::from_raw(row.get(0)?),
+                created_at: from_micros(row.get(1)?),
+                seen_at: from_micros(row.get(2)?),
+                expires_at: from_micros(row.get(3)?),
             })
         })?;
         Ok(rows.into_iter().next())
@@ -291,23 +257,19 @@ pub trait House {
 
     /// Errors, grouped.
     fn errors(&self, tenant: TenantId, most: u32) -> Result<Vec<ErrorRow>, StoreError> {
-        all(
-            self.connection(),
-            &house::ERRORS,
-            params![tenant.raw(), most],
-            |row| {
-                let context: String = sqlite(row.get(3))?;
+        self.engine()
+            .all(&house::ERRORS, params![tenant.raw(), most], |row| {
+                let context: String = row.get(3)?;
                 Ok(ErrorRow {
-                    fingerprint: sqlite(row.get(0))?,
-                    severity: sqlite(row.get(1))?,
-                    message: sqlite(row.get(2))?,
+                    fingerprint: row.get(0)?,
+                    severity: row.get(1)?,
+                    message: row.get(2)?,
                     context: from_json(&context, "errors", 0, "context")?,
-                    n: sqlite(row.get(4))?,
-                    first_at: from_micros(sqlite(row.get(5))?),
-                    last_at: from_micros(sqlite(row.get(6))?),
+                    n: row.get(4)?,
+                    first_at: from_micros(row.get(5)?),
+                    last_at: from_micros(row.get(6)?),
                 })
-            },
-        )
+            })
     }
 
     /// Events that could not be decided, newest first.
@@ -317,18 +279,17 @@ pub trait House {
         before: i64,
         most: u32,
     ) -> Result<Vec<SetAsideRow>, StoreError> {
-        all(
-            self.connection(),
+        self.engine().all(
             &house::SET_ASIDE,
             params![tenant.raw(), before, most],
             |row| {
                 Ok(SetAsideRow {
-                    id: ErrorId::from_raw(sqlite(row.get(0))?),
-                    lead: sqlite(row.get::<_, Option<i64>>(1))?.map(LeadId::from_raw),
-                    fingerprint: sqlite(row.get(2))?,
-                    error: sqlite(row.get(3))?,
-                    raw: sqlite(row.get(4))?,
-                    at: from_micros(sqlite(row.get(5))?),
+                    id: ErrorId::from_raw(row.get(0)?),
+                    lead: row.get::<Option<i64>>(1)?.map(LeadId::from_raw),
+                    fingerprint: row.get(2)?,
+                    error: row.get(3)?,
+                    raw: row.get(4)?,
+                    at: from_micros(row.get(5)?),
                 })
             },
         )
@@ -341,52 +302,54 @@ pub trait House {
         before: i64,
         most: u32,
     ) -> Result<Vec<AuditView>, StoreError> {
-        all(
-            self.connection(),
-            &house::AUDIT,
-            params![tenant.raw(), before, most],
-            |row| {
-                let id: i64 = sqlite(row.get(0))?;
-                let details: String = sqlite(row.get(5))?;
+        self.engine()
+            .all(&house::AUDIT, params![tenant.raw(), before, most], |row| {
+                let id: i64 = row.get(0)?;
+                let details: String = row.get(5)?;
                 Ok(AuditView {
                     id,
-                    at: from_micros(sqlite(row.get(1))?),
-                    actor: sqlite(row.get(2))?,
-                    address: sqlite(row.get(3))?,
-                    action: sqlite(row.get(4))?,
+                    at: from_micros(row.get(1)?),
+                    actor: row.get(2)?,
+                    address: row.get(3)?,
+                    action: row.get(4)?,
                     details: from_json(&details, "audit", id, "details")?,
                 })
-            },
-        )
+            })
     }
 
     /// The end of a tenant's chain of consents and administrative actions; the beginning when it has none.
     fn chain_head(&self, tenant: TenantId) -> Result<Head, StoreError> {
-        let rows = all(self.connection(), &ledger::HEAD, [tenant.raw()], |row| {
-            Ok(Head {
-                seq: sqlite(row.get(0))?,
-                hash: sqlite(row.get(1))?,
-            })
-        })?;
+        let rows = self
+            .engine()
+            .all(&ledger::HEAD, params![tenant.raw()], |row| {
+                Ok(Head {
+                    seq: row.get(0)?,
+                    hash: row.get(1)?,
+                })
+            })?;
         Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    /// Counts up with every change of what a server keeps in mind: tenants, documents, staff, connections, keys.
+    fn version(&self) -> Result<i64, StoreError> {
+        let version = self.engine().value(&house::VERSION, params![1])?;
+        Ok(version.unwrap_or_default())
     }
 
     /// Whether the database answers.
     fn answers(&self) -> Result<(), StoreError> {
-        self.connection()
-            .query_row(house::ANSWER.text, [], |_| Ok(()))
-            .map_err(StoreError::at(house::ANSWER.name))
+        self.engine().exists(&house::ANSWER, params![]).map(|_| ())
     }
 }
 
 impl House for Writer {
-    fn connection(&self) -> &Connection {
-        &self.connection
+    fn engine(&self) -> &Engine {
+        &self.engine
     }
 }
 
 impl House for Reader<'_> {
-    fn connection(&self) -> &Connection {
-        self.connection
+    fn engine(&self) -> &Engine {
+        self.engine
     }
 }

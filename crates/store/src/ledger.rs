@@ -1,13 +1,13 @@
 //! Reading the chains: the trail of a number or address, and whether every entry still is what it was (C1, C7, X6, P15).
 
+use crate::engine::{Row, params};
 use crate::sql::{Statement, ledger};
 use crate::writer::ledger::{ConsentPayload, ERASURE, audit_commitment};
-use crate::{ConsentView, House as _, Reader, StoreError, rows};
+use crate::{ConsentView, House as _, Reader, StoreError};
 use ringback_core::consent::ledger::{Entry, Hash, Head, Link, Salt, wording_hash};
 use ringback_core::ids::{LeadId, TenantId};
 use ringback_core::time::from_micros;
 use ringback_core::turn::world::PointKind;
-use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashSet;
 use std::fmt;
 
@@ -227,9 +227,9 @@ impl Reader<'_> {
 
     /// The hashes whose texts still are what people were shown.
     fn intact_wordings(&self, tenant: TenantId) -> Result<HashSet<Vec<u8>>, StoreError> {
-        let all = self.all(&ledger::WORDINGS, [tenant.raw()], |row| {
-            let hash: Vec<u8> = row.get(0).map_err(rows::sqlite)?;
-            let text: String = row.get(1).map_err(rows::sqlite)?;
+        let all = self.all(&ledger::WORDINGS, params![tenant.raw()], |row| {
+            let hash: Vec<u8> = row.get(0)?;
+            let text: String = row.get(1)?;
             Ok((wording_hash(&text).as_slice() == hash).then_some(hash))
         })?;
         Ok(all.into_iter().flatten().collect())
@@ -245,7 +245,7 @@ impl Reader<'_> {
         let mut last = i64::MIN;
         loop {
             let ids = self.all(statement, params![tenant.raw(), last, PIECE], |row| {
-                row.get::<_, i64>(0).map_err(rows::sqlite)
+                row.get::<i64>(0)
             })?;
             let Some(end) = ids.last() else {
                 return Ok(None);
@@ -259,22 +259,22 @@ impl Reader<'_> {
 
     fn links(&self, tenant: TenantId, after: i64) -> Result<Vec<Stored>, StoreError> {
         self.all(&ledger::LINKS, params![tenant.raw(), after, PIECE], |row| {
-            let seq: i64 = row.get(0).map_err(rows::sqlite)?;
+            let seq: i64 = row.get(0)?;
             let wrong = |column| StoreError::Impossible {
                 table: "chain",
                 id: seq,
                 column,
             };
-            let entry: i64 = row.get(1).map_err(rows::sqlite)?;
+            let entry: i64 = row.get(1)?;
             Ok(Stored {
                 seq,
                 link: Link {
                     entry: Entry::from_code(entry).ok_or(wrong("entry"))?,
-                    row: row.get(2).map_err(rows::sqlite)?,
-                    at: from_micros(row.get(3).map_err(rows::sqlite)?),
-                    commitment: row.get(4).map_err(rows::sqlite)?,
+                    row: row.get(2)?,
+                    at: from_micros(row.get(3)?),
+                    commitment: row.get(4)?,
                 },
-                hash: row.get(5).map_err(rows::sqlite)?,
+                hash: row.get(5)?,
             })
         })
     }
@@ -285,52 +285,45 @@ impl Reader<'_> {
         id: i64,
         wordings: &HashSet<Vec<u8>>,
     ) -> Result<Said, StoreError> {
-        let at = || StoreError::at(ledger::CONSENT_PAYLOAD.name);
-        self.connection
-            .prepare_cached(ledger::CONSENT_PAYLOAD.text)
-            .and_then(|mut statement| {
-                statement
-                    .query_row(params![tenant.raw(), id], |row| {
-                        let salt: Option<Salt> = row.get(14)?;
-                        let Some(salt) = salt else {
-                            return Ok(Said::Erased);
-                        };
-                        let text = |at: usize| row.get::<_, Option<String>>(at);
-                        let conditions = text(16)?;
-                        let (value, channel, purpose) = (text(1)?, text(2)?, text(3)?);
-                        let (basis, wrote, method) = (text(5)?, text(7)?, text(8)?);
-                        let (page, ip, actor) = (text(9)?, text(10)?, text(11)?);
-                        let wording: Option<Vec<u8>> = row.get(6)?;
-                        let payload = ConsentPayload {
-                            kind: row.get(0)?,
-                            value: value.as_deref().unwrap_or_default(),
-                            channel: channel.as_deref().unwrap_or_default(),
-                            purpose: purpose.as_deref().unwrap_or_default(),
-                            granted: row.get(4)?,
-                            basis: basis.as_deref().unwrap_or_default(),
-                            wording: wording.as_deref(),
-                            wrote: wrote.as_deref(),
-                            method: method.as_deref().unwrap_or_default(),
-                            page: page.as_deref(),
-                            ip: ip.as_deref(),
-                            actor: actor.as_deref(),
-                            expires_at: row.get(12)?,
-                            conditions: conditions.as_deref(),
-                            at: row.get(13)?,
-                        };
-                        let lost = wording
-                            .as_ref()
-                            .is_some_and(|hash| !wordings.contains(hash));
-                        Ok(if lost {
-                            Said::Wordless
-                        } else {
-                            Said::This(payload.commitment(&salt))
-                        })
-                    })
-                    .optional()
+        let values = params![tenant.raw(), id];
+        let said = self.engine.one(&ledger::CONSENT_PAYLOAD, values, |row| {
+            let salt: Option<Salt> = row.get(14)?;
+            let Some(salt) = salt else {
+                return Ok(Said::Erased);
+            };
+            let text = |at: usize| row.get::<Option<String>>(at);
+            let conditions = text(16)?;
+            let (value, channel, purpose) = (text(1)?, text(2)?, text(3)?);
+            let (basis, wrote, method) = (text(5)?, text(7)?, text(8)?);
+            let (page, ip, actor) = (text(9)?, text(10)?, text(11)?);
+            let wording: Option<Vec<u8>> = row.get(6)?;
+            let payload = ConsentPayload {
+                kind: row.get(0)?,
+                value: value.as_deref().unwrap_or_default(),
+                channel: channel.as_deref().unwrap_or_default(),
+                purpose: purpose.as_deref().unwrap_or_default(),
+                granted: row.get(4)?,
+                basis: basis.as_deref().unwrap_or_default(),
+                wording: wording.as_deref(),
+                wrote: wrote.as_deref(),
+                method: method.as_deref().unwrap_or_default(),
+                page: page.as_deref(),
+                ip: ip.as_deref(),
+                actor: actor.as_deref(),
+                expires_at: row.get(12)?,
+                conditions: conditions.as_deref(),
+                at: row.get(13)?,
+            };
+            let lost = wording
+                .as_ref()
+                .is_some_and(|hash| !wordings.contains(hash));
+            Ok(if lost {
+                Said::Wordless
+            } else {
+                Said::This(payload.commitment(&salt))
             })
-            .map_err(at())
-            .map(|said| said.unwrap_or(Said::Gone))
+        })?;
+        Ok(said.unwrap_or(Said::Gone))
     }
 
     /// Notes the rows that an erasure names while it is at it.
@@ -340,40 +333,26 @@ impl Reader<'_> {
         id: i64,
         erasures: &mut HashSet<i64>,
     ) -> Result<Said, StoreError> {
-        let at = || StoreError::at(ledger::AUDIT_PAYLOAD.name);
-        self.connection
-            .prepare_cached(ledger::AUDIT_PAYLOAD.text)
-            .and_then(|mut statement| {
-                statement
-                    .query_row(params![tenant.raw(), id], |row| {
-                        let (actor, action): (String, String) = (row.get(1)?, row.get(3)?);
-                        let (address, details): (Option<String>, String) =
-                            (row.get(2)?, row.get(4)?);
-                        if action == ERASURE
-                            && let Ok(said) = serde_json::from_str::<serde_json::Value>(&details)
-                        {
-                            let rows = said.get("rows").and_then(serde_json::Value::as_array);
-                            erasures.extend(
-                                rows.into_iter()
-                                    .flatten()
-                                    .filter_map(serde_json::Value::as_i64),
-                            );
-                        }
-                        let salt: Salt = row.get(5)?;
-                        let hash = audit_commitment(
-                            &salt,
-                            row.get(0)?,
-                            &actor,
-                            address.as_deref(),
-                            &action,
-                            &details,
-                        );
-                        Ok(Said::This(hash))
-                    })
-                    .optional()
-            })
-            .map_err(at())
-            .map(|said| said.unwrap_or(Said::Gone))
+        let values = params![tenant.raw(), id];
+        let said = self.engine.one(&ledger::AUDIT_PAYLOAD, values, |row| {
+            let (actor, action): (String, String) = (row.get(1)?, row.get(3)?);
+            let (address, details): (Option<String>, String) = (row.get(2)?, row.get(4)?);
+            if action == ERASURE
+                && let Ok(said) = serde_json::from_str::<serde_json::Value>(&details)
+            {
+                let rows = said.get("rows").and_then(serde_json::Value::as_array);
+                erasures.extend(
+                    rows.into_iter()
+                        .flatten()
+                        .filter_map(serde_json::Value::as_i64),
+                );
+            }
+            let salt: Salt = row.get(5)?;
+            let at = row.get(0)?;
+            let hash = audit_commitment(&salt, at, &actor, address.as_deref(), &action, &details);
+            Ok(Said::This(hash))
+        })?;
+        Ok(said.unwrap_or(Said::Gone))
     }
 
     /// The consents of a lead, oldest first.
@@ -405,7 +384,7 @@ impl Reader<'_> {
 }
 
 fn consent_view(row: &Row<'_>) -> Result<ConsentView, StoreError> {
-    let read = || -> Result<ConsentView, rusqlite::Error> {
+    let read = || -> Result<ConsentView, StoreError> {
         Ok(ConsentView {
             id: row.get(0)?,
             kind: PointKind::from_code(row.get(1)?),
@@ -420,15 +399,15 @@ fn consent_view(row: &Row<'_>) -> Result<ConsentView, StoreError> {
             page: row.get(10)?,
             ip: row.get(11)?,
             actor: row.get(12)?,
-            expires_at: row.get::<_, Option<i64>>(13)?.map(from_micros),
+            expires_at: row.get::<Option<i64>>(13)?.map(from_micros),
             at: from_micros(row.get(14)?),
-            erased_at: row.get::<_, Option<i64>>(15)?.map(from_micros),
+            erased_at: row.get::<Option<i64>>(15)?.map(from_micros),
             conditions: row
-                .get::<_, Option<String>>(16)?
+                .get::<Option<String>>(16)?
                 .and_then(|text| serde_json::from_str(&text).ok()),
         })
     };
-    read().map_err(rows::sqlite)
+    read()
 }
 
 #[cfg(test)]

@@ -89,10 +89,11 @@ impl Folder {
         other
             .execute_batch(sql)
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let found = Reader { connection: &other }
+        let engine = crate::engine::Engine::Sqlite(other);
+        let found = Reader { engine: &engine }
             .verify_chain(TENANT, anchors)
             .unwrap();
-        other.execute_batch("ROLLBACK").unwrap();
+        engine.roll_back();
         found
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
+mod engine;
 mod house;
 mod ledger;
 mod lists;
@@ -14,7 +15,7 @@ mod writer;
 pub use house::*;
 pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
-pub use open::{OpenError, look, open};
+pub use open::{OpenError, look, open, open_postgres};
 pub use readers::{Reader, Readers};
 pub use writer::{Checkpointer, Writer};
 
@@ -23,13 +24,44 @@ pub use writer::{Checkpointer, Writer};
 pub enum StoreError {
     /// The database said no.
     #[error("the database failed at {at}")]
-    Sqlite {
+    Failed {
         /// The statement's name or what was tried.
         at: &'static str,
         /// What it said.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody else changed the same at the same time: nothing was changed, and it is to be decided again.
+    #[error("another node was in the way at {at}: nothing was stored, try again")]
+    Busy {
+        /// The statement's name or what was tried.
+        at: &'static str,
+        /// What the database said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database cannot be reached: nothing was changed.
+    #[error("the database cannot be reached at {at}: nothing was stored, try again in a moment")]
+    Away {
+        /// The statement's name or what was tried.
+        at: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection broke during the commit, and it could not be found out what became of it.
+    #[error(
+        "the database went away during the commit: nobody knows whether it was stored, so ask before it is tried again"
+    )]
+    Unsure,
+    /// Others count this node as dead and have taken over its work: nothing was changed.
+    #[error(
+        "this node was away for too long and others took over its work: nothing was stored, try again in a moment"
+    )]
+    Fenced,
+    /// The house changed on another node: nothing was changed, and it is to be decided again with what holds now.
+    #[error("the configuration changed on another node: it is read anew, try again")]
+    Stale,
     /// The disk is full: nothing was changed.
     #[error("the disk is full: nothing was stored, free some space and try again")]
     DiskFull,
@@ -46,10 +78,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn at(at: &'static str) -> impl Fn(rusqlite::Error) -> Self {
-        move |source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
-            _ => Self::Sqlite { at, source },
+    /// A column that holds something else than it must.
+    #[cold]
+    pub(crate) fn column(n: usize) -> Self {
+        Self::Failed {
+            at: "reading a row",
+            source: format!("column {n} holds another kind of value than it must").into(),
+        }
+    }
+
+    /// A statement that must find a row found none.
+    #[cold]
+    pub(crate) fn nothing(at: &'static str) -> Self {
+        Self::Failed {
+            at,
+            source: "no row was found where there is always one".into(),
         }
     }
 }

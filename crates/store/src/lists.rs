@@ -6,6 +6,7 @@ mod of_limits;
 mod of_messages;
 mod views;
 
+use crate::engine::{Row, Values, params};
 use crate::rows::{self, from_json};
 use crate::sql::{Statement, leads, messages};
 use crate::{House, Reader, StoreError, Writer};
@@ -13,7 +14,6 @@ use ringback_core::ids::{LeadId, MessageId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Status};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{PointKind, Suppression};
-use rusqlite::{Row, params};
 
 pub use of_limits::{HeldBy, SpentOn};
 pub use views::*;
@@ -22,29 +22,10 @@ impl Reader<'_> {
     pub(crate) fn all<T>(
         &self,
         statement: &Statement,
-        values: impl rusqlite::Params,
+        values: Values<'_>,
         map: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.all_text(statement.text, statement.name, values, map)
-    }
-
-    fn all_text<T>(
-        &self,
-        text: &str,
-        name: &'static str,
-        values: impl rusqlite::Params,
-        map: impl Fn(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut prepared = self
-            .connection
-            .prepare_cached(text)
-            .map_err(StoreError::at(name))?;
-        let mut found = prepared.query(values).map_err(StoreError::at(name))?;
-        let mut out = Vec::new();
-        while let Some(row) = found.next().map_err(StoreError::at(name))? {
-            out.push(map(row)?);
-        }
-        Ok(out)
+        self.engine.all(statement, values, map)
     }
 
     /// The suppression list, newest first.
@@ -87,7 +68,7 @@ impl Reader<'_> {
             &leads::SPAM,
             params![tenant.raw(), before.unwrap_or(i64::MAX), most],
             |row| {
-                let read = || -> Result<SpamView, rusqlite::Error> {
+                let read = || -> Result<SpamView, StoreError> {
                     Ok(SpamView {
                         id: row.get(0)?,
                         form: row.get(1)?,
@@ -97,7 +78,7 @@ impl Reader<'_> {
                         at: from_micros(row.get(5)?),
                     })
                 };
-                read().map_err(rows::sqlite)
+                read()
             },
         )
     }
@@ -105,17 +86,14 @@ impl Reader<'_> {
     /// A booking that is not finished.
     pub fn draft(&self, tenant: TenantId, id: i64) -> Result<Option<DraftRow>, StoreError> {
         let found = self.all(&leads::DRAFT, params![tenant.raw(), id], |row| {
-            let data: String = row.get(2).map_err(rows::sqlite)?;
+            let data: String = row.get(2)?;
             Ok(DraftRow {
-                form: row.get(0).map_err(rows::sqlite)?,
-                hash: row.get(1).map_err(rows::sqlite)?,
+                form: row.get(0)?,
+                hash: row.get(1)?,
                 data: from_json(&data, "drafts", id, "data")?,
-                step: row.get(3).map_err(rows::sqlite)?,
-                at: from_micros(row.get(4).map_err(rows::sqlite)?),
-                lead: row
-                    .get::<_, Option<i64>>(5)
-                    .map_err(rows::sqlite)?
-                    .map(LeadId::from_raw),
+                step: row.get(3)?,
+                at: from_micros(row.get(4)?),
+                lead: row.get::<Option<i64>>(5)?.map(LeadId::from_raw),
             })
         })?;
         Ok(found.into_iter().next())
@@ -131,7 +109,7 @@ impl Reader<'_> {
         let found = self.all(
             &leads::EVENT_KEY,
             params![tenant.raw(), lead.raw(), key],
-            |row| row.get::<_, i64>(0).map_err(rows::sqlite),
+            |row| row.get::<i64>(0),
         )?;
         Ok(found
             .first()
@@ -140,48 +118,41 @@ impl Reader<'_> {
 
     /// A message by its id alone, for links that prove themselves and name no tenant.
     pub fn message_behind_link(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self
-            .all(&messages::BY_ID, [id.raw()], rows::message)?
-            .into_iter()
-            .next())
+        self.engine
+            .one(&messages::BEHIND_LINK, params![id.raw()], rows::message)
     }
 
     /// How many messages wait, per channel.
     pub fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
-        self.all(&messages::COUNTS, [], |row| {
-            let channel = ChannelKind::from_code(row.get(0).map_err(rows::sqlite)?).ok_or(
-                StoreError::Impossible {
-                    table: "messages",
-                    id: 0,
-                    column: "channel",
-                },
-            )?;
+        self.all(&messages::COUNTS, params![], |row| {
+            let channel = ChannelKind::from_code(row.get(0)?).ok_or(StoreError::Impossible {
+                table: "messages",
+                id: 0,
+                column: "channel",
+            })?;
             Ok(WaitingCount {
                 channel,
-                n: row.get(1).map_err(rows::sqlite)?,
-                oldest: row
-                    .get::<_, Option<i64>>(2)
-                    .map_err(rows::sqlite)?
-                    .map(from_micros),
+                n: row.get(1)?,
+                oldest: row.get::<Option<i64>>(2)?.map(from_micros),
             })
         })
     }
 
     /// How many messages of a tenant wait, per channel and status.
     pub fn waiting_counts(&self, tenant: TenantId) -> Result<Vec<WaitingOf>, StoreError> {
-        self.all(&messages::COUNTS_OF, [tenant.raw()], |row| {
+        self.all(&messages::COUNTS_OF, params![tenant.raw()], |row| {
             let wrong = |column| StoreError::Impossible {
                 table: "messages",
                 id: 0,
                 column,
             };
-            let channel = ChannelKind::from_code(row.get(0).map_err(rows::sqlite)?);
-            let status = Status::from_code(row.get(1).map_err(rows::sqlite)?);
-            let next: Option<i64> = row.get(3).map_err(rows::sqlite)?;
+            let channel = ChannelKind::from_code(row.get(0)?);
+            let status = Status::from_code(row.get(1)?);
+            let next: Option<i64> = row.get(3)?;
             Ok(WaitingOf {
                 channel: channel.ok_or(wrong("channel"))?,
                 status: status.ok_or(wrong("status"))?,
-                n: row.get(2).map_err(rows::sqlite)?,
+                n: row.get(2)?,
                 next: next.map(from_micros),
             })
         })
@@ -202,25 +173,14 @@ impl Reader<'_> {
 
     /// Attempts under way.
     pub fn flying(&self) -> Result<i64, StoreError> {
-        self.connection
-            .query_row(messages::FLYING.text, [], |row| row.get(0))
-            .map_err(StoreError::at(messages::FLYING.name))
+        self.engine
+            .value(&messages::FLYING, params![])
+            .map(Option::unwrap_or_default)
     }
 
     /// What is wrong with the database file; nothing when it is whole. Reads all of it.
     pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        let mut faults = self.all_text("PRAGMA integrity_check(20)", "integrity", [], |row| {
-            row.get::<_, String>(0).map_err(rows::sqlite)
-        })?;
-        faults.retain(|fault| fault != "ok");
-        faults.extend(
-            self.all_text("PRAGMA foreign_key_check", "foreign keys", [], |row| {
-                row.get::<_, String>(0)
-                    .map_err(rows::sqlite)
-                    .map(|table| format!("a row of {table} points nowhere"))
-            })?,
-        );
-        Ok(faults)
+        self.engine.faults()
     }
 
     /// Whether the database answers.
@@ -230,16 +190,16 @@ impl Reader<'_> {
 }
 
 fn suppression_view(row: &Row<'_>) -> Result<SuppressionView, StoreError> {
-    let read = || -> Result<SuppressionView, rusqlite::Error> {
+    let read = || -> Result<SuppressionView, StoreError> {
         Ok(SuppressionView {
             kind: PointKind::from_code(row.get(0)?),
             value: row.get(1)?,
             reason: Suppression::from_code(row.get(2)?),
-            at: from_micros(row.get::<_, Option<i64>>(3)?.unwrap_or(0)),
+            at: from_micros(row.get::<Option<i64>>(3)?.unwrap_or(0)),
             how: row.get(4)?,
         })
     };
-    read().map_err(rows::sqlite)
+    read()
 }
 
 impl Writer {

@@ -1,10 +1,12 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
-use crate::{Checkpointer, Readers, Writer};
+use crate::engine::{Address, Engine, Postgres, postgres};
+use crate::{Checkpointer, Readers, StoreError, Writer};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 mod migrations {
@@ -52,6 +54,27 @@ pub enum OpenError {
     /// SQLite failed.
     #[error("the database cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
+    /// The address of the database cannot be read.
+    #[error("the address of the database cannot be read: {0}")]
+    Address(String),
+    /// The role could look past the second wall.
+    #[error(
+        "the role {0} is a superuser or bypasses row security, so one tenant's data would be kept from another by the program alone. Give --database a role that is neither, and --database-owner the one that owns the tables."
+    )]
+    TooMighty(String),
+    /// The schema is missing or old, and nobody was named who may change it.
+    #[error(
+        "the database has no schema of this version. Start once with --database-owner postgres://…, the role that owns the database; it brings the schema up to date and lets the other role use it."
+    )]
+    NoSchema,
+    /// A migration that was applied reads otherwise now.
+    #[error(
+        "migration {0} was applied in another form: this program and the database are not of the same line"
+    )]
+    Edited(i64),
+    /// It was opened and does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Keeps other processes out of a data folder until it is dropped.
@@ -81,13 +104,23 @@ pub fn open(folder: &Path) -> Result<(Writer, Readers, Checkpointer), OpenError>
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(&file, flags)?;
         settle_in(&reader, false)?;
-        Ok(reader)
+        Ok(Engine::Sqlite(reader))
     })?;
     Ok((
-        Writer::new(connection, lock)?,
+        Writer::new(Engine::Sqlite(connection), Some(lock))?,
         readers,
         Checkpointer::new(checkpoints),
     ))
+}
+
+/// Opens a database of PostgreSQL. With an owner the schema is brought up to date first, and the role of the first address is let use it.
+pub fn open_postgres(serves: &str, owner: Option<&str>) -> Result<(Writer, Readers), OpenError> {
+    let serves = Arc::new(Address::parse(serves)?);
+    let owner = owner.map(Address::parse).transpose()?;
+    postgres::migrate(&serves, owner.as_ref())?;
+    let engine = || Engine::Postgres(Box::new(Postgres::new(Arc::clone(&serves))));
+    let readers = Readers::new(reader_count(), || Ok(engine()))?;
+    Ok((Writer::new(engine(), None)?, readers))
 }
 
 /// Looks into the database of a data folder without changing it, beside a running server too. Nothing is made or brought up to date.
@@ -97,7 +130,7 @@ pub fn look(folder: &Path) -> Result<Readers, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(&file, flags)?;
         settle_in(&reader, false)?;
-        Ok(reader)
+        Ok(Engine::Sqlite(reader))
     })?)
 }
 
@@ -273,9 +306,7 @@ mod tests {
 
     /// A text that waits, of this priority, made and due at these seconds.
     fn waiting(writer: &Writer, id: i64, priority: i64, status: i64, made: i64, due: i64) {
-        writer
-            .connection
-            .execute(
+        writer.engine.as_sqlite().execute(
                 "INSERT INTO messages (id, tenant_id, notification_id, channel, recipient, category, priority, status, state, due_at, created_at, expires_at, data, verdict) \
                  VALUES (?1, 1, 1, 0, '+13035550140', 0, ?2, ?3, 0, ?5, ?4, ?6, '{}', '{}')",
                 [id, priority, status, made * 1_000_000, due * 1_000_000, (made + 600) * 1_000_000],
@@ -341,7 +372,8 @@ mod tests {
         let due = |id: i64| -> i64 {
             let sql = "SELECT due_at / 1000000 FROM messages WHERE id = ?1";
             writer
-                .connection
+                .engine
+                .as_sqlite()
                 .query_row(sql, [id], |row| row.get(0))
                 .expect("there")
         };
@@ -359,7 +391,8 @@ mod tests {
         let expires = || -> i64 {
             let sql = "SELECT expires_at / 1000000 FROM messages";
             writer
-                .connection
+                .engine
+                .as_sqlite()
                 .query_row(sql, [], |row| row.get(0))
                 .expect("there")
         };

@@ -1,6 +1,6 @@
 //! Connections that only read, each lent to one question at a time.
 
-use rusqlite::Connection;
+use crate::engine::Engine;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A few read-only connections. Cheap to clone. Ask from a thread that may block.
@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 pub struct Readers(Arc<Pool>);
 
 struct Pool {
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Engine>>,
     back: Condvar,
 }
 
@@ -20,7 +20,7 @@ impl std::fmt::Debug for Readers {
 
 /// A read-only view of the database as of one instant.
 pub struct Reader<'a> {
-    pub(crate) connection: &'a Connection,
+    pub(crate) engine: &'a Engine,
 }
 
 impl std::fmt::Debug for Reader<'_> {
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Reader<'_> {
 impl Readers {
     pub(crate) fn new(
         n: usize,
-        make: impl Fn() -> Result<Connection, rusqlite::Error>,
+        make: impl Fn() -> Result<Engine, rusqlite::Error>,
     ) -> Result<Self, rusqlite::Error> {
         let idle = (0..n).map(|_| make()).collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Pool {
@@ -44,9 +44,9 @@ impl Readers {
     /// Answers a question from one snapshot. Waits while all connections are lent.
     pub fn ask<T>(&self, question: impl FnOnce(&Reader<'_>) -> T) -> T {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = loop {
+        let engine = loop {
             match idle.pop() {
-                Some(connection) => break connection,
+                Some(engine) => break engine,
                 None => {
                     idle = self
                         .0
@@ -59,15 +59,15 @@ impl Readers {
         drop(idle);
         let lent = Lent {
             pool: &self.0,
-            connection: Some(connection),
+            engine: Some(engine),
         };
-        match &lent.connection {
-            Some(connection) => {
+        match &lent.engine {
+            Some(engine) => {
                 // One snapshot for all statements of a question; ended by the guard.
-                let began = connection.execute_batch("BEGIN").is_ok();
-                let answer = question(&Reader { connection });
+                let began = engine.begin_to_read().is_ok();
+                let answer = question(&Reader { engine });
                 if began {
-                    let ended = connection.execute_batch("COMMIT");
+                    let ended = engine.commit();
                     debug_assert!(ended.is_ok(), "a read transaction ends");
                 }
                 answer
@@ -79,21 +79,19 @@ impl Readers {
 
 struct Lent<'a> {
     pool: &'a Pool,
-    connection: Option<Connection>,
+    engine: Option<Engine>,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            if !connection.is_autocommit() {
-                // A question panicked half-way; an open read transaction would stop checkpoints for ever.
-                let _ = connection.execute_batch("ROLLBACK");
-            }
+        if let Some(engine) = self.engine.take() {
+            // Of a question that panicked half-way; an open read transaction would stop checkpoints for ever.
+            engine.roll_back();
             self.pool
                 .idle
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+                .push(engine);
             self.pool.back.notify_one();
         }
     }

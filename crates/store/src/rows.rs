@@ -1,6 +1,7 @@
 //! From rows to values and back. An impossible row is a loud error that names table, row and column.
 
 use crate::StoreError;
+use crate::engine::Row;
 use ringback_core::consent::{Basis, Term};
 use ringback_core::ids::{
     AttemptId, ConnectionId, EventId, LeadId, MessageId, NotificationId, RunId, SessionId, TenantId,
@@ -13,13 +14,8 @@ use ringback_core::time::{from_micros, micros};
 use ringback_core::turn::world::{
     ConsentBits, Point, PointKey, PointKind, Recent, Run, RunState, Suppression,
 };
-use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-pub(crate) fn sqlite(source: rusqlite::Error) -> StoreError {
-    StoreError::at("reading a row")(source)
-}
 
 /// JSON as it is stored. Values of ours always serialise.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
@@ -37,7 +33,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(
 
 /// Columns of `{lead}` in leads.sql.
 pub(crate) fn lead(row: &Row<'_>) -> Result<Lead, StoreError> {
-    let read = || -> Result<(Lead, String, String, String), rusqlite::Error> {
+    let read = || -> Result<(Lead, String, String, String), StoreError> {
         let lead = Lead {
             id: LeadId::from_raw(row.get(0)?),
             tenant: TenantId::from_raw(row.get(1)?),
@@ -62,14 +58,14 @@ pub(crate) fn lead(row: &Row<'_>) -> Result<Lead, StoreError> {
             created_at: from_micros(row.get(20)?),
             updated_at: from_micros(row.get(21)?),
             last_event_at: from_micros(row.get(22)?),
-            ringing_since: row.get::<_, Option<i64>>(23)?.map(from_micros),
-            answered_at: row.get::<_, Option<i64>>(24)?.map(from_micros),
+            ringing_since: row.get::<Option<i64>>(23)?.map(from_micros),
+            answered_at: row.get::<Option<i64>>(24)?.map(from_micros),
             answered_by: row.get(25)?,
-            merged_into: row.get::<_, Option<i64>>(26)?.map(LeadId::from_raw),
+            merged_into: row.get::<Option<i64>>(26)?.map(LeadId::from_raw),
         };
         Ok((lead, row.get(13)?, row.get(14)?, row.get(15)?))
     };
-    let (mut lead, attributes, tags, products) = read().map_err(sqlite)?;
+    let (mut lead, attributes, tags, products) = read()?;
     let id = lead.id.raw();
     lead.attributes = from_json(&attributes, "leads", id, "attributes")?;
     lead.tags = from_json(&tags, "leads", id, "tags")?;
@@ -79,21 +75,21 @@ pub(crate) fn lead(row: &Row<'_>) -> Result<Lead, StoreError> {
 
 /// Columns of `{message}` in messages.sql.
 pub(crate) fn message(row: &Row<'_>) -> Result<Message, StoreError> {
-    let id: i64 = row.get(0).map_err(sqlite)?;
+    let id: i64 = row.get(0)?;
     let wrong = |column: &'static str| StoreError::Impossible {
         table: "messages",
         id,
         column,
     };
-    let read = || -> Result<_, rusqlite::Error> {
+    let read = || -> Result<_, StoreError> {
         Ok((
-            row.get::<_, Option<String>>(22)?,
-            row.get::<_, Option<String>>(34)?,
-            row.get::<_, Option<String>>(35)?,
-            row.get::<_, Option<Vec<u8>>>(27)?,
+            row.get::<Option<String>>(22)?,
+            row.get::<Option<String>>(34)?,
+            row.get::<Option<String>>(35)?,
+            row.get::<Option<Vec<u8>>>(27)?,
         ))
     };
-    let (plan, facts, why, hash) = read().map_err(sqlite)?;
+    let (plan, facts, why, hash) = read()?;
     let plan: Plan = plan.map_or(Ok(Plan::default()), |text| {
         from_json(&text, "messages", id, "plan")
     })?;
@@ -103,64 +99,62 @@ pub(crate) fn message(row: &Row<'_>) -> Result<Message, StoreError> {
     let why: Option<Reason> = why
         .map(|text| from_json(&text, "messages", id, "why"))
         .transpose()?;
-    let code = |at: usize, column: &'static str| row.get::<_, i64>(at).map_err(|_| wrong(column));
+    let code = |at: usize, column: &'static str| row.get::<i64>(at).map_err(|_| wrong(column));
     let channel = ChannelKind::from_code(code(8, "channel")?).ok_or_else(|| wrong("channel"))?;
     let category = Category::from_code(code(11, "category")?).ok_or_else(|| wrong("category"))?;
     let priority = Priority::from_code(code(12, "priority")?).ok_or_else(|| wrong("priority"))?;
     let status = Status::from_code(code(13, "status")?).ok_or_else(|| wrong("status"))?;
-    let rest = || -> Result<Message, rusqlite::Error> {
+    let rest = || -> Result<Message, StoreError> {
         let template: Option<String> = row.get(17)?;
         let cost: Option<i64> = row.get(36)?;
         Ok(Message {
             id: MessageId::from_raw(id),
             tenant: TenantId::from_raw(row.get(1)?),
-            lead: row.get::<_, Option<i64>>(2)?.map(LeadId::from_raw),
+            lead: row.get::<Option<i64>>(2)?.map(LeadId::from_raw),
             staff: row.get(3)?,
-            run: row.get::<_, Option<i64>>(4)?.map(RunId::from_raw),
+            run: row.get::<Option<i64>>(4)?.map(RunId::from_raw),
             step: row.get(5)?,
             notification: NotificationId::from_raw(row.get(6)?),
-            event: row.get::<_, Option<i64>>(7)?.map(EventId::from_raw),
+            event: row.get::<Option<i64>>(7)?.map(EventId::from_raw),
             channel,
-            connection: row.get::<_, Option<i64>>(9)?.map(ConnectionId::from_raw),
+            connection: row.get::<Option<i64>>(9)?.map(ConnectionId::from_raw),
             recipient: row.get(10)?,
             category,
             priority,
             status,
             due_at: from_micros(row.get(14)?),
             created_at: from_micros(row.get(15)?),
-            expires_at: row.get::<_, Option<i64>>(16)?.map(from_micros),
+            expires_at: row.get::<Option<i64>>(16)?.map(from_micros),
             template: template
-                .map(|name| {
-                    Ok::<_, rusqlite::Error>((name, row.get::<_, Option<i64>>(18)?.unwrap_or(0)))
-                })
+                .map(|name| Ok::<_, StoreError>((name, row.get::<Option<i64>>(18)?.unwrap_or(0))))
                 .transpose()?,
             locale: row.get(19)?,
             body: row.get(20)?,
-            data: row.get::<_, String>(21)?.into(),
+            data: row.get::<String>(21)?.into(),
             plan,
-            verdict: row.get::<_, String>(23)?.into(),
+            verdict: row.get::<String>(23)?.into(),
             epoch: row.get(24)?,
-            attempt: row.get::<_, Option<i64>>(25)?.map(AttemptId::from_raw),
-            deadline: row.get::<_, Option<i64>>(26)?.map(from_micros),
+            attempt: row.get::<Option<i64>>(25)?.map(AttemptId::from_raw),
+            deadline: row.get::<Option<i64>>(26)?.map(from_micros),
             hash: hash.and_then(|hash| hash.try_into().ok()),
             attempts: row.get(28)?,
             sandbox: row.get(29)?,
             repeated: row.get(30)?,
             reference: row.get(31)?,
-            accepted_at: row.get::<_, Option<i64>>(32)?.map(from_micros),
-            settled_at: row.get::<_, Option<i64>>(33)?.map(from_micros),
+            accepted_at: row.get::<Option<i64>>(32)?.map(from_micros),
+            settled_at: row.get::<Option<i64>>(33)?.map(from_micros),
             facts,
             why,
             cost: match cost {
                 Some(micros) => Some(Cost {
                     micros,
-                    currency: row.get::<_, Option<String>>(37)?.unwrap_or_default(),
+                    currency: row.get::<Option<String>>(37)?.unwrap_or_default(),
                 }),
                 None => None,
             },
         })
     };
-    rest().map_err(sqlite)
+    rest()
 }
 
 /// What `state` is for a message: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline.
@@ -175,25 +169,25 @@ pub(crate) const fn state_of(message: &Message) -> i64 {
 
 /// Columns of `{run}` in workflows.sql. What an ended run carried is not needed to decide anything.
 pub(crate) fn run(row: &Row<'_>) -> Result<Run, StoreError> {
-    let id: i64 = row.get(0).map_err(sqlite)?;
+    let id: i64 = row.get(0)?;
     let wrong = |column: &'static str| StoreError::Impossible {
         table: "runs",
         id,
         column,
     };
-    let state = match row.get::<_, i64>(7).map_err(sqlite)? {
+    let state = match row.get::<i64>(7)? {
         0 => RunState::Open,
         1 => RunState::Done,
         2 => RunState::Stopped,
         _ => return Err(wrong("state")),
     };
-    let data: String = row.get(11).map_err(sqlite)?;
+    let data: String = row.get(11)?;
     let data = if state == RunState::Open {
         from_json(&data, "runs", id, "data")?
     } else {
         serde_json::Value::Null
     };
-    let rest = || -> Result<Run, rusqlite::Error> {
+    let rest = || -> Result<Run, StoreError> {
         Ok(Run {
             id: RunId::from_raw(id),
             tenant: TenantId::from_raw(row.get(1)?),
@@ -201,39 +195,39 @@ pub(crate) fn run(row: &Row<'_>) -> Result<Run, StoreError> {
             workflow: row.get(3)?,
             version: row.get(4)?,
             event: EventId::from_raw(row.get(5)?),
-            session: row.get::<_, Option<i64>>(6)?.map(SessionId::from_raw),
+            session: row.get::<Option<i64>>(6)?.map(SessionId::from_raw),
             state,
             step: row.get(8)?,
             waits_for: row.get(9)?,
-            wake_at: row.get::<_, Option<i64>>(10)?.map(from_micros),
+            wake_at: row.get::<Option<i64>>(10)?.map(from_micros),
             data,
             created_at: from_micros(row.get(12)?),
-            ended_at: row.get::<_, Option<i64>>(13)?.map(from_micros),
+            ended_at: row.get::<Option<i64>>(13)?.map(from_micros),
             new: false,
             dirty: false,
         })
     };
-    rest().map_err(sqlite)
+    rest()
 }
 
 /// A contact point from the eight columns that begin at `at`.
-pub(crate) fn point(row: &Row<'_>, at: usize) -> Result<Point, rusqlite::Error> {
+pub(crate) fn point(row: &Row<'_>, at: usize) -> Result<Point, StoreError> {
     Ok(Point {
-        lead: row.get::<_, Option<i64>>(at)?.map(LeadId::from_raw),
+        lead: row.get::<Option<i64>>(at)?.map(LeadId::from_raw),
         added_at: from_micros(row.get(at + 1)?),
         suppressed: Suppression::from_code(row.get(at + 2)?),
-        suppressed_at: row.get::<_, Option<i64>>(at + 3)?.map(from_micros),
+        suppressed_at: row.get::<Option<i64>>(at + 3)?.map(from_micros),
         suppressed_how: row.get(at + 4)?,
         consent: ConsentBits(row.get(at + 5)?),
-        recent: recent(row.get_ref(at + 6)?.as_blob_or_null()?),
-        terms: terms(row.get_ref(at + 7)?.as_blob_or_null()?),
+        recent: recent(row.bytes(at + 6)?),
+        terms: terms(row.bytes(at + 7)?),
         new: false,
         dirty: false,
     })
 }
 
 /// A contact point with its name, of `points_of`.
-pub(crate) fn named_point(row: &Row<'_>) -> Result<(PointKey, Point), rusqlite::Error> {
+pub(crate) fn named_point(row: &Row<'_>) -> Result<(PointKey, Point), StoreError> {
     let kind = PointKind::from_code(row.get(1)?).unwrap_or(PointKind::User);
     Ok((
         PointKey {

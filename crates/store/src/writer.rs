@@ -1,25 +1,26 @@
 //! The one that writes: a turn at a time, loaded set-wise, written table by table, committed once (design 1).
 
 mod apply;
+mod foresee;
 pub(crate) mod ledger;
 mod load;
 pub(crate) mod national;
 mod records;
 
-use crate::StoreError;
+use crate::engine::{Engine, Values, params};
 use crate::open::FolderLock;
 use crate::sql::{Statement, house, leads, messages, workflows};
+use crate::{House as _, StoreError};
 use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::{Answered, Breakers, Guesses, Once, Placed, QueueOf, Resting};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 /// The only connection that changes the database.
 pub struct Writer {
-    pub(crate) connection: Connection,
+    pub(crate) engine: Engine,
     numbers: HashMap<TenantId, i64>,
     chains: ledger::Chains,
     last_id: i64,
@@ -30,7 +31,11 @@ pub struct Writer {
     /// How long texts were; the loop lends it to each turn.
     pub guesses: RefCell<Guesses>,
     national: RefCell<national::Asked>,
-    _lock: FolderLock,
+    /// Answers remembered in this turn, on PostgreSQL, where they are written with the commit.
+    told: RefCell<HashMap<(TenantId, String), Answered>>,
+    /// The version of the house that is kept in mind.
+    in_mind: Cell<i64>,
+    _lock: Option<FolderLock>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -40,7 +45,7 @@ impl std::fmt::Debug for Writer {
 }
 
 /// Moves the write-ahead log into the database, away from the commits.
-pub struct Checkpointer(Connection);
+pub struct Checkpointer(rusqlite::Connection);
 
 impl std::fmt::Debug for Checkpointer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,7 +54,7 @@ impl std::fmt::Debug for Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) const fn new(connection: Connection) -> Self {
+    pub(crate) const fn new(connection: rusqlite::Connection) -> Self {
         Self(connection)
     }
 
@@ -57,20 +62,22 @@ impl Checkpointer {
     pub fn run(&self) -> Result<(), StoreError> {
         self.0
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-            .map_err(StoreError::at("checkpoint"))
+            .map_err(StoreError::sqlite("checkpoint"))
     }
 }
 
 const MOST_MERGES: usize = 8;
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, lock: FolderLock) -> Result<Self, rusqlite::Error> {
-        let last_id = connection.query_row(house::LAST_IDS.text, [], |row| row.get(0))?;
-        let breakers = kept_breakers(&connection)?;
-        // SQLite seeds its generator from the operating system.
-        let seed = connection.query_row("SELECT randomblob(32)", [], |row| row.get(0))?;
+    pub(crate) fn new(engine: Engine, lock: Option<FolderLock>) -> Result<Self, StoreError> {
+        let last_id = engine
+            .value(&house::LAST_IDS, params![])?
+            .unwrap_or_default();
+        let breakers = kept_breakers(&engine)?;
+        let seed = engine.seed()?;
+        let in_mind = engine.value(&house::VERSION, params![1])?.unwrap_or(1);
         Ok(Self {
-            connection,
+            engine,
             numbers: HashMap::new(),
             chains: ledger::Chains::new(seed),
             last_id,
@@ -78,6 +85,8 @@ impl Writer {
             placed: RefCell::default(),
             guesses: RefCell::default(),
             national: RefCell::default(),
+            told: RefCell::default(),
+            in_mind: Cell::new(in_mind),
             _lock: lock,
         })
     }
@@ -87,38 +96,33 @@ impl Writer {
         self.last_id
     }
 
-    pub(crate) fn get(&self, statement: &Statement) -> Result<CachedStatement<'_>, StoreError> {
-        self.connection
-            .prepare_cached(statement.text)
-            .map_err(StoreError::at(statement.name))
+    pub(crate) fn run(&self, statement: &Statement, values: Values<'_>) -> Result<(), StoreError> {
+        self.engine.run(statement, values)
     }
 
-    pub(crate) fn run(
+    pub(crate) fn count(
         &self,
         statement: &Statement,
-        values: impl rusqlite::Params,
+        values: Values<'_>,
     ) -> Result<usize, StoreError> {
-        self.get(statement)?
-            .execute(values)
-            .map_err(StoreError::at(statement.name))
+        self.engine.count(statement, values)
     }
 
     /// Begins a turn's transaction.
-    pub fn begin(&self) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("BEGIN IMMEDIATE")
-            .and_then(|mut begin| begin.execute([]))
-            .map(|_| ())
-            .map_err(StoreError::at("begin"))
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() {
+            // Other nodes write too: what was known after the last turn may be old.
+            self.numbers.clear();
+            self.chains.forget_heads();
+            self.national.get_mut().take();
+            self.told.get_mut().clear();
+        }
+        self.engine.begin()
     }
 
     /// Makes a turn's changes lasting: on the disk when it returns (P1).
     pub fn commit(&self) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("COMMIT")
-            .and_then(|mut commit| commit.execute([]))
-            .map(|_| ())
-            .map_err(StoreError::at("commit"))
+        self.engine.commit()
     }
 
     /// Takes a turn's changes back.
@@ -126,16 +130,13 @@ impl Writer {
         self.numbers.clear();
         self.chains.forget();
         *self.national.get_mut() = None;
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.connection.execute_batch("ROLLBACK")
-        {
-            tracing::error!(%error, "a turn could not be taken back");
-        }
+        self.engine.roll_back();
     }
 
     #[cfg(test)]
     pub(crate) fn pragma(&self, name: &str) -> String {
-        self.connection
+        self.engine
+            .as_sqlite()
             .query_row(&format!("PRAGMA {name}"), [], |row| {
                 row.get::<_, rusqlite::types::Value>(0)
             })
@@ -155,16 +156,20 @@ impl Writer {
         now: Timestamp,
     ) -> Result<Option<Answered>, StoreError> {
         let day = micros(now) / DAY;
-        self.get(&messages::ONCE)?
-            .query_row(params![tenant.raw(), day, once.key], |row| {
-                Ok(Answered {
-                    hash: row.get(0)?,
-                    status: row.get(1)?,
-                    body: row.get(2)?,
-                })
+        if self.engine.as_postgres().is_some() {
+            let told = self.told.borrow();
+            if let Some(told) = told.get(&(tenant, once.key.clone())) {
+                return Ok(Some(told.clone()));
+            }
+        }
+        let values = params![tenant.raw(), day, once.key];
+        self.engine.one(&messages::ONCE, values, |row| {
+            Ok(Answered {
+                hash: row.get(0)?,
+                status: row.get(1)?,
+                body: row.get(2)?,
             })
-            .optional()
-            .map_err(StoreError::at(messages::ONCE.name))
+        })
     }
 
     /// Remembers an answer for its key.
@@ -176,6 +181,15 @@ impl Writer {
         body: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() {
+            let told = Answered {
+                hash: once.hash.to_vec(),
+                status,
+                body: body.to_owned(),
+            };
+            let key = (tenant, once.key.clone());
+            self.told.borrow_mut().insert(key, told);
+        }
         self.run(
             &messages::INSERT_ONCE,
             params![
@@ -187,7 +201,27 @@ impl Writer {
                 body
             ],
         )
-        .map(|_| ())
+    }
+
+    /// What is kept in mind of the house is of this version, read before it was read.
+    pub fn keeps_in_mind(&self, version: i64) {
+        self.in_mind.set(version);
+    }
+
+    /// The house as it is kept in mind is the one that is written down, or nothing is decided by it.
+    fn holds_the_house(&self) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() && self.version()? != self.in_mind.get() {
+            return Err(StoreError::Stale);
+        }
+        Ok(())
+    }
+
+    /// What servers keep in mind changes with this commit.
+    pub(crate) fn house_changed(&self) -> Result<(), StoreError> {
+        match self.engine.as_postgres() {
+            Some(_) => self.run(&house::CHANGED, params![]),
+            None => Ok(()),
+        }
     }
 
     // What is due
@@ -213,17 +247,12 @@ impl Writer {
 
     /// When a tenant's next message of a channel and priority is due.
     pub fn next_due(&self, queue: QueueOf) -> Result<Option<Timestamp>, StoreError> {
-        let at = StoreError::at(messages::NEXT_DUE.name);
         let values = params![
             queue.channel.code(),
             queue.priority.code(),
             queue.tenant.raw()
         ];
-        let due: Option<i64> = self
-            .get(&messages::NEXT_DUE)?
-            .query_row(values, |row| row.get(0))
-            .optional()
-            .map_err(at)?;
+        let due: Option<i64> = self.engine.value(&messages::NEXT_DUE, values)?;
         Ok(due.map(from_micros))
     }
 
@@ -234,14 +263,8 @@ impl Writer {
             for priority in Priority::ALL.iter().copied() {
                 let mut after = i64::MIN;
                 loop {
-                    let at = StoreError::at(messages::NEXT_WAITING.name);
-                    let next: Option<i64> = self
-                        .get(&messages::NEXT_WAITING)?
-                        .query_row(params![channel.code(), priority.code(), after], |row| {
-                            row.get(0)
-                        })
-                        .optional()
-                        .map_err(at)?;
+                    let values = params![channel.code(), priority.code(), after];
+                    let next: Option<i64> = self.engine.value(&messages::NEXT_WAITING, values)?;
                     let Some(tenant) = next else { break };
                     after = tenant;
                     let queue = QueueOf {
@@ -264,29 +287,19 @@ impl Writer {
         now: Timestamp,
         most: u32,
     ) -> Result<Vec<(TenantId, RunId, LeadId)>, StoreError> {
-        let mut statement = self.get(&workflows::WAKES)?;
-        let found = statement
-            .query_map(params![micros(now), most], |row| {
-                Ok((
-                    TenantId::from_raw(row.get(0)?),
-                    RunId::from_raw(row.get(1)?),
-                    LeadId::from_raw(row.get(2)?),
-                ))
-            })
-            .map_err(StoreError::at(workflows::WAKES.name))?;
-        found
-            .collect::<Result<_, _>>()
-            .map_err(StoreError::at(workflows::WAKES.name))
+        let values = params![micros(now), most];
+        self.engine.all(&workflows::WAKES, values, |row| {
+            Ok((
+                TenantId::from_raw(row.get(0)?),
+                RunId::from_raw(row.get(1)?),
+                LeadId::from_raw(row.get(2)?),
+            ))
+        })
     }
 
     /// When the next run wakes.
     pub fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at = StoreError::at(workflows::NEXT_WAKE.name);
-        let next: Option<i64> = self
-            .get(&workflows::NEXT_WAKE)?
-            .query_row([], |row| row.get(0))
-            .optional()
-            .map_err(at)?;
+        let next: Option<i64> = self.engine.value(&workflows::NEXT_WAKE, params![])?;
         Ok(next.map(from_micros))
     }
 
@@ -297,7 +310,7 @@ impl Writer {
 
     /// Attempts that were under way when the process before this one ended.
     pub fn in_flight(&self, most: u32) -> Result<Vec<Message>, StoreError> {
-        self.messages(&messages::IN_FLIGHT, [most])
+        self.messages(&messages::IN_FLIGHT, params![most])
     }
 
     /// Unknown messages whose next look-up is due.
@@ -307,12 +320,9 @@ impl Writer {
 
     /// When the next unknown message is looked up after an instant.
     pub fn next_look(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let at = StoreError::at(messages::NEXT_LOOK.name);
         let next: Option<i64> = self
-            .get(&messages::NEXT_LOOK)?
-            .query_row([micros(after)], |row| row.get(0))
-            .optional()
-            .map_err(at)?;
+            .engine
+            .value(&messages::NEXT_LOOK, params![micros(after)])?;
         Ok(next.map(from_micros))
     }
 
@@ -320,14 +330,14 @@ impl Writer {
     /// what was planned while it was wrong would wait for a day that is far off: it keeps its distance from now instead. Answers how
     /// many messages and runs were planned anew.
     pub fn clock_was_set(&self, by: i64, now: Timestamp) -> Result<usize, StoreError> {
-        self.run(&messages::SET_BY, [by])?;
+        self.run(&messages::SET_BY, params![by])?;
         if by >= 0 {
             return Ok(0);
         }
         let (now, far) = (micros(now), micros(now).saturating_add(DAY + HOUR));
-        let moved = self.run(&messages::SET_BACK, [now, -by, far])?
-            + self.run(&messages::SET_BACK_LOOKS, [now, -by, far])?
-            + self.run(&workflows::SET_BACK, [now, -by])?;
+        let moved = self.count(&messages::SET_BACK, params![now, -by, far])?
+            + self.count(&messages::SET_BACK_LOOKS, params![now, -by, far])?
+            + self.count(&workflows::SET_BACK, params![now, -by])?;
         Ok(moved)
     }
 
@@ -335,11 +345,11 @@ impl Writer {
     /// Answers whether there is more of it.
     pub fn tidy(&self, now: Timestamp) -> Result<bool, StoreError> {
         let (day, hour) = (micros(now) / DAY, micros(now) / HOUR);
-        self.run(&messages::PURGE_ONCE, [day - 1])?;
-        self.run(&messages::PURGE_SEEN, [day - 8])?;
-        self.run(&messages::PURGE_COUNTERS, [hour - 2, day - 2])?;
+        self.run(&messages::PURGE_ONCE, params![day - 1])?;
+        self.run(&messages::PURGE_SEEN, params![day - 8])?;
+        self.run(&messages::PURGE_COUNTERS, params![hour - 2, day - 2])?;
         let old = now - jiff::SignedDuration::from_hours(24 * DRAFT_DAYS);
-        let gone = self.run(
+        let gone = self.count(
             &leads::PURGE_DRAFTS,
             params![
                 ringback_core::ids::first_of(old),
@@ -358,14 +368,12 @@ const DRAFT_DAYS: i64 = 30;
 const DRAFTS_AT_ONCE: i64 = 200;
 
 /// Connections that rested when the database was closed. One that cannot be read begins anew.
-fn kept_breakers(connection: &Connection) -> Result<Breakers, rusqlite::Error> {
-    let mut statement = connection.prepare(house::BREAKERS.text)?;
-    let rows = statement.query_map([], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+fn kept_breakers(engine: &Engine) -> Result<Breakers, StoreError> {
+    let rows = engine.all(&house::BREAKERS, params![], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
     })?;
     let mut kept = Vec::new();
-    for row in rows {
-        let (id, text) = row?;
+    for (id, text) in rows {
         if let Ok(resting) = serde_json::from_str::<Resting>(&text) {
             kept.push((ConnectionId::from_raw(id), resting));
         }

@@ -162,6 +162,40 @@ impl Breakers {
         }
     }
 
+    /// What is written down of these connections, all that there are and those that rest: other nodes hear of them too. What was counted here
+    /// of connections that work stays.
+    pub fn refresh(
+        &mut self,
+        all: impl Iterator<Item = ConnectionId>,
+        kept: &HashMap<ConnectionId, Resting>,
+    ) {
+        for id in all {
+            match (kept.get(&id), self.known.get_mut(&id)) {
+                (Some(resting), Some(one)) => {
+                    self.open += usize::from(one.resting.is_none());
+                    one.resting = Some(resting.clone());
+                    one.dirty = false;
+                }
+                (Some(resting), None) => {
+                    self.open += 1;
+                    let resting = Some(resting.clone());
+                    self.known.insert(
+                        id,
+                        Breaker {
+                            resting,
+                            ..Breaker::default()
+                        },
+                    );
+                }
+                (None, Some(one)) if one.resting.is_some() => {
+                    self.known.remove(&id);
+                    self.open -= 1;
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
     /// Whether a connection may be called now.
     pub fn passage(&self, id: ConnectionId, now: Timestamp) -> Passage {
         if self.open == 0 {

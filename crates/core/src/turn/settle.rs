@@ -152,7 +152,7 @@ impl Turn<'_> {
         let probe = breakers.is_probe(id, sent.attempt);
         let swing = breakers.settled(id, sent.attempt, &settled.outcome, self.now);
         if swing == Swing::Closed {
-            self.world.out.trouble.push((id, None));
+            self.world.out.trouble.push((tenant.id, id, None));
         }
         if let Swing::Opened(because) = swing {
             let way = tenant.connections.iter().find(|way| way.id == id);
@@ -218,7 +218,7 @@ impl Turn<'_> {
                     self.world
                         .out
                         .trouble
-                        .push((connection, Some(why.detail.clone())));
+                        .push((tenant.id, connection, Some(why.detail.clone())));
                 }
                 if self.asks_by_key(tenant, &message) {
                     self.call_again(tenant, message, why, None);

@@ -348,7 +348,7 @@ pub struct Output {
     /// Administrative actions.
     pub audit: Vec<AuditRow>,
     /// Connections whose trouble changed: `None` clears it.
-    pub trouble: Vec<(crate::ids::ConnectionId, Option<String>)>,
+    pub trouble: Vec<(TenantId, crate::ids::ConnectionId, Option<String>)>,
     /// What is counted as a metric.
     pub tallies: Vec<Tally>,
     /// Errors for the page of errors.

@@ -175,7 +175,7 @@ impl LeadView {
             return Ok(None);
         };
         let points = store
-            .points(lead.id)?
+            .points(lead.tenant, lead.id)?
             .into_iter()
             .filter(|(key, _)| key.tenant == tenant.id);
         let points = points.map(|(key, point)| point_view(key, point)).collect();

@@ -181,7 +181,7 @@ fn read(
         messages: store.messages_of(tenant, id, before.map(MessageId::from_raw), MOST_LINES + 1)?,
         awards: store.ledger(tenant, id)?,
         standings: store.standings(tenant, id)?,
-        points: store.points(id)?,
+        points: store.points(tenant, id)?,
         consents: store.consents(tenant, id)?,
         runs: store.runs(tenant, id)?,
         lead,

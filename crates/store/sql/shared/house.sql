@@ -1,7 +1,7 @@
--- tenants: all of them.
+-- tenants [operator]: all of them.
 SELECT id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour FROM tenants ORDER BY id;
 
--- insert_tenant: a business moves in.
+-- insert_tenant [operator]: a business moves in.
 INSERT INTO tenants (id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- update_tenant: its switches.
@@ -40,18 +40,21 @@ INSERT INTO connections (id, tenant_id, channel, provider, name, settings, path_
 UPDATE connections SET settings = $3, position = $4, enabled = $5, trouble = $6, breaker = $7 WHERE tenant_id = $1 AND id = $2;
 
 -- connection_trouble: what a provider says is wrong with an account.
-UPDATE connections SET trouble = $2 WHERE id = $1;
+UPDATE connections SET trouble = $3 WHERE tenant_id = $1 AND id = $2;
 
--- connection_breaker: it rests since repeated failures, or works again.
+-- connection_breaker [operator]: it rests since repeated failures, or works again.
 UPDATE connections SET breaker = $2 WHERE id = $1;
 
--- breakers: the connections that rest, of all tenants.
+-- breakers [operator]: the connections that rest, of all tenants.
 SELECT id, breaker FROM connections WHERE breaker IS NOT NULL;
+
+-- breakers_of [hot]: the connections of a tenant that rest.
+SELECT id, breaker FROM connections WHERE tenant_id = $1 AND breaker IS NOT NULL;
 
 -- delete_connection: an account goes.
 DELETE FROM connections WHERE tenant_id = $1 AND id = $2;
 
--- keys: every key that may still be used.
+-- keys [operator]: every key that may still be used.
 SELECT id, tenant_id, kind, name, shown, hash, scopes, expires_at, last_used_at, revoked_at, created_at FROM keys WHERE revoked_at IS NULL ORDER BY id;
 
 -- keys_of: a tenant's keys, revoked ones too.
@@ -63,16 +66,16 @@ INSERT INTO keys (id, tenant_id, kind, name, shown, hash, scopes, expires_at, cr
 -- revoke_key: a key opens nothing any more.
 UPDATE keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL;
 
--- key_used: when a key was last used.
+-- key_used [operator]: when a key was last used.
 UPDATE keys SET last_used_at = $2 WHERE id = $1;
 
 -- users: who signs in.
 SELECT id, tenant_id, email, name, role, password, created_at, disabled_at FROM users WHERE tenant_id = $1 ORDER BY id;
 
--- users_by_email: a person by address, in every tenant.
+-- users_by_email [operator]: a person by address, in every tenant.
 SELECT id, tenant_id, email, name, role, password, created_at, disabled_at FROM users WHERE email = $1 AND disabled_at IS NULL ORDER BY id;
 
--- user: a person by id.
+-- user [operator]: a person by id.
 SELECT id, tenant_id, email, name, role, password, created_at, disabled_at FROM users WHERE id = $1;
 
 -- insert_user: a person who signs in.
@@ -81,25 +84,25 @@ INSERT INTO users (id, tenant_id, email, name, role, password, created_at) VALUE
 -- update_user: name, role, password, on or off.
 UPDATE users SET name = $3, role = $4, password = $5, disabled_at = $6 WHERE tenant_id = $1 AND id = $2;
 
--- insert_link: a link to sign in with.
+-- insert_link [operator]: a link to sign in with.
 INSERT INTO sign_in_links (hash, user_id, expires_at) VALUES ($1, $2, $3);
 
--- use_link: it opens once.
+-- use_link [operator]: it opens once.
 UPDATE sign_in_links SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id;
 
--- insert_browser: a browser is signed in.
+-- insert_browser [operator]: a browser is signed in.
 INSERT INTO browser_sessions (hash, user_id, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $3, $4);
 
--- browser: who is behind a cookie.
+-- browser [operator]: who is behind a cookie.
 SELECT b.user_id, b.created_at, b.seen_at, b.expires_at FROM browser_sessions AS b WHERE b.hash = $1;
 
--- browser_seen: it was used.
+-- browser_seen [operator]: it was used.
 UPDATE browser_sessions SET seen_at = $2 WHERE hash = $1;
 
--- delete_browser: it is signed out.
+-- delete_browser [operator]: it is signed out.
 DELETE FROM browser_sessions WHERE hash = $1;
 
--- delete_browsers: a person is signed out everywhere.
+-- delete_browsers [operator]: a person is signed out everywhere.
 DELETE FROM browser_sessions WHERE user_id = $1;
 
 -- insert_set_aside: an event that could not be decided, in its raw form.
@@ -121,8 +124,5 @@ INSERT INTO audit (id, tenant_id, at, actor, address, action, details, salt) VAL
 -- audit: administrative actions, newest first.
 SELECT id, at, actor, address, action, details FROM audit WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
 
--- last_ids: the highest ids given so far, those of calls under way among them, so that new ones rise above them.
-SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM messages), 0), coalesce((SELECT max(id) FROM leads), 0), coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM runs), 0), coalesce((SELECT max(id) FROM tenants), 0), coalesce((SELECT max(id) FROM keys), 0), coalesce((SELECT max(id) FROM consents), 0), coalesce((SELECT max(id) FROM audit), 0), coalesce((SELECT max(id) FROM sessions), 0), coalesce((SELECT max(id) FROM set_aside), 0), coalesce((SELECT max(attempt_id) FROM messages WHERE state = 1 AND deadline IS NOT NULL), 0));
-
--- answer: whether the database answers.
+-- answer [operator]: whether the database answers.
 SELECT 1;

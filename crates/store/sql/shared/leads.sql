@@ -1,7 +1,7 @@
 -- columns lead: id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into
 
 -- by_id [hot]: one lead with all that deciding needs.
-SELECT {lead} FROM leads WHERE id = $1 AND deleted_at IS NULL;
+SELECT {lead} FROM leads WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL;
 
 -- insert [hot]: a lead comes into being.
 INSERT INTO leads (id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, product, stage, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into)
@@ -37,7 +37,7 @@ SELECT count(*) FROM leads WHERE tenant_id = $1 AND ringing_since IS NOT NULL AN
 SELECT lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms FROM contact_points WHERE tenant_id = $1 AND kind = $2 AND value = $3;
 
 -- points_of [hot]: the contact points of a lead.
-SELECT tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms FROM contact_points WHERE lead_id = $1;
+SELECT tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms FROM contact_points WHERE tenant_id = $1 AND lead_id = $2;
 
 -- insert_point [hot]: a contact point is seen for the first time.
 INSERT INTO contact_points (tenant_id, kind, value, lead_id, added_at, suppressed, suppressed_at, suppressed_how, consent, recent, terms)
@@ -59,7 +59,7 @@ WHERE tenant_id = $1 AND suppressed <> 0 AND suppressed_at < $2
 ORDER BY suppressed_at DESC LIMIT $3;
 
 -- session [hot]: the last visit of a lead.
-SELECT id, number, started_at, last_at, data FROM sessions WHERE lead_id = $1 ORDER BY id DESC LIMIT 1;
+SELECT id, number, started_at, last_at, data FROM sessions WHERE tenant_id = $1 AND lead_id = $2 ORDER BY id DESC LIMIT 1;
 
 -- insert_session [hot]: a visit begins.
 INSERT INTO sessions (id, tenant_id, lead_id, number, started_at, last_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7);
@@ -83,13 +83,20 @@ SELECT id, kind, at, source, actor, session_id, properties FROM events WHERE lea
 UPDATE events SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 
 -- merge_event_keys: so do the names of its events.
-UPDATE OR IGNORE event_keys SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+UPDATE event_keys AS mine SET lead_id = $3
+WHERE tenant_id = $1 AND lead_id = $2
+    AND NOT EXISTS (SELECT 1 FROM event_keys AS other WHERE other.tenant_id = $1 AND other.lead_id = $3 AND other.key = mine.key);
 
 -- merge_sessions: so do its visits.
 UPDATE sessions SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
 
 -- merge_ledger: so do its points.
-UPDATE OR IGNORE score_ledger SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1;
+UPDATE score_ledger AS mine SET lead_id = $3
+WHERE tenant_id = $1 AND lead_id = $2
+    AND NOT EXISTS (
+        SELECT 1 FROM score_ledger AS other
+        WHERE other.tenant_id = $1 AND other.lead_id = $3 AND other.model = mine.model AND other.session_id = mine.session_id
+            AND other.event_id = mine.event_id AND other.rule = mine.rule);
 
 -- merge_states: where it stood at the end of each visit stays true.
 UPDATE score_states SET lead_id = $3 WHERE lead_id = $2 AND tenant_id = $1 AND session_id <> 0;
@@ -121,7 +128,7 @@ INSERT INTO drafts (id, tenant_id, form, hash, data, step, at) VALUES ($1, $2, $
 -- update_draft: the next step of a booking.
 UPDATE drafts SET data = $3, step = $4, at = $5, lead_id = $6 WHERE tenant_id = $1 AND id = $2;
 
--- purge_drafts: bookings that nobody went on with; ids rise with time, so the oldest come first without an index of their own.
+-- purge_drafts [operator]: bookings that nobody went on with; ids rise with time, so the oldest come first without an index of their own.
 DELETE FROM drafts WHERE id IN (SELECT id FROM drafts WHERE id < $1 AND at < $2 ORDER BY id LIMIT $3);
 
 -- draft: a booking by its id.

@@ -50,3 +50,7 @@ SELECT id FROM audit WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3;
 
 -- wordings: what people were shown, with the hashes that consents name.
 SELECT hash, text FROM wordings WHERE tenant_id = $1;
+
+-- seeded_change: a bug that is put in on purpose: a grant that stands is made to say something else.
+UPDATE consents SET purpose = 'promotional'
+WHERE tenant_id = $1 AND id = (SELECT min(id) FROM consents WHERE tenant_id = $1 AND purpose = 'transactional');

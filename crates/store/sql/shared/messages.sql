@@ -5,21 +5,24 @@ INSERT INTO messages (id, tenant_id, lead_id, staff, run_id, step, notification_
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36);
 
 -- by_id [hot]: one message.
+SELECT {message} FROM messages WHERE tenant_id = $1 AND id = $2;
+
+-- behind_link [operator]: one message by its id alone, for links that prove themselves and name no tenant.
 SELECT {message} FROM messages WHERE id = $1;
 
 -- due [hot]: what a tenant may send next on a channel, in the order of one priority.
-SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 AND due_at <= $4 ORDER BY due_at LIMIT $5;
+SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 AND due_at <= $4 ORDER BY due_at, id LIMIT $5;
 
 -- next_due [hot]: when a tenant's next message of a channel and priority is due.
 SELECT due_at FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 ORDER BY due_at LIMIT 1;
 
--- next_waiting [hot]: the next tenant that has messages of a channel and priority waiting.
+-- next_waiting [hot, operator]: the next tenant that has messages of a channel and priority waiting.
 SELECT tenant_id FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id > $3 ORDER BY tenant_id LIMIT 1;
 
 -- accept [hot]: the provider took it. Only an attempt of this epoch still in flight counts; a later answer is evidence.
 UPDATE messages
 SET status = $3, state = 2, provider_ref = $4, accepted_at = $5, settled_at = $6, deadline = NULL, why = NULL, cost_micros = $7, currency = $8
-WHERE id = $1 AND epoch = $2 AND state = 1;
+WHERE tenant_id = $9 AND id = $1 AND epoch = $2 AND state = 1;
 
 -- late_reference: the provider's own answer came late. The name it gave is kept; when nothing better was known of this attempt and no other was begun, it counts.
 UPDATE messages
@@ -30,7 +33,7 @@ SET provider_ref = coalesce(provider_ref, $2), accepted_at = coalesce(accepted_a
     cause = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN NULL ELSE cause END,
     state = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN 2 ELSE state END,
     status = CASE WHEN epoch = $4 AND status IN (0, 1, 2, 11) THEN 4 ELSE status END
-WHERE id = $1;
+WHERE tenant_id = $5 AND id = $1;
 
 -- change [hot]: a message that was read in this turn moves on.
 UPDATE messages
@@ -39,45 +42,25 @@ SET connection_id = $3, status = $4, state = $5, due_at = $6, data = $7, plan = 
     expires_at = $24, cause = $25
 WHERE tenant_id = $2 AND id = $1;
 
--- insert_attempt [hot]: a call that ended.
-INSERT INTO attempts (id, tenant_id, message_id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (id) DO UPDATE SET finished_at = excluded.finished_at, outcome = excluded.outcome, provider_ref = excluded.provider_ref, why = excluded.why, late = 1;
-
 -- attempts_of [hot]: the calls of a message.
 SELECT id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late FROM attempts WHERE message_id = $2 AND tenant_id = $1 ORDER BY id;
 
 -- waiting_for [hot]: messages that wait for a recipient.
-SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 AND recipient = $2;
+SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 AND recipient = $2 ORDER BY id;
 
--- overdue [hot]: attempts whose deadline passed without an answer.
-SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadline LIMIT $2;
+-- overdue [hot, operator]: attempts whose deadline passed without an answer.
+SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadline, id LIMIT $2;
 
--- set_back: the clock was set back by $2 to $1; what was planned by the wrong time keeps its distance. Such a message was made or asked
--- at the gates in what is now the future, or waits for longer than any repetition does ($3).
-UPDATE messages SET due_at = max($1, due_at - $2)
-WHERE state = 0 AND due_at > $1
-    AND (created_at > $1 OR verdict ->> 'at' > $1 OR (status = 1 AND due_at > $3));
-
--- set_by: the clock was set by $1; what is not done with stops to matter as long from now as before. Set back again, it is as it was.
+-- set_by [operator]: the clock was set by $1; what is not done with stops to matter as long from now as before. Set back again, it is as it was.
 UPDATE messages SET expires_at = expires_at + $1 WHERE state IN (0, 1, 3) AND expires_at IS NOT NULL;
 
--- set_back_looks: the same for look-ups of unknown messages. A provider's log is read from earlier on: the call was before that.
-UPDATE messages SET
-    deadline = CASE WHEN deadline > $1 AND (deadline > $3 OR plan -> 'doubt' ->> 'since' > $1) THEN max($1, deadline - $2) ELSE deadline END,
-    plan = json_patch(plan, json_object('doubt', json_object(
-        'called_at', (plan -> 'doubt' ->> 'called_at') - $2,
-        'since', min(plan -> 'doubt' ->> 'since', $1),
-        'absent_at', min(plan -> 'doubt' ->> 'absent_at', $1))))
-WHERE state = 3 AND deadline IS NOT NULL;
+-- in_flight [hot, operator]: attempts that were under way when the process ended.
+SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline, id LIMIT $1;
 
--- in_flight [hot]: attempts that were under way when the process ended.
-SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline LIMIT $1;
+-- looks [hot, operator]: unknown messages whose next look-up is due.
+SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline, id LIMIT $2;
 
--- looks [hot]: unknown messages whose next look-up is due.
-SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline LIMIT $2;
-
--- next_look [hot]: when the next unknown message is looked up after an instant.
+-- next_look [hot, operator]: when the next unknown message is looked up after an instant.
 SELECT deadline FROM messages WHERE state = 3 AND deadline > $1 ORDER BY deadline LIMIT 1;
 
 -- repeated [hot]: messages that may have gone out more than once, newest first.
@@ -102,7 +85,7 @@ SELECT {message} FROM messages WHERE tenant_id = $1 AND cause = $2 AND id > $3 O
 SELECT {message} FROM messages WHERE tenant_id = $1 AND id < $2 AND status = 11 ORDER BY id DESC LIMIT $3;
 
 -- unknown_counts [hot]: how many there are, and how many of them are still looked up.
-SELECT count(*), coalesce(sum(state = 3), 0) FROM messages WHERE tenant_id = $1 AND status = 11;
+SELECT count(*), coalesce(sum(CASE WHEN state = 3 THEN 1 ELSE 0 END), 0) FROM messages WHERE tenant_id = $1 AND status = 11;
 
 -- of_lead [hot]: the messages about a lead, newest first.
 SELECT {message} FROM messages WHERE lead_id = $2 AND tenant_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4;
@@ -116,7 +99,7 @@ SELECT {message} FROM messages WHERE tenant_id = $1 AND recipient = $2 ORDER BY 
 -- of_notification [hot]: one send step for one recipient; its messages got their ids right after it.
 SELECT {message} FROM messages WHERE id > $2 AND id < $3 AND tenant_id = $1 AND notification_id = $2;
 
--- counts [hot]: how many wait, per channel.
+-- counts [hot, operator]: how many wait, per channel.
 SELECT channel, count(*), min(due_at) FROM messages WHERE state = 0 GROUP BY channel;
 
 -- trouble [hot]: messages that did not arrive, newest first.
@@ -132,7 +115,7 @@ INSERT INTO seen (tenant_id, day, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHIN
 SELECT n FROM counters WHERE tenant_id = $1 AND name = $2 AND slot = $3;
 
 -- add_to_counter [hot]: a limit is used further; what others added in the meantime stays.
-INSERT INTO counters (tenant_id, name, slot, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, name, slot) DO UPDATE SET n = n + excluded.n;
+INSERT INTO counters (tenant_id, name, slot, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, name, slot) DO UPDATE SET n = counters.n + excluded.n;
 
 -- spent: what the tenant's messages cost since a month and a day, by counter.
 SELECT name, slot, n FROM counters
@@ -141,27 +124,22 @@ WHERE tenant_id = $1 AND ((name = $2 AND slot >= $3) OR (name = $4 AND slot >= $
 -- leads_since: how many leads came since an instant given as id.
 SELECT count(*) FROM leads WHERE tenant_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL AND anonymous = 0 AND test = 0;
 
--- held_by: what the tenant's limits and budgets hold: how many messages, and when the first and the last of them are asked again.
-SELECT why ->> 'code' AS code, channel, count(*), min(due_at), max(due_at), min(id)
-FROM (SELECT why, channel, due_at, id FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 LIMIT $2)
-GROUP BY 1, 2;
-
 -- once [hot]: what a call with this key was answered, today or the day before; or tomorrow, when the clock was set back over midnight.
 SELECT hash, status, answer FROM idempotency_keys WHERE tenant_id = $1 AND day IN ($2 + 1, $2, $2 - 1) AND key = $3;
 
 -- insert_once [hot]: a call with a key is answered.
 INSERT INTO idempotency_keys (tenant_id, day, key, hash, status, answer) VALUES ($1, $2, $3, $4, $5, $6);
 
--- purge_once: keys of days gone by.
+-- purge_once [operator]: keys of days gone by.
 DELETE FROM idempotency_keys WHERE day < $1;
 
--- purge_seen: reports of days gone by.
+-- purge_seen [operator]: reports of days gone by.
 DELETE FROM seen WHERE day < $1;
 
--- purge_counters: limits of slots gone by.
+-- purge_counters [operator]: limits of slots gone by.
 DELETE FROM counters WHERE (name LIKE '%.hour' AND slot < $1) OR (name LIKE '%.day' AND slot < $2);
 
--- flying [hot]: how many attempts are under way.
+-- flying [hot, operator]: how many attempts are under way.
 SELECT count(*) FROM messages WHERE state = 1 AND deadline IS NOT NULL;
 
 -- counts_of: how many messages of a tenant wait, per channel and status.

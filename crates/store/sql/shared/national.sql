@@ -1,5 +1,8 @@
--- in_force: the national do-not-call lists that are asked, of all tenants.
+-- in_force [operator]: the national do-not-call lists that are asked, of all tenants.
 SELECT id, tenant_id, country, as_of, numbers FROM do_not_call_lists WHERE state = 1 ORDER BY tenant_id, country;
+
+-- in_force_of [hot]: the national do-not-call lists that are asked for a tenant.
+SELECT id, tenant_id, country, as_of, numbers FROM do_not_call_lists WHERE tenant_id = $1 AND state = 1 ORDER BY country;
 
 -- insert_list: a list begins to be read.
 INSERT INTO do_not_call_lists (id, tenant_id, country, as_of, numbers, state, at) VALUES ($1, $2, $3, $4, 0, 0, $5);
@@ -19,7 +22,7 @@ UPDATE do_not_call_lists SET state = 2 WHERE tenant_id = $1 AND id = $2 AND stat
 -- listed [hot]: whether a number is on a list.
 SELECT 1 FROM do_not_call_numbers WHERE tenant_id = $1 AND list_id = $2 AND number = $3;
 
--- gone: a list that is asked no more, or that nobody finished.
+-- gone [operator]: a list that is asked no more, or that nobody finished.
 SELECT tenant_id, id FROM do_not_call_lists WHERE state = 2 OR (state = 0 AND at < $1) LIMIT 1;
 
 -- purge_numbers: its numbers, a piece at a time.

@@ -1,9 +1,5 @@
 -- states [hot]: where a lead stands in its models, and in those of its last visit.
-SELECT model, session_id, points, tier, state FROM score_states WHERE lead_id = $1 AND session_id IN (0, $2);
-
--- insert_state [hot]: the first points in a model.
-INSERT INTO score_states (tenant_id, lead_id, model, session_id, points, tier, state) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (lead_id, model, session_id) DO UPDATE SET points = excluded.points, tier = excluded.tier, state = excluded.state;
+SELECT model, session_id, points, tier, state FROM score_states WHERE tenant_id = $1 AND lead_id = $2 AND session_id IN (0, $3);
 
 -- update_state [hot]: more points in a model.
 UPDATE score_states SET points = $5, tier = $6, state = $7 WHERE tenant_id = $1 AND lead_id = $2 AND model = $3 AND session_id = $4;

@@ -1,6 +1,7 @@
 //! Changes to the house.
 
 use super::*;
+use crate::engine::params;
 use crate::rows::json;
 use crate::sql::house;
 use crate::writer::fingerprint;
@@ -8,12 +9,12 @@ use crate::{StoreError, Writer};
 use ringback_core::ids::{ConnectionId, KeyId, TenantId, UserId};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::StaffMember;
-use rusqlite::{OptionalExtension, params};
 
 /// Changes to the house; inside or outside of a turn's transaction.
 impl Writer {
     /// A business moves in.
     pub fn insert_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             row.id.raw(),
             row.slug,
@@ -30,6 +31,7 @@ impl Writer {
 
     /// Its switches change.
     pub fn update_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
+        self.house_changed()?;
         self.run(
             &house::UPDATE_TENANT,
             params![
@@ -41,7 +43,6 @@ impl Writer {
                 row.messages_per_hour
             ],
         )
-        .map(|_| ())
     }
 
     /// A new version of a file; answers its number.
@@ -53,17 +54,16 @@ impl Writer {
         actor: &str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        let at = StoreError::at(house::INSERT_DOCUMENT.name);
-        self.get(&house::INSERT_DOCUMENT)?
-            .query_row(
-                params![tenant.raw(), path, text, micros(now), actor],
-                |row| row.get(0),
-            )
-            .map_err(at)
+        self.house_changed()?;
+        let values = params![tenant.raw(), path, text, micros(now), actor];
+        self.engine
+            .value(&house::INSERT_DOCUMENT, values)?
+            .ok_or_else(|| StoreError::nothing(house::INSERT_DOCUMENT.name))
     }
 
     /// A staff member is added or changed.
     pub fn put_staff(&self, tenant: TenantId, staff: &StaffMember) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             tenant.raw(),
             staff.name,
@@ -78,7 +78,8 @@ impl Writer {
 
     /// A staff member leaves. Answers false when there was none.
     pub fn delete_staff(&self, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
-        Ok(self.run(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
+        self.house_changed()?;
+        Ok(self.count(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
     }
 
     /// A new account.
@@ -87,6 +88,7 @@ impl Writer {
         tenant: TenantId,
         row: &ConnectionRow,
     ) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             row.id.raw(),
             tenant.raw(),
@@ -108,6 +110,7 @@ impl Writer {
         tenant: TenantId,
         row: &ConnectionRow,
     ) -> Result<(), StoreError> {
+        self.house_changed()?;
         self.run(
             &house::UPDATE_CONNECTION,
             params![
@@ -132,11 +135,13 @@ impl Writer {
         tenant: TenantId,
         id: ConnectionId,
     ) -> Result<bool, StoreError> {
-        Ok(self.run(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
+        self.house_changed()?;
+        Ok(self.count(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
     }
 
     /// A new key.
     pub fn insert_key(&self, row: &KeyRow) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             row.id.raw(),
             row.tenant.raw(),
@@ -158,7 +163,8 @@ impl Writer {
         id: KeyId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.run(
+        self.house_changed()?;
+        Ok(self.count(
             &house::REVOKE_KEY,
             params![tenant.raw(), id.raw(), micros(now)],
         )? > 0)
@@ -199,7 +205,6 @@ impl Writer {
                 row.disabled_at.map(micros)
             ],
         )
-        .map(|_| ())
     }
 
     /// A link to sign in with.
@@ -213,17 +218,13 @@ impl Writer {
             &house::INSERT_LINK,
             params![hash, user.raw(), micros(expires_at)],
         )
-        .map(|_| ())
     }
 
     /// Opens a link once. Answers whose it was.
     pub fn use_link(&self, hash: &[u8], now: Timestamp) -> Result<Option<UserId>, StoreError> {
-        let at = StoreError::at(house::USE_LINK.name);
         let user = self
-            .get(&house::USE_LINK)?
-            .query_row(params![hash, micros(now)], |row| row.get(0))
-            .optional()
-            .map_err(at)?;
+            .engine
+            .value(&house::USE_LINK, params![hash, micros(now)])?;
         Ok(user.map(UserId::from_raw))
     }
 
@@ -239,23 +240,22 @@ impl Writer {
             &house::INSERT_BROWSER,
             params![hash, user.raw(), micros(now), micros(expires_at)],
         )
-        .map(|_| ())
     }
 
     /// It was used.
     pub fn browser_seen(&self, hash: &[u8], now: Timestamp) -> Result<(), StoreError> {
         self.run(&house::BROWSER_SEEN, params![hash, micros(now)])
-            .map(|_| ())
     }
 
     /// It is signed out.
     pub fn delete_browser(&self, hash: &[u8]) -> Result<(), StoreError> {
-        self.run(&house::DELETE_BROWSER, [hash]).map(|_| ())
+        self.run(&house::DELETE_BROWSER, params![hash]).map(|_| ())
     }
 
     /// A person is signed out everywhere.
     pub fn delete_browsers(&self, user: UserId) -> Result<(), StoreError> {
-        self.run(&house::DELETE_BROWSERS, [user.raw()]).map(|_| ())
+        self.run(&house::DELETE_BROWSERS, params![user.raw()])
+            .map(|_| ())
     }
 
     /// Counts an error of this tenant.
@@ -278,6 +278,5 @@ impl Writer {
                 micros(now)
             ],
         )
-        .map(|_| ())
     }
 }

@@ -1,18 +1,18 @@
 //! Dead letters by their cause, messages of which nobody knows whether they went out, and those that may have gone out twice.
 
 use super::*;
+use crate::engine::params;
 use crate::rows;
 use crate::sql::messages;
 use crate::{Reader, StoreError};
 use ringback_core::ids::{CauseId, MessageId, TenantId};
 use ringback_core::messages::Message;
-use rusqlite::params;
 
 impl Reader<'_> {
     /// Every cause of dead letters, at most `most`: how many, the oldest and the newest message.
     pub fn causes(&self, tenant: TenantId, most: u32) -> Result<Vec<CauseCount>, StoreError> {
         self.all(&messages::CAUSES, params![tenant.raw(), most], |row| {
-            let read = || -> Result<CauseCount, rusqlite::Error> {
+            let read = || -> Result<CauseCount, StoreError> {
                 Ok(CauseCount {
                     cause: CauseId::from_raw(row.get(0)?),
                     n: row.get(1)?,
@@ -20,7 +20,7 @@ impl Reader<'_> {
                     last: MessageId::from_raw(row.get(3)?),
                 })
             };
-            read().map_err(rows::sqlite)
+            read()
         })
     }
 
@@ -74,9 +74,9 @@ impl Reader<'_> {
 
     /// How many of them there are.
     pub fn unknown_counts(&self, tenant: TenantId) -> Result<UnknownCounts, StoreError> {
-        let found = self.all(&messages::UNKNOWN_COUNTS, [tenant.raw()], |row| {
-            let read = || -> Result<(i64, i64), rusqlite::Error> { Ok((row.get(0)?, row.get(1)?)) };
-            read().map_err(rows::sqlite)
+        let found = self.all(&messages::UNKNOWN_COUNTS, params![tenant.raw()], |row| {
+            let read = || -> Result<(i64, i64), StoreError> { Ok((row.get(0)?, row.get(1)?)) };
+            read()
         })?;
         let (all, open) = found.first().copied().unwrap_or_default();
         Ok(UnknownCounts {
@@ -87,9 +87,7 @@ impl Reader<'_> {
     }
 
     fn count(&self, statement: &Statement, tenant: TenantId) -> Result<i64, StoreError> {
-        let found = self.all(statement, [tenant.raw()], |row| {
-            row.get(0).map_err(rows::sqlite)
-        })?;
+        let found = self.all(statement, params![tenant.raw()], |row| row.get(0))?;
         Ok(found.first().copied().unwrap_or(0))
     }
 }

@@ -1,6 +1,7 @@
 //! Leads: one whole, lists, history, points.
 
 use super::*;
+use crate::engine::{Kept, ToValue, params};
 use crate::rows::{self, from_json};
 use crate::sql::{leads, scoring};
 use crate::{Reader, StoreError};
@@ -9,7 +10,6 @@ use ringback_core::leads::Lead;
 use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{Point, PointKey, PointKind, Run};
-use rusqlite::{OptionalExtension, params};
 
 /// How many leads a search by name looks at, newest first.
 const SEARCH_DEPTH: i64 = 50_000;
@@ -19,11 +19,9 @@ impl Reader<'_> {
     pub fn lead(&self, tenant: TenantId, id: LeadId) -> Result<Option<Lead>, StoreError> {
         let mut id = id;
         for _ in 0..8 {
-            let Some(lead) = self
-                .all(&leads::BY_ID, [id.raw()], rows::lead)?
-                .into_iter()
-                .next()
-                .filter(|lead| lead.tenant == tenant)
+            let Some(lead) =
+                self.engine
+                    .one(&leads::BY_ID, params![tenant.raw(), id.raw()], rows::lead)?
             else {
                 return Ok(None);
             };
@@ -42,24 +40,19 @@ impl Reader<'_> {
 
     /// A contact point.
     pub fn point(&self, key: &PointKey) -> Result<Option<Point>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(leads::POINT.text)
-            .map_err(StoreError::at(leads::POINT.name))?;
-        let point = statement
-            .query_row(
-                params![key.tenant.raw(), key.kind as i64, key.value],
-                |row| rows::point(row, 0),
-            )
-            .optional();
-        point.map_err(StoreError::at(leads::POINT.name))
+        let values = params![key.tenant.raw(), key.kind as i64, key.value];
+        self.engine
+            .one(&leads::POINT, values, |row| rows::point(row, 0))
     }
 
     /// The contact points of a lead.
-    pub fn points(&self, lead: LeadId) -> Result<Vec<(PointKey, Point)>, StoreError> {
-        self.all(&leads::POINTS_OF, [lead.raw()], |row| {
-            rows::named_point(row).map_err(rows::sqlite)
-        })
+    pub fn points(
+        &self,
+        tenant: TenantId,
+        lead: LeadId,
+    ) -> Result<Vec<(PointKey, Point)>, StoreError> {
+        let values = params![tenant.raw(), lead.raw()];
+        self.all(&leads::POINTS_OF, values, rows::named_point)
     }
 
     /// Leads, newest first, before a cursor.
@@ -102,31 +95,31 @@ impl Reader<'_> {
             }
         }
         let mut text = String::from(
-            "SELECT id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into FROM leads WHERE tenant_id = ?1 AND merged_into IS NULL AND deleted_at IS NULL AND id < ?2",
+            "SELECT id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into FROM leads WHERE tenant_id = $1 AND merged_into IS NULL AND deleted_at IS NULL AND id < $2",
         );
-        let mut values: Vec<rusqlite::types::Value> = vec![
+        let mut values: Vec<Kept> = vec![
             tenant.raw().into(),
             before.map_or(i64::MAX, |id| id.raw()).into(),
         ];
         if has(Bug::TenantFilterMissing) {
-            text = text.replace("tenant_id = ?1", "?1 IS NOT NULL");
+            text = text.replace("tenant_id = $1", "$1 IS NOT NULL");
         }
-        let mut narrow = |text: &mut String, clause: &str, value: rusqlite::types::Value| {
+        let mut narrow = |text: &mut String, clause: &str, value: Kept| {
             values.push(value);
-            text.push_str(&clause.replace('?', &format!("?{}", values.len())));
+            text.push_str(&clause.replace('$', &format!("${}", values.len())));
         };
         for (clause, value) in [
-            (" AND stage = ?", &filter.stage),
-            (" AND product = ?", &filter.product),
-            (" AND source = ?", &filter.source),
-            (" AND tier = ?", &filter.tier),
+            (" AND stage = $", &filter.stage),
+            (" AND product = $", &filter.product),
+            (" AND source = $", &filter.source),
+            (" AND tier = $", &filter.tier),
         ] {
             if let Some(value) = value {
                 narrow(&mut text, clause, value.clone().into());
             }
         }
         if let Some(after) = filter.created_after {
-            narrow(&mut text, " AND created_at >= ?", micros(after).into());
+            narrow(&mut text, " AND created_at >= $", micros(after).into());
         }
         if filter.ringing {
             text.push_str(" AND ringing_since IS NOT NULL AND answered_at IS NULL");
@@ -141,35 +134,31 @@ impl Reader<'_> {
         {
             // A search by name reads the newest leads only: an index over names would cost every lead that comes in.
             let floor = self.search_floor(tenant)?;
-            narrow(&mut text, " AND id >= ?", floor.into());
+            narrow(&mut text, " AND id >= $", floor.into());
             for word in words.split_whitespace().take(5) {
                 let like = format!("%{}%", word.replace(['%', '_', '\\'], ""));
                 narrow(
                     &mut text,
-                    " AND (coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) LIKE ?",
+                    " AND (coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) LIKE $",
                     like.into(),
                 );
             }
         }
         text.push_str(" ORDER BY id DESC LIMIT ");
         text.push_str(&most.to_string());
-        self.all_text(
-            &text,
-            "leads.list",
-            rusqlite::params_from_iter(values),
-            rows::lead,
-        )
+        let values: Vec<&dyn ToValue> = values.iter().map(|value| value as _).collect();
+        self.engine
+            .all_of_text(&text, "leads.list", &values, rows::lead)
     }
 
     pub(super) fn search_floor(&self, tenant: TenantId) -> Result<i64, StoreError> {
-        let text = "SELECT id FROM leads WHERE tenant_id = ?1 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?2";
+        let text = "SELECT id FROM leads WHERE tenant_id = $1 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id DESC LIMIT 1 OFFSET $2";
+        let values = params![tenant.raw(), SEARCH_DEPTH];
+        let name = "leads.search_floor";
         let floor = self
-            .connection
-            .query_row(text, params![tenant.raw(), SEARCH_DEPTH], |row| row.get(0))
-            .optional();
-        Ok(floor
-            .map_err(StoreError::at("leads.search_floor"))?
-            .unwrap_or(0))
+            .engine
+            .all_of_text(text, name, values, |row| row.get(0))?;
+        Ok(floor.first().copied().unwrap_or(0))
     }
 
     /// Who waits for a person, longest first.
@@ -179,9 +168,9 @@ impl Reader<'_> {
 
     /// How many wait for a person.
     pub fn ringing_count(&self, tenant: TenantId) -> Result<i64, StoreError> {
-        self.connection
-            .query_row(leads::RINGING_COUNT.text, [tenant.raw()], |row| row.get(0))
-            .map_err(StoreError::at(leads::RINGING_COUNT.name))
+        self.engine
+            .value(&leads::RINGING_COUNT, params![tenant.raw()])
+            .map(Option::unwrap_or_default)
     }
 
     /// How long leads waited that began to ring in this stretch and were answered, oldest first.
@@ -192,18 +181,15 @@ impl Reader<'_> {
         until: Timestamp,
         most: u32,
     ) -> Result<Vec<WaitView>, StoreError> {
-        let text = "SELECT ringing_since, answered_at FROM leads WHERE tenant_id = ?1 AND merged_into IS NULL AND deleted_at IS NULL AND id >= ?2 AND ringing_since >= ?3 AND ringing_since < ?4 AND answered_at IS NOT NULL ORDER BY id LIMIT ?5";
+        let text = "SELECT ringing_since, answered_at FROM leads WHERE tenant_id = $1 AND merged_into IS NULL AND deleted_at IS NULL AND id >= $2 AND ringing_since >= $3 AND ringing_since < $4 AND answered_at IS NOT NULL ORDER BY id LIMIT $5";
         // Leads that began to ring in the stretch were made in it or some days before.
         let floor = id_floor(from.as_millisecond() - 30 * 86_400_000);
-        self.all_text(
+        self.engine.all_of_text(
             text,
             "leads.waits",
             params![tenant.raw(), floor, micros(from), micros(until), most],
             |row| {
-                let (since, answered): (i64, i64) = (
-                    row.get(0).map_err(rows::sqlite)?,
-                    row.get(1).map_err(rows::sqlite)?,
-                );
+                let (since, answered): (i64, i64) = (row.get(0)?, row.get(1)?);
                 Ok(WaitView {
                     since: from_micros(since),
                     seconds: (answered - since) / 1_000_000,
@@ -225,18 +211,15 @@ impl Reader<'_> {
             &leads::TIMELINE,
             params![tenant.raw(), lead.raw(), before, most],
             |row| {
-                let id: i64 = row.get(0).map_err(rows::sqlite)?;
-                let properties: String = row.get(6).map_err(rows::sqlite)?;
+                let id: i64 = row.get(0)?;
+                let properties: String = row.get(6)?;
                 Ok(EventView {
                     id: EventId::from_raw(id),
-                    kind: row.get(1).map_err(rows::sqlite)?,
-                    at: from_micros(row.get(2).map_err(rows::sqlite)?),
-                    source: row.get(3).map_err(rows::sqlite)?,
-                    actor: row.get(4).map_err(rows::sqlite)?,
-                    session: row
-                        .get::<_, Option<i64>>(5)
-                        .map_err(rows::sqlite)?
-                        .map(SessionId::from_raw),
+                    kind: row.get(1)?,
+                    at: from_micros(row.get(2)?),
+                    source: row.get(3)?,
+                    actor: row.get(4)?,
+                    session: row.get::<Option<i64>>(5)?.map(SessionId::from_raw),
                     properties: from_json(&properties, "events", id, "properties")?,
                 })
             },
@@ -246,16 +229,16 @@ impl Reader<'_> {
     /// Every award of a lead, by model and visit, oldest first.
     pub fn ledger(&self, tenant: TenantId, lead: LeadId) -> Result<Vec<AwardView>, StoreError> {
         self.all(&scoring::LEDGER, params![tenant.raw(), lead.raw()], |row| {
-            let why: String = row.get(7).map_err(rows::sqlite)?;
-            let session: i64 = row.get(1).map_err(rows::sqlite)?;
+            let why: String = row.get(7)?;
+            let session: i64 = row.get(1)?;
             Ok(AwardView {
-                model: row.get(0).map_err(rows::sqlite)?,
+                model: row.get(0)?,
                 session: (session != 0).then_some(SessionId::from_raw(session)),
-                event: EventId::from_raw(row.get(2).map_err(rows::sqlite)?),
-                rule: row.get(3).map_err(rows::sqlite)?,
-                version: row.get(4).map_err(rows::sqlite)?,
-                points: row.get(5).map_err(rows::sqlite)?,
-                at: from_micros(row.get(6).map_err(rows::sqlite)?),
+                event: EventId::from_raw(row.get(2)?),
+                rule: row.get(3)?,
+                version: row.get(4)?,
+                points: row.get(5)?,
+                at: from_micros(row.get(6)?),
                 why: from_json(&why, "score_ledger", lead.raw(), "why")?,
             })
         })
@@ -271,12 +254,12 @@ impl Reader<'_> {
             &scoring::ALL_STATES,
             params![tenant.raw(), lead.raw()],
             |row| {
-                let session: i64 = row.get(1).map_err(rows::sqlite)?;
+                let session: i64 = row.get(1)?;
                 Ok(StandingView {
-                    model: row.get(0).map_err(rows::sqlite)?,
+                    model: row.get(0)?,
                     session: (session != 0).then_some(SessionId::from_raw(session)),
-                    points: row.get(2).map_err(rows::sqlite)?,
-                    tier: row.get(3).map_err(rows::sqlite)?,
+                    points: row.get(2)?,
+                    tier: row.get(3)?,
                 })
             },
         )
@@ -284,10 +267,7 @@ impl Reader<'_> {
 
     /// The runs of a lead, newest first.
     pub fn runs(&self, tenant: TenantId, lead: LeadId) -> Result<Vec<Run>, StoreError> {
-        let found = self.all(&crate::sql::workflows::RUNS_OF, [lead.raw()], rows::run)?;
-        Ok(found
-            .into_iter()
-            .filter(|run| run.tenant == tenant)
-            .collect())
+        let values = params![tenant.raw(), lead.raw()];
+        self.all(&crate::sql::workflows::RUNS_OF, values, rows::run)
     }
 }

@@ -1,14 +1,13 @@
 //! How far limits and budgets are used, and what they hold.
 
-use crate::rows;
+use crate::engine::FromValue;
+use crate::engine::{Row, params};
 use crate::sql::messages;
 use crate::{Reader, StoreError};
 use ringback_core::ids::{MessageId, TenantId};
 use ringback_core::messages::ChannelKind;
 use ringback_core::time::{Timestamp, from_micros};
 use ringback_core::turn::world::{Counted, CounterKey};
-use rusqlite::types::FromSql;
-use rusqlite::{Row, params};
 
 /// Messages that one reason holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +35,8 @@ pub struct SpentOn {
     pub micros: i64,
 }
 
-fn column<T: FromSql>(row: &Row<'_>, n: usize) -> Result<T, StoreError> {
-    row.get(n).map_err(rows::sqlite)
+fn column<T: FromValue>(row: &Row<'_>, n: usize) -> Result<T, StoreError> {
+    row.get(n)
 }
 
 /// More waiting messages than this are not looked at for a page.

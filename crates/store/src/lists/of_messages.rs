@@ -1,22 +1,19 @@
 //! Messages and the calls that were made for them.
 
 use super::*;
+use crate::engine::{Row, params};
 use crate::rows::{self, from_json};
 use crate::sql::messages;
 use crate::{Reader, StoreError};
 use ringback_core::ids::{AttemptId, ConnectionId, LeadId, MessageId, NotificationId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Status};
 use ringback_core::time::from_micros;
-use rusqlite::{Row, params};
 
 impl Reader<'_> {
     /// A message of this tenant.
     pub fn message(&self, tenant: TenantId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(self
-            .all(&messages::BY_ID, [id.raw()], rows::message)?
-            .into_iter()
-            .next()
-            .filter(|message| message.tenant == tenant))
+        let values = params![tenant.raw(), id.raw()];
+        self.engine.one(&messages::BY_ID, values, rows::message)
     }
 
     /// The messages about a lead, newest first.
@@ -148,8 +145,8 @@ impl Reader<'_> {
             &messages::ATTEMPTS_OF_LEAD,
             params![tenant.raw(), lead.raw(), before, most],
             |row| {
-                let message: i64 = row.get(9).map_err(rows::sqlite)?;
-                let channel = ChannelKind::from_code(row.get(10).map_err(rows::sqlite)?);
+                let message: i64 = row.get(9)?;
+                let channel = ChannelKind::from_code(row.get(10)?);
                 Ok(LeadAttempt {
                     attempt: attempt_view(row)?,
                     message: MessageId::from_raw(message),
@@ -158,7 +155,7 @@ impl Reader<'_> {
                         id: message,
                         column: "channel",
                     })?,
-                    staff: row.get(11).map_err(rows::sqlite)?,
+                    staff: row.get(11)?,
                 })
             },
         )
@@ -212,22 +209,19 @@ impl Reader<'_> {
 }
 
 fn attempt_view(row: &Row<'_>) -> Result<AttemptView, StoreError> {
-    let id: i64 = row.get(0).map_err(rows::sqlite)?;
-    let why: Option<String> = row.get(7).map_err(rows::sqlite)?;
+    let id: i64 = row.get(0)?;
+    let why: Option<String> = row.get(7)?;
     Ok(AttemptView {
         id: AttemptId::from_raw(id),
-        number: row.get(1).map_err(rows::sqlite)?,
-        connection: row
-            .get::<_, Option<i64>>(2)
-            .map_err(rows::sqlite)?
-            .map(ConnectionId::from_raw),
-        started_at: from_micros(row.get(3).map_err(rows::sqlite)?),
-        finished_at: from_micros(row.get(4).map_err(rows::sqlite)?),
-        outcome: row.get(5).map_err(rows::sqlite)?,
-        reference: row.get(6).map_err(rows::sqlite)?,
+        number: row.get(1)?,
+        connection: row.get::<Option<i64>>(2)?.map(ConnectionId::from_raw),
+        started_at: from_micros(row.get(3)?),
+        finished_at: from_micros(row.get(4)?),
+        outcome: row.get(5)?,
+        reference: row.get(6)?,
         why: why
             .map(|why| from_json(&why, "attempts", id, "why"))
             .transpose()?,
-        late: row.get(8).map_err(rows::sqlite)?,
+        late: row.get(8)?,
     })
 }

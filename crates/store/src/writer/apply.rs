@@ -1,6 +1,7 @@
 //! What a turn changed, written table by table.
 
 use super::{DAY, Writer, fingerprint};
+use crate::engine::{ToValue, Values, params};
 use crate::rows::{self, json, recent_blob, state_of};
 use crate::sql::{house, leads, ledger, messages, scoring, workflows};
 use crate::{House as _, StoreError};
@@ -11,7 +12,6 @@ use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
     Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
 };
-use rusqlite::params;
 use std::collections::HashSet;
 
 impl Writer {
@@ -148,10 +148,10 @@ impl Writer {
                 params![connection.raw(), resting.map(json)],
             )?;
         }
-        for (connection, trouble) in &world.out.trouble {
+        for (tenant, connection, trouble) in &world.out.trouble {
             self.run(
                 &house::CONNECTION_TROUBLE,
-                params![connection.raw(), trouble],
+                params![tenant.raw(), connection.raw(), trouble],
             )?;
         }
         Ok(())
@@ -279,7 +279,7 @@ impl Writer {
             lead.answered_by,
             lead.merged_into.map(|id| id.raw())
         ];
-        self.run(statement, values).map(|_| ())
+        self.run(statement, values)
     }
 
     fn write_run(&self, run: &Run) -> Result<(), StoreError> {
@@ -394,7 +394,7 @@ impl Writer {
             event.session.map(|session| session.raw()),
             json(&event.properties)
         ];
-        self.run(&leads::INSERT_EVENT, values).map(|_| ())
+        self.run(&leads::INSERT_EVENT, values)
     }
 
     /// A switch of a tenant turned by itself; an older one of the same workflow goes.
@@ -423,7 +423,7 @@ impl Writer {
             micros(row.at),
             json(&row.why)
         ];
-        self.run(&scoring::INSERT_LEDGER, values).map(|_| ())
+        self.run(&scoring::INSERT_LEDGER, values)
     }
 
     fn write_message(&self, message: &Message) -> Result<(), StoreError> {
@@ -474,43 +474,88 @@ impl Writer {
             message.cost.as_ref().map(|cost| cost.micros),
             message.cost.as_ref().map(|cost| cost.currency.as_str())
         ];
-        self.run(&messages::INSERT, values).map(|_| ())
+        self.run(&messages::INSERT, values)
     }
 
     /// Answers the attempts whose message had moved on already.
     fn write_changes(&self, changes: &[MessageChange]) -> Result<HashSet<i64>, StoreError> {
         let mut late = HashSet::new();
+        let mut accepted: Vec<(&Message, i64)> = Vec::new();
         for change in changes {
             let message = &change.message;
             match change.expects {
-                Expects::InFlight(epoch) => {
-                    let (micros_of_cost, currency) =
-                        message.cost.as_ref().map_or((None, None), |cost| {
-                            (Some(cost.micros), Some(&cost.currency))
-                        });
-                    let accepted_at = message.accepted_at.map(micros);
-                    let values = params![
-                        message.id.raw(),
-                        epoch,
-                        message.status.code(),
-                        message.reference,
-                        accepted_at,
-                        message.settled_at.map(micros),
-                        micros_of_cost,
-                        currency
-                    ];
-                    if self.run(&messages::ACCEPT, values)? == 0 {
-                        late.extend(message.attempt.map(|attempt| attempt.raw()));
-                        self.run(
-                            &messages::LATE_REFERENCE,
-                            params![message.id.raw(), message.reference, accepted_at, epoch],
-                        )?;
+                Expects::InFlight(epoch) => accepted.push((message, epoch)),
+                Expects::Read => {
+                    // One message keeps its order; different ones have none.
+                    if accepted.iter().any(|(one, _)| one.id == message.id) {
+                        self.accept(&accepted, &mut late)?;
+                        accepted.clear();
                     }
+                    self.change(message)?;
                 }
-                Expects::Read => self.change(message)?,
             }
         }
+        self.accept(&accepted, &mut late)?;
         Ok(late)
+    }
+
+    /// What providers took, each only where the attempt of its epoch is still in flight.
+    fn accept(
+        &self,
+        accepted: &[(&Message, i64)],
+        late: &mut HashSet<i64>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = accepted
+            .iter()
+            .map(|(message, epoch)| {
+                let cost = message.cost.as_ref();
+                (
+                    message.id.raw(),
+                    *epoch,
+                    message.status.code(),
+                    message.reference.as_deref(),
+                    message.accepted_at.map(micros),
+                    message.settled_at.map(micros),
+                    cost.map(|cost| cost.micros),
+                    cost.map(|cost| cost.currency.as_str()),
+                    message.tenant.raw(),
+                )
+            })
+            .collect();
+        let values: Vec<[&dyn ToValue; 9]> = rows
+            .iter()
+            .map(|row| {
+                [
+                    &row.0 as &dyn ToValue,
+                    &row.1,
+                    &row.2,
+                    &row.3,
+                    &row.4,
+                    &row.5,
+                    &row.6,
+                    &row.7,
+                    &row.8,
+                ]
+            })
+            .collect();
+        let values: Vec<Values<'_>> = values.iter().map(<[_; 9]>::as_slice).collect();
+        let counts = self.engine.count_each(&messages::ACCEPT, &values)?;
+        for ((message, epoch), n) in accepted.iter().zip(counts) {
+            if n == 0 {
+                late.extend(message.attempt.map(|attempt| attempt.raw()));
+                self.run(
+                    &messages::LATE_REFERENCE,
+                    params![
+                        message.id.raw(),
+                        message.reference,
+                        message.accepted_at.map(micros),
+                        *epoch,
+                        message.tenant.raw()
+                    ],
+                )?;
+            }
+        }
+        Ok(())
     }
 
     fn change(&self, message: &Message) -> Result<(), StoreError> {
@@ -552,7 +597,7 @@ impl Writer {
             message.expires_at.map(micros),
             Cause::of(message).map(|cause| cause.id().raw())
         ];
-        self.run(&messages::CHANGE, values).map(|_| ())
+        self.run(&messages::CHANGE, values)
     }
 
     /// What waits for a recipient ends, in the commit of what ended it (C3).

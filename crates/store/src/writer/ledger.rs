@@ -1,6 +1,7 @@
 //! Consents and administrative actions, each written with its place in the tenant's chain in the same commit (C1, X6).
 
 use super::Writer;
+use crate::engine::params;
 use crate::rows::json;
 use crate::sql::{house, ledger};
 use crate::{House, StoreError};
@@ -9,7 +10,6 @@ use ringback_core::ids::TenantId;
 use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::world::{AuditRow, ConsentRow};
-use rusqlite::params;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -33,6 +33,10 @@ impl Chains {
             wordings: RefCell::default(),
             seed,
         }
+    }
+
+    pub(super) fn forget_heads(&mut self) {
+        self.heads.get_mut().clear();
     }
 
     pub(super) fn forget(&mut self) {
@@ -179,11 +183,7 @@ impl Writer {
 
     /// A seeded bug: a grant that stands is made to say something else.
     fn change_a_ledger_row(&self, tenant: TenantId) -> Result<(), StoreError> {
-        let text = "UPDATE consents SET purpose = 'promotional' WHERE tenant_id = ?1 AND id = (SELECT min(id) FROM consents WHERE tenant_id = ?1 AND purpose = 'transactional')";
-        self.connection
-            .execute(text, [tenant.raw()])
-            .map(|_| ())
-            .map_err(StoreError::at("seeded"))
+        self.run(&ledger::SEEDED_CHANGE, params![tenant.raw()])
     }
 
     fn keep_wording(
@@ -232,11 +232,9 @@ impl Writer {
     ) -> Result<(), StoreError> {
         // Audit rows are rare; their ids follow the instant and each other.
         let last: i64 = self
-            .connection
-            .query_row("SELECT coalesce(max(id), 0) FROM audit", [], |row| {
-                row.get(0)
-            })
-            .map_err(StoreError::at("audit id"))?;
+            .engine
+            .value(&house::LAST_AUDIT, params![tenant.raw()])?
+            .unwrap_or_default();
         let id = last.max(micros(now)) + 1;
         let details = json(details);
         let salt = self.chains.salt(Entry::Audit, id);
@@ -297,12 +295,10 @@ impl Writer {
         why: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let at = || StoreError::at(ledger::TO_ERASE.name);
+        let values = params![tenant.raw(), value];
         let rows: Vec<i64> = self
-            .get(&ledger::TO_ERASE)?
-            .query_map(params![tenant.raw(), value], |row| row.get(0))
-            .and_then(Iterator::collect)
-            .map_err(at())?;
+            .engine
+            .all(&ledger::TO_ERASE, values, |row| row.get(0))?;
         if rows.is_empty() {
             return Ok(0);
         }

@@ -2,9 +2,10 @@
 
 use super::{DAY, MOST_MERGES, Writer};
 use crate::StoreError;
+use crate::engine::{Values, params};
 use crate::rows::{self};
 use crate::sql::{Statement, leads, messages, scoring, workflows};
-use ringback_core::ids::{LeadId, SessionId, TenantId};
+use ringback_core::ids::{LeadId, MessageId, SessionId, TenantId};
 use ringback_core::leads::Lead;
 use ringback_core::messages::{ChannelKind, Message, Outcome};
 use ringback_core::time::{Timestamp, from_micros, micros};
@@ -12,7 +13,6 @@ use ringback_core::turn::world::{
     Count, CounterKey, LeadState, PointKey, PointKind, ScoreRow, Session, World,
 };
 use ringback_core::turn::{Intake, Needs, Order, Tenant};
-use rusqlite::{OptionalExtension, params};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ impl Writer {
         tenants: &HashMap<TenantId, Arc<Tenant>>,
         now: Timestamp,
     ) -> Result<World, StoreError> {
+        self.foresee_orders(orders, tenants, now)?;
+        self.holds_the_house()?;
         let mut world = World::default();
         let mut involved: Vec<TenantId> = Vec::new();
         let mut needs = Needs::default();
@@ -38,7 +40,7 @@ impl Writer {
                 found.extend(self.load_point(&mut world, key)?);
             }
             for id in needs.messages.drain(..) {
-                if let Some(message) = self.message(id.raw())? {
+                if let Some(message) = self.message(order.tenant, id)? {
                     found.extend(message.lead);
                     self.load_recipient(&mut world, &message)?;
                     world.messages.insert(message.id, message);
@@ -46,14 +48,12 @@ impl Writer {
             }
             for (tenant, key) in needs.seen.drain(..) {
                 let day = micros(now) / DAY;
-                let seen = self
-                    .get(&messages::SEEN)?
-                    .exists(params![tenant.raw(), day, key])
-                    .map_err(StoreError::at(messages::SEEN.name))?;
+                let values = params![tenant.raw(), day, key];
+                let seen = self.engine.exists(&messages::SEEN, values)?;
                 world.seen.insert((tenant, key), seen);
             }
             for lead in found {
-                let lead = self.load_lead(&mut world, lead)?;
+                let lead = self.load_lead(&mut world, order.tenant, lead)?;
                 if let (Some(lead), Some(key)) = (lead, order.event_key()) {
                     self.load_event_key(&mut world, order.tenant, lead, key)?;
                 }
@@ -89,7 +89,7 @@ impl Writer {
             if let Some(lead) = message.lead
                 && !world.leads.contains_key(&lead)
             {
-                self.load_lead(world, lead)?;
+                self.load_lead(world, message.tenant, lead)?;
             }
             if involved.insert(message.tenant)
                 && let Some(tenant) = tenants.get(&message.tenant)
@@ -134,14 +134,10 @@ impl Writer {
         if let std::collections::hash_map::Entry::Vacant(e) = world.numbers.entry(tenant.id) {
             let number = match self.numbers.get(&tenant.id) {
                 Some(number) => *number,
-                None => {
-                    let at = StoreError::at(leads::LAST_NUMBER.name);
-                    self.get(&leads::LAST_NUMBER)?
-                        .query_row([tenant.id.raw()], |row| row.get(0))
-                        .optional()
-                        .map_err(at)?
-                        .unwrap_or(0)
-                }
+                None => self
+                    .engine
+                    .value(&leads::LAST_NUMBER, params![tenant.id.raw()])?
+                    .unwrap_or(0),
             };
             e.insert(number);
         }
@@ -149,15 +145,10 @@ impl Writer {
     }
 
     fn counter(&self, key: &CounterKey) -> Result<i64, StoreError> {
-        let n = self
-            .get(&messages::COUNTER)?
-            .query_row(
-                params![key.tenant.raw(), key.what.name(), key.slot],
-                |row| row.get(0),
-            )
-            .optional();
-        Ok(n.map_err(StoreError::at(messages::COUNTER.name))?
-            .unwrap_or(0))
+        let values = params![key.tenant.raw(), key.what.name(), key.slot];
+        self.engine
+            .value(&messages::COUNTER, values)
+            .map(Option::unwrap_or_default)
     }
 
     /// Answers the lead behind the contact point.
@@ -165,14 +156,10 @@ impl Writer {
         if let Some(known) = world.points.get(&key) {
             return Ok(known.as_ref().and_then(|point| point.lead));
         }
-        let mut statement = self.get(&leads::POINT)?;
-        let point = statement
-            .query_row(
-                params![key.tenant.raw(), key.kind as i64, key.value],
-                |row| rows::point(row, 0),
-            )
-            .optional();
-        let point = point.map_err(StoreError::at(leads::POINT.name))?;
+        let values = params![key.tenant.raw(), key.kind as i64, key.value];
+        let point = self
+            .engine
+            .one(&leads::POINT, values, |row| rows::point(row, 0))?;
         let lead = point.as_ref().and_then(|point| point.lead);
         self.load_national(world, &key)?;
         world.points.insert(key, point);
@@ -198,12 +185,8 @@ impl Writer {
         lead: LeadId,
         key: &str,
     ) -> Result<(), StoreError> {
-        let at = StoreError::at(leads::EVENT_KEY.name);
-        let event: Option<i64> = self
-            .get(&leads::EVENT_KEY)?
-            .query_row(params![tenant.raw(), lead.raw(), key], |row| row.get(0))
-            .optional()
-            .map_err(at)?;
+        let values = params![tenant.raw(), lead.raw(), key];
+        let event: Option<i64> = self.engine.value(&leads::EVENT_KEY, values)?;
         if let Some(event) = event {
             world.event_keys.insert(
                 (lead, key.to_owned()),
@@ -214,7 +197,12 @@ impl Writer {
     }
 
     /// Loads a lead with all it has, and the leads it was merged into. Answers the last of them.
-    fn load_lead(&self, world: &mut World, id: LeadId) -> Result<Option<LeadId>, StoreError> {
+    fn load_lead(
+        &self,
+        world: &mut World,
+        tenant: TenantId,
+        id: LeadId,
+    ) -> Result<Option<LeadId>, StoreError> {
         let mut id = id;
         for _ in 0..MOST_MERGES {
             if let Some(known) = world.leads.get(&id) {
@@ -224,7 +212,7 @@ impl Writer {
                 }
                 continue;
             }
-            let Some(lead) = self.lead(id)? else {
+            let Some(lead) = self.lead(tenant, id)? else {
                 return Ok(None);
             };
             let next = lead.merged_into;
@@ -246,90 +234,53 @@ impl Writer {
         Ok(None)
     }
 
-    pub(crate) fn lead(&self, id: LeadId) -> Result<Option<Lead>, StoreError> {
-        let mut statement = self.get(&leads::BY_ID)?;
-        let mut found = statement
-            .query([id.raw()])
-            .map_err(StoreError::at(leads::BY_ID.name))?;
-        found
-            .next()
-            .map_err(StoreError::at(leads::BY_ID.name))?
-            .map(rows::lead)
-            .transpose()
+    pub(crate) fn lead(&self, tenant: TenantId, id: LeadId) -> Result<Option<Lead>, StoreError> {
+        let values = params![tenant.raw(), id.raw()];
+        self.engine.one(&leads::BY_ID, values, rows::lead)
     }
 
     fn lead_state(&self, world: &mut World, lead: Lead) -> Result<LeadState, StoreError> {
-        let id = lead.id.raw();
-        let at = StoreError::at;
-        let mut points = Vec::new();
-        {
-            let mut statement = self.get(&leads::POINTS_OF)?;
-            let found = statement
-                .query_map([id], rows::named_point)
-                .map_err(at(leads::POINTS_OF.name))?;
-            for row in found {
-                let (key, point) = row.map_err(at(leads::POINTS_OF.name))?;
-                if !world.points.contains_key(&key) {
-                    self.load_national(world, &key)?;
-                }
-                world.points.entry(key.clone()).or_insert(Some(point));
-                points.push(key);
+        let (tenant, id) = (lead.tenant.raw(), lead.id.raw());
+        let found = self
+            .engine
+            .all(&leads::POINTS_OF, params![tenant, id], rows::named_point)?;
+        let mut points = Vec::with_capacity(found.len());
+        for (key, point) in found {
+            if !world.points.contains_key(&key) {
+                self.load_national(world, &key)?;
             }
+            world.points.entry(key.clone()).or_insert(Some(point));
+            points.push(key);
         }
-        let session = self.get(&leads::SESSION)?.query_row([id], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, u32>(1)?,
-                row.get::<_, i64>(2)?,
-                row.get::<_, i64>(3)?,
-                row.get::<_, String>(4)?,
-            ))
-        });
-        let session = match session.optional().map_err(at(leads::SESSION.name))? {
-            Some((id, number, started_at, last_at, data)) => Some(Session {
-                id: SessionId::from_raw(id),
-                number,
-                started_at: from_micros(started_at),
-                last_at: from_micros(last_at),
-                data: rows::from_json(&data, "sessions", id, "data")?,
-                new: false,
-                dirty: false,
-            }),
-            None => None,
-        };
-        let mut scores = Vec::new();
-        {
-            let mut statement = self.get(&scoring::STATES)?;
-            let of_session = session.as_ref().map_or(0, |session| session.id.raw());
-            let found = statement
-                .query_map([id, of_session], |row| {
-                    Ok((
-                        row.get::<_, String>(0)?,
-                        row.get::<_, i64>(1)?,
-                        row.get::<_, String>(4)?,
-                    ))
-                })
-                .map_err(at(scoring::STATES.name))?;
-            for row in found {
-                let (model, session, state) = row.map_err(at(scoring::STATES.name))?;
-                let state = rows::from_json(&state, "score_states", id, "state")?;
-                scores.push(ScoreRow {
-                    model,
-                    session: (session != 0).then_some(SessionId::from_raw(session)),
-                    state,
+        let session = self
+            .engine
+            .one(&leads::SESSION, params![tenant, id], |row| {
+                let id: i64 = row.get(0)?;
+                Ok(Session {
+                    id: SessionId::from_raw(id),
+                    number: row.get(1)?,
+                    started_at: from_micros(row.get(2)?),
+                    last_at: from_micros(row.get(3)?),
+                    data: rows::from_json(&row.get::<String>(4)?, "sessions", id, "data")?,
                     new: false,
                     dirty: false,
-                });
-            }
-        }
-        let mut runs = Vec::new();
-        {
-            let mut statement = self.get(&workflows::RUNS_OF)?;
-            let mut found = statement.query([id]).map_err(at(workflows::RUNS_OF.name))?;
-            while let Some(row) = found.next().map_err(at(workflows::RUNS_OF.name))? {
-                runs.push(rows::run(row)?);
-            }
-        }
+                })
+            })?;
+        let of_session = session.as_ref().map_or(0, |session| session.id.raw());
+        let values = params![tenant, id, of_session];
+        let scores = self.engine.all(&scoring::STATES, values, |row| {
+            let session: i64 = row.get(1)?;
+            Ok(ScoreRow {
+                model: row.get(0)?,
+                session: (session != 0).then_some(SessionId::from_raw(session)),
+                state: rows::from_json(&row.get::<String>(4)?, "score_states", id, "state")?,
+                new: false,
+                dirty: false,
+            })
+        })?;
+        let runs = self
+            .engine
+            .all(&workflows::RUNS_OF, params![tenant, id], rows::run)?;
         Ok(LeadState {
             lead,
             session,
@@ -341,31 +292,20 @@ impl Writer {
         })
     }
 
-    pub(crate) fn message(&self, id: i64) -> Result<Option<Message>, StoreError> {
-        let mut statement = self.get(&messages::BY_ID)?;
-        let mut found = statement
-            .query([id])
-            .map_err(StoreError::at(messages::BY_ID.name))?;
-        found
-            .next()
-            .map_err(StoreError::at(messages::BY_ID.name))?
-            .map(rows::message)
-            .transpose()
+    pub(crate) fn message(
+        &self,
+        tenant: TenantId,
+        id: MessageId,
+    ) -> Result<Option<Message>, StoreError> {
+        let values = params![tenant.raw(), id.raw()];
+        self.engine.one(&messages::BY_ID, values, rows::message)
     }
 
     pub(super) fn messages(
         &self,
         statement: &Statement,
-        values: impl rusqlite::Params,
+        values: Values<'_>,
     ) -> Result<Vec<Message>, StoreError> {
-        let mut prepared = self.get(statement)?;
-        let mut found = prepared
-            .query(values)
-            .map_err(StoreError::at(statement.name))?;
-        let mut out = Vec::new();
-        while let Some(row) = found.next().map_err(StoreError::at(statement.name))? {
-            out.push(rows::message(row)?);
-        }
-        Ok(out)
+        self.engine.all(statement, values, rows::message)
     }
 }

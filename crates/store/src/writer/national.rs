@@ -2,13 +2,13 @@
 
 use super::Writer;
 use crate::StoreError;
+use crate::engine::{Engine, Row, params};
 use crate::sql::national;
 use ringback_core::consent::national::NationalList;
 use ringback_core::ids::TenantId;
 use ringback_core::places::Region;
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::world::{PointKey, PointKind, World};
-use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,44 +22,73 @@ const LONGEST_READING: jiff::SignedDuration = jiff::SignedDuration::from_hours(2
 
 /// The lists that are asked, of all tenants.
 pub(crate) fn in_force(
-    connection: &Connection,
+    engine: &Engine,
 ) -> Result<HashMap<TenantId, Vec<NationalList>>, StoreError> {
-    let at = || StoreError::at(national::IN_FORCE.name);
-    let mut statement = connection
-        .prepare_cached(national::IN_FORCE.text)
-        .map_err(at())?;
-    let rows = statement
-        .query_map([], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, String>(3)?,
-                row.get::<_, i64>(4)?,
-            ))
-        })
-        .map_err(at())?;
     let mut out: HashMap<TenantId, Vec<NationalList>> = HashMap::new();
-    for row in rows {
-        let (id, tenant, country, as_of, numbers) = row.map_err(at())?;
-        let wrong = |column: &'static str| StoreError::Impossible {
-            table: "do_not_call_lists",
-            id,
-            column,
-        };
-        out.entry(TenantId::from_raw(tenant))
-            .or_default()
-            .push(NationalList {
-                id,
-                country: country.parse().map_err(|_| wrong("country"))?,
-                as_of: as_of.parse().map_err(|_| wrong("as_of"))?,
-                numbers,
-            });
+    for (tenant, list) in engine.all(&national::IN_FORCE, params![], list)? {
+        out.entry(tenant).or_default().push(list);
     }
     Ok(out)
 }
 
+/// The lists that are asked for a tenant.
+pub(crate) fn in_force_of(
+    engine: &Engine,
+    tenant: TenantId,
+) -> Result<Vec<NationalList>, StoreError> {
+    let values = params![tenant.raw()];
+    let found = engine.all(&national::IN_FORCE_OF, values, list)?;
+    Ok(found.into_iter().map(|(_, list)| list).collect())
+}
+
+fn list(row: &Row<'_>) -> Result<(TenantId, NationalList), StoreError> {
+    let id: i64 = row.get(0)?;
+    let wrong = |column: &'static str| StoreError::Impossible {
+        table: "do_not_call_lists",
+        id,
+        column,
+    };
+    let (country, as_of): (String, String) = (row.get(2)?, row.get(3)?);
+    let list = NationalList {
+        id,
+        country: country.parse().map_err(|_| wrong("country"))?,
+        as_of: as_of.parse().map_err(|_| wrong("as_of"))?,
+        numbers: row.get(4)?,
+    };
+    Ok((TenantId::from_raw(row.get(1)?), list))
+}
+
+/// A number as the lists have it.
+pub(super) fn digits(key: &PointKey) -> Option<i64> {
+    key.value.strip_prefix('+')?.parse().ok()
+}
+
 impl Writer {
+    /// The lists that are asked for a tenant.
+    pub(super) fn lists_of(&self, tenant: TenantId) -> Result<Arc<Vec<NationalList>>, StoreError> {
+        let mut asked = self.national.borrow_mut();
+        if self.engine.as_postgres().is_some() {
+            // Read anew in each turn: another node may have changed them.
+            let known = asked.get_or_insert_default();
+            if let Some(lists) = known.get(&tenant) {
+                return Ok(Arc::clone(lists));
+            }
+            let lists = Arc::new(in_force_of(&self.engine, tenant)?);
+            known.insert(tenant, Arc::clone(&lists));
+            return Ok(lists);
+        }
+        if asked.is_none() {
+            let lists = in_force(&self.engine)?.into_iter();
+            *asked = Some(
+                lists
+                    .map(|(tenant, lists)| (tenant, Arc::new(lists)))
+                    .collect(),
+            );
+        }
+        let lists = asked.as_ref().and_then(|asked| asked.get(&tenant));
+        Ok(lists.cloned().unwrap_or_default())
+    }
+
     /// What a gate asks of a number: the lists of its tenant, and on which of them it is. Nothing where there is no list.
     pub(super) fn load_national(
         &self,
@@ -69,35 +98,20 @@ impl Writer {
         if key.kind != PointKind::Phone {
             return Ok(());
         }
-        let mut asked = self.national.borrow_mut();
-        if asked.is_none() {
-            let lists = in_force(&self.connection)?.into_iter();
-            *asked = Some(
-                lists
-                    .map(|(tenant, lists)| (tenant, Arc::new(lists)))
-                    .collect(),
-            );
-        }
-        let Some(lists) = asked.as_ref().and_then(|asked| asked.get(&key.tenant)) else {
+        let lists = self.lists_of(key.tenant)?;
+        if lists.is_empty() {
             return Ok(());
-        };
+        }
         world
             .national
             .entry(key.tenant)
-            .or_insert_with(|| Arc::clone(lists));
-        let Some(number) = key
-            .value
-            .strip_prefix('+')
-            .and_then(|digits| digits.parse::<i64>().ok())
-        else {
+            .or_insert_with(|| Arc::clone(&lists));
+        let Some(number) = digits(key) else {
             return Ok(());
         };
         for list in lists.iter() {
-            let on = self
-                .get(&national::LISTED)?
-                .exists(params![key.tenant.raw(), list.id, number])
-                .map_err(StoreError::at(national::LISTED.name))?;
-            if on {
+            let values = params![key.tenant.raw(), list.id, number];
+            if self.engine.exists(&national::LISTED, values)? {
                 world.listed.insert((key.clone(), list.country));
             }
         }
@@ -120,7 +134,7 @@ impl Writer {
             as_of.to_string(),
             micros(now)
         ];
-        self.run(&national::INSERT_LIST, values).map(|_| ())
+        self.run(&national::INSERT_LIST, values)
     }
 
     /// Numbers of a list that is being read. Answers how many it did not have.
@@ -132,7 +146,7 @@ impl Writer {
     ) -> Result<usize, StoreError> {
         let mut new = 0;
         for number in numbers {
-            new += self.run(
+            new += self.count(
                 &national::INSERT_NUMBER,
                 params![tenant.raw(), list, number],
             )?;
@@ -149,7 +163,7 @@ impl Writer {
         numbers: i64,
     ) -> Result<bool, StoreError> {
         self.run(&national::REPLACE, params![tenant.raw(), country.as_str()])?;
-        let done = self.run(&national::BEGIN_TO_ASK, params![tenant.raw(), id, numbers])?;
+        let done = self.count(&national::BEGIN_TO_ASK, params![tenant.raw(), id, numbers])?;
         *self.national.borrow_mut() = None;
         Ok(done == 1)
     }
@@ -157,23 +171,18 @@ impl Writer {
     /// The list could not be read.
     pub fn give_up_national_list(&self, tenant: TenantId, id: i64) -> Result<(), StoreError> {
         self.run(&national::GIVE_UP, params![tenant.raw(), id])
-            .map(|_| ())
     }
 
     /// Removes a piece of a list that is asked no more. Answers whether there is more of it.
     pub(super) fn tidy_national(&self, now: Timestamp) -> Result<bool, StoreError> {
-        use rusqlite::OptionalExtension as _;
-        let gone: Option<(i64, i64)> = self
-            .get(&national::GONE)?
-            .query_row([micros(now - LONGEST_READING)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(StoreError::at(national::GONE.name))?;
+        let values = params![micros(now - LONGEST_READING)];
+        let gone: Option<(i64, i64)> = self.engine.one(&national::GONE, values, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         let Some((tenant, list)) = gone else {
             return Ok(false);
         };
-        let n = self.run(
+        let n = self.count(
             &national::PURGE_NUMBERS,
             params![tenant, list, GONE_AT_ONCE],
         )?;

@@ -288,7 +288,11 @@ pub(super) async fn reveal(
         .ask(move |store| {
             store
                 .lead(tenant, lead)?
-                .map(|lead| store.points(lead.id).map(|points| (lead.id, points)))
+                .map(|lead| {
+                    store
+                        .points(lead.tenant, lead.id)
+                        .map(|points| (lead.id, points))
+                })
                 .transpose()
         })
         .await?;
