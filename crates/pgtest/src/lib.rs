@@ -25,7 +25,7 @@ mod patroni;
 mod pgbouncer;
 
 pub use binaries::Binaries;
-pub use cluster::{APP, Cluster, Durability, OWNER, Server, Settings, Stop, shared};
+pub use cluster::{APP, BACKUP, Cluster, Durability, OWNER, Server, Settings, Stop, shared};
 pub use database::{Database, NewTemplate, ReadyTemplate, Template};
 pub use patroni::{Held, Node, Patroni, Standby};
 pub use pgbouncer::PgBouncer;

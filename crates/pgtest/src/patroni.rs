@@ -5,7 +5,7 @@
 
 use crate::{
     APP, Binaries, Error, OWNER, Result, While,
-    cluster::{end_of, processes_in, run, secret, signal_to, unlock},
+    cluster::{ROLES, end_of, processes_in, run, secret, signal_to, unlock},
     folder::Folder,
     free_port, random, wait_until,
 };
@@ -19,6 +19,8 @@ use std::{
     time::Duration,
 };
 
+/// What docs/postgresql.md tells an operator to write.
+const SAMPLE: &str = include_str!("../../../docs/postgresql/patroni.yml");
 /// The first start takes this long at most: one `initdb`, one copy.
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a primary's key lives without being renewed, and how long Patroni tries to renew it. Both are set when all is up, since a first
@@ -140,7 +142,7 @@ impl Patroni {
         for node in Node::BOTH {
             let place = whole.place(node);
             make(&whole.binaries, &place.folder)?;
-            let conf = whole.conf(node, client, standby, further);
+            let conf = whole.conf(node, client, standby, further)?;
             let path = place.folder.join("patroni.yml");
             secret(&path, &conf)?;
             whole.binaries.give(&path)?;
@@ -150,15 +152,14 @@ impl Patroni {
         whole.wait_for_primary(START_LIMIT)?;
         whole.bring_back(Node::B)?;
         whole.wait_for_standby(START_LIMIT)?;
-        let roles = format!(
-            "CREATE ROLE {OWNER} LOGIN PASSWORD '{0}'; CREATE ROLE {APP} LOGIN PASSWORD '{0}' NOSUPERUSER NOBYPASSRLS;",
-            whole.password
-        );
-        whole.sql("postgres", &roles)?;
-        whole.sql(
-            "postgres",
-            &format!("CREATE DATABASE ringback OWNER {OWNER}"),
-        )?;
+        let roles = whole.started.join("roles.sql");
+        fs::write(&roles, ROLES).during("writing the roles")?;
+        let mut psql = whole.superuser(Node::A, "postgres");
+        run(psql.arg("--file").arg(&roles), "making the roles")?;
+        for role in [OWNER, APP] {
+            let word = format!("ALTER ROLE {role} PASSWORD '{}'", whole.password);
+            whole.sql_on(Node::A, "postgres", &word)?;
+        }
         if !whole.place(Node::A).asked("PATCH", "config", QUICK) {
             return Err(Error::new("Patroni did not take its time limits"));
         }
@@ -189,13 +190,17 @@ impl Patroni {
 
     /// Runs SQL on one of the two as the superuser, whatever Patroni thinks of it.
     pub fn sql_on(&self, node: Node, database: &str, sql: &str) -> Result<String> {
-        let place = self.place(node);
-        let (folder, port) = (place.folder.display(), place.port);
-        let mut psql = self.binaries.psql(&format!(
-            "host={folder} port={port} user=postgres dbname={database}"
-        ));
+        let mut psql = self.superuser(node, database);
         let said = run(psql.args(["--command", sql]), sql)?;
         Ok(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+    }
+
+    fn superuser(&self, node: Node, database: &str) -> Command {
+        let place = self.place(node);
+        let (folder, port) = (place.folder.display(), place.port);
+        self.binaries.psql(&format!(
+            "host={folder} port={port} user=postgres dbname={database}"
+        ))
     }
 
     /// Who is the primary now, as Patroni sees it.
@@ -326,63 +331,60 @@ impl Patroni {
         &mut self.places[node as usize]
     }
 
-    fn conf(&self, node: Node, etcd: u16, standby: Standby, further: &[&str]) -> String {
+    /// The file of docs/postgresql.md with this machine's addresses, so that what a reader copies is what the campaign has tried.
+    fn conf(&self, node: Node, etcd: u16, standby: Standby, further: &[&str]) -> Result<String> {
         let place = self.place(node);
-        let (name, port, rest, password) = (node.name(), place.port, place.rest, &self.password);
         let (bin, folder) = (self.binaries.folder().display(), place.folder.display());
-        let synchronous = standby == Standby::Synchronous;
-        let further: String = further
+        let parameters: String = ["max_connections: 200", "dynamic_shared_memory_type: mmap"]
             .iter()
-            .map(|line| format!("        {line}\n"))
+            .chain(further)
+            .map(|line| format!("{line}\n        "))
             .collect();
-        format!(
-            "scope: ringback
-name: {name}
-etcd3:
-  host: 127.0.0.1:{etcd}
-restapi:
-  listen: 127.0.0.1:{rest}
-  connect_address: 127.0.0.1:{rest}
-bootstrap:
-  dcs:
-    ttl: 30
-    loop_wait: 2
-    retry_timeout: 10
-    maximum_lag_on_failover: 1048576
-    synchronous_mode: {synchronous}
-    synchronous_mode_strict: {synchronous}
-    postgresql:
-      use_pg_rewind: true
-      use_slots: true
-      parameters:
-        max_connections: 200
-        shared_buffers: 64MB
-        dynamic_shared_memory_type: mmap
-{further}  initdb:
-    - encoding: UTF8
-    - data-checksums
-    - locale: C.UTF-8
-    - locale-provider: icu
-    - icu-locale: en
-postgresql:
-  listen: 127.0.0.1:{port}
-  connect_address: 127.0.0.1:{port}
-  use_unix_socket: true
-  bin_dir: {bin}
-  data_dir: {folder}/data
-  pgpass: {folder}/pgpass
-  parameters:
-    unix_socket_directories: {folder}
-  authentication:
-    superuser: {{ username: postgres, password: '{password}' }}
-    replication: {{ username: replicator, password: '{password}' }}
-  pg_hba:
-    - local all all trust
-    - local replication all trust
-    - host all all 127.0.0.1/32 password
-    - host replication replicator 127.0.0.1/32 password
-"
-        )
+        let mut changes = vec![
+            ("name: db-a", format!("name: {}", node.name())),
+            (
+                "hosts: 10.0.0.11:2379,10.0.0.12:2379,10.0.0.21:2379",
+                format!("hosts: 127.0.0.1:{etcd}"),
+            ),
+            ("10.0.0.11:8008", format!("127.0.0.1:{}", place.rest)),
+            ("10.0.0.11:5432", format!("127.0.0.1:{}", place.port)),
+            ("10.0.0.0/24", "127.0.0.1/32".to_owned()),
+            ("hostssl", "host".to_owned()),
+            ("postgres peer", "postgres trust".to_owned()),
+            ("ssl: 'on'", "ssl: 'off'".to_owned()),
+            ("/usr/lib/postgresql/15/bin", bin.to_string()),
+            ("/var/lib/postgresql/15/ringback", format!("{folder}/data")),
+            (
+                "/var/lib/postgresql/patroni.pgpass",
+                format!("{folder}/pgpass"),
+            ),
+            ("/var/run/postgresql", folder.to_string()),
+            ("first long secret", self.password.clone()),
+            ("second long secret", self.password.clone()),
+            ("max_connections: 200", parameters.trim_end().to_owned()),
+            ("shared_buffers: 2GB", "shared_buffers: 64MB".to_owned()),
+            ("loop_wait: 10", "loop_wait: 2".to_owned()),
+        ];
+        if standby == Standby::Asynchronous {
+            changes.push((
+                "synchronous_mode: true",
+                "synchronous_mode: false".to_owned(),
+            ));
+            changes.push((
+                "synchronous_mode_strict: true",
+                "synchronous_mode_strict: false".to_owned(),
+            ));
+        }
+        let mut conf = SAMPLE.to_owned();
+        for (from, to) in changes {
+            if !conf.contains(from) {
+                return Err(Error::new(format!(
+                    "docs/postgresql/patroni.yml says no more: {from}"
+                )));
+            }
+            conf = conf.replace(from, &to);
+        }
+        Ok(conf)
     }
 }
 
