@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded sim simbugs campaigns campaign long picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover sim simbugs campaigns campaign long picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,14 @@ seeded: ## show that the crash campaign can fail, and that a message which kills
 	! grep -q RINGBACK_TEST_BUGS target/debug/ringback
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 	target/debug/ringback-bench poison --binary target/debug/ringback-seeded
+
+FAILOVERS ?= 5
+failover: ## kill the primary of two PostgreSQL servers under Patroni, FAILOVERS=5 times; then two mistakes on purpose, which must lose rows
+	tests/install campaigns
+	$(CARGO) build --locked --package ringback-bench
+	$(SHORT) failover --failovers $(FAILOVERS)
+	$(SHORT) failover --failovers 2 --asynchronous
+	$(SHORT) failover --failovers 3 --trust-what-is-seen
 
 sim: ## 2,000 small worlds in virtual time, and the n-th failure of every operation
 	$(CARGO) run --release --locked --quiet --package ringback-sim -- run --seeds 2000
