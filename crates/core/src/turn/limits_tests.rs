@@ -990,7 +990,7 @@ fn naive(calls: &[Call]) -> Result<(), String> {
     if last.message.category != Staff {
         // A message is one contact, at its last call.
         let contacts = |offers: bool, channel: Option<ChannelKind>| {
-            let mut last_calls = std::collections::HashMap::new();
+            let mut last_calls = HashMap::new();
             for call in before {
                 let counts = call.message.category != Staff
                     && call.message.recipient == last.message.recipient
