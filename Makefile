@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover sim simbugs campaigns campaign long picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover sim simbugs campaigns campaign long mutants picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,15 @@ campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty provide
 # The long forms of tests that take a few hundred cases in `make unit`.
 long: ## 10,000 STOP races and 100,000 quiet-hours cases
 	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
+
+# Each is a build of its own: about 30 seconds on two idle cores, so that the 1,260 take a night. SHARD=k/n takes one of n parts.
+# What they come to is told in docs/promises.md. Needs `cargo install cargo-mutants` and cargo-nextest.
+MUTATED := turn/gate turn/gate/ground turn/limits turn/budget turn/queues turn/lines turn/breaker turn/doubt turn/settle messages/status \
+	consent/basis consent/ledger consent/national consent/rules consent/hours consent/hours/rules consent/words consent/words/normal consent/words/phrases
+SHARD ?=
+mutants: ## change gates, consent, queues and status in every small way, one at a time: the core's own tests must notice (some ten hours)
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package ringback-core --test-tool nextest --jobs 1 --timeout 120 $(if $(SHARD),--shard $(SHARD)) \
+		$(foreach file,$(MUTATED),--file crates/core/src/$(file).rs) -- --lib
 
 picture: ## docs/images/overview.png from the running page
 	tests/install

@@ -337,7 +337,7 @@ fn a_connection_that_fails_rests_and_people_hear_it_by_another_way() {
     scene.settle(tries[0].id, accepted(None));
     assert_eq!(
         scene.world.out.trouble,
-        [(TEXTS, None)],
+        [(scene.tenant().id, TEXTS, None)],
         "what the page says of it is cleared"
     );
     assert_eq!(
@@ -465,7 +465,11 @@ fn a_failed_call_is_made_again_when_it_may() {
     scene.settle(sent.id, misconfigured());
     assert_eq!(
         scene.world.out.trouble,
-        [(TEXTS, Some("The token is wrong.".to_owned()))]
+        [(
+            scene.tenant().id,
+            TEXTS,
+            Some("The token is wrong.".to_owned())
+        )]
     );
 }
 
