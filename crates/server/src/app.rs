@@ -1,5 +1,7 @@
 //! The running server in one value: what every route and page works with.
 
+use crate::backups::{BackupPlan, Backups};
+use crate::journal::Journal;
 use crate::loops::{Inbox, Live, Loops};
 use crate::registry::Registry;
 use crate::secrets::{MasterKey, SealError, Tokens};
@@ -10,6 +12,7 @@ use ringback_core::turn::{Answer, Intake, LookUps, Once, Order};
 use ringback_store::{House as _, OpenError, Readers, StoreError, Writer};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +37,10 @@ pub struct Settings {
     pub looks: LookUps,
     /// How long a claim on a message holds; its call ends well before.
     pub lease: Duration,
+    /// When and where the server backs itself up.
+    pub backup: BackupPlan,
+    /// The folder of the journal.
+    pub journal: PathBuf,
 }
 
 impl Settings {
@@ -41,6 +48,8 @@ impl Settings {
     pub fn new(data: PathBuf, public_url: impl Into<String>) -> Self {
         let public_url: String = public_url.into();
         Self {
+            backup: BackupPlan::of_folder(&data),
+            journal: data.join("journal"),
             data,
             https: public_url.starts_with("https://"),
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -82,6 +91,10 @@ pub struct Inner {
     pub(crate) forms: crate::forms::Memory,
     /// When the server started.
     pub started_at: Timestamp,
+    /// What is known of the backups.
+    pub backups: Backups,
+    /// No tenant is held since a restore, so that nobody has to look again.
+    pub(crate) released: AtomicBool,
     /// Renders the metrics.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     /// Ends everything that would never end by itself.
@@ -115,6 +128,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal.
+    #[error("the folder of the journal {0} cannot be used: {1}. Name another one with journal.dir")]
+    Journal(PathBuf, #[source] std::io::Error),
     /// A thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -125,6 +141,8 @@ impl App {
     pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Self, Loops), StartError> {
         let (writer, readers, checkpointer) = ringback_store::open(&settings.data)?;
         let master = MasterKey::of_folder(&settings.data)?;
+        let journal = Journal::open(settings.journal.clone(), &master)
+            .map_err(|source| StartError::Journal(settings.journal.clone(), source))?;
         let http = Http::new(settings.egress.clone());
         let registry = Arc::new(Registry::new(master.clone(), http));
         registry.reload(&writer)?;
@@ -143,7 +161,7 @@ impl App {
         // Ids of the house (tenants, keys, connections) come from a maker of their own node, so that they never meet the writer's.
         let ids = Mutex::new(IdMaker::new(1, writer.last_id()));
         let turns = crate::loops::Turns::new(
-            writer,
+            (writer, journal),
             Arc::clone(&inbox),
             Arc::clone(&registry),
             Arc::clone(&clock),
@@ -188,6 +206,8 @@ impl App {
             throttle,
             forms,
             started_at,
+            backups: Backups::default(),
+            released: AtomicBool::new(false),
             metrics,
             stopping,
             ids,

@@ -151,7 +151,7 @@ impl House {
             written: requests::written,
         };
         batch
-            .commit(&mut self.writer, |_| {})
+            .commit(&mut self.writer, |_, _| Ok(()))
             .expect("committed")
             .answers
     }

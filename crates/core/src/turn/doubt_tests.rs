@@ -370,7 +370,7 @@ fn what_a_log_has_is_adopted() {
         (Some(dollars(26_600)), true)
     );
     change(&mut scene, id, |known| {
-        (known.status, known.deadline) = (Status::Unknown, Some(known.due_at))
+        (known.status, known.deadline) = (Status::Unknown, Some(known.due_at));
     });
     let message = scene.look(id, Finding::Absent);
     assert_eq!(
@@ -386,12 +386,12 @@ fn a_late_look_changes_nothing() {
     type Spoil = fn(&mut Message);
     let cases: [(&str, Spoil); 4] = [
         ("found out already", |known| {
-            known.status = Status::Delivered
+            known.status = Status::Delivered;
         }),
         ("not looked up", |known| known.deadline = None),
         ("claimed again", |known| known.epoch += 1),
         ("of another business", |known| {
-            known.tenant = crate::ids::TenantId::from_raw(2)
+            known.tenant = crate::ids::TenantId::from_raw(2);
         }),
     ];
     for (what, spoil) in cases {

@@ -20,6 +20,7 @@ mod notify;
 mod points;
 mod queues;
 mod react;
+mod recovery;
 pub mod rehearsal;
 mod rollout;
 mod say;
@@ -47,6 +48,7 @@ pub use intake::*;
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
+pub use recovery::{HELD, Hold, JournalEntry, RESTORED, Standing};
 pub use rollout::Share;
 pub use settle::Retries;
 pub use staff::{CONFIRM_LINK, staff_consent};
@@ -224,6 +226,11 @@ impl<'a> Turn<'a> {
             Intake::Settled(settled) => self.settle(tenant, settled),
             Intake::Looked(looked) => self.looked(tenant, looked),
             Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
+            Intake::Journal(entry) => self.replay(tenant, entry),
+            Intake::Restored { message, since } => self.restored(tenant, *message, *since),
+            Intake::RestoredRun { run, lead, since } => self.restored_run(*lead, *run, *since),
+            Intake::LetGo { message } => self.let_go(tenant, *message),
+            Intake::HoldBack { message, actor } => self.hold_back(tenant, *message, actor),
         }
     }
 

@@ -34,7 +34,7 @@ impl PointKind {
 }
 
 /// Names a contact point.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointKey {
     /// Whose it is.
     pub tenant: TenantId,
@@ -122,7 +122,7 @@ pub enum Consent {
 }
 
 /// What consent is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Offers.
@@ -220,6 +220,22 @@ impl ConsentBits {
     fn wish_bit(reason: Suppression) -> i64 {
         let known = Self::WISHES.iter().find(|(wish, _)| *wish == reason);
         known.map_or(0, |(_, bit)| 1 << bit)
+    }
+
+    /// All that the person asked for.
+    pub fn wishes(self) -> Vec<Suppression> {
+        let known = Self::WISHES
+            .iter()
+            .filter(|(_, bit)| self.0 & (1 << bit) != 0);
+        known.map(|(wish, _)| *wish).collect()
+    }
+
+    /// The person asked for these and for nothing else.
+    pub fn set_wishes(&mut self, wishes: &[Suppression]) {
+        for (wish, bit) in Self::WISHES {
+            self.0 &= !(1 << bit);
+            self.0 |= i64::from(wishes.contains(&wish)) << bit;
+        }
     }
 
     /// True when the person asked for this, whatever stands in front of it.

@@ -163,13 +163,13 @@ fn only_a_repeated_call_that_a_report_overtook_counts_as_a_second_copy() {
         ("the first copy", false, |_, sent| sent.repeated = false),
         ("of another claim", false, |known, _| known.epoch += 1),
         ("still under way", false, |known, _| {
-            known.status = Status::Sending
+            known.status = Status::Sending;
         }),
         ("unknown already", false, |known, _| {
-            known.status = Status::Unknown
+            known.status = Status::Unknown;
         }),
         ("waits again", false, |known, _| {
-            known.status = Status::Queued
+            known.status = Status::Queued;
         }),
     ];
     for (what, counts, spoil) in cases {
@@ -196,7 +196,7 @@ fn only_a_repeated_call_that_a_report_overtook_counts_as_a_second_copy() {
         let mut sent = under_way(&mut scene);
         sent.repeated = true;
         change(&mut scene, sent.id, |known| {
-            known.status = Status::Delivered
+            known.status = Status::Delivered;
         });
         scene.settle_as(Arc::new(sent), outcome);
         assert_eq!(

@@ -3,6 +3,7 @@
 use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
 use crate::clock::WallDice;
+use crate::journal::Journal;
 use crate::registry::Registry;
 use jiff::SignedDuration;
 use metrics::{counter, gauge, histogram};
@@ -11,8 +12,8 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Decided, Distrust, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues,
-    Settled, Tenants, WallWatch, World,
+    Answer, Batch, Decided, Distrust, Intake, JournalEntry, Lines, LookUps, MOST_CALLS, Order,
+    QueueOf, Queues, Settled, Tenants, WallWatch, World,
 };
 use ringback_store::{Checkpointer, StoreError, Writer};
 use std::collections::HashSet;
@@ -47,6 +48,7 @@ pub struct Loops {
 /// What the writer thread works with.
 pub(crate) struct Turns {
     pub(crate) writer: Writer,
+    journal: Journal,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -119,7 +121,7 @@ impl Loops {
 
 impl Turns {
     pub(crate) fn new(
-        writer: Writer,
+        (writer, journal): (Writer, Journal),
         inbox: Arc<Inbox>,
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
@@ -131,6 +133,7 @@ impl Turns {
         let now = instant();
         Self {
             writer,
+            journal,
             inbox,
             registry,
             clock,
@@ -358,6 +361,8 @@ impl Turns {
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
         let distrust = self.distrust(now);
+        let journal = &mut self.journal;
+        let mut given_back = Vec::new();
         let batch = Batch {
             orders,
             tenants,
@@ -376,11 +381,21 @@ impl Turns {
             sent_off,
             claimed,
             world,
-        } = batch.commit(&mut self.writer, |_answers| {
+        } = batch.commit(&mut self.writer, |_answers, world| {
             #[cfg(feature = "seeded-bugs")]
             super::seeded::answer_before_commit(replies, _answers);
+            if world.out.journal.is_empty() {
+                return Ok(());
+            }
+            // Nobody hears that a STOP was taken before the journal has it (P12).
+            let (before, after) = JournalEntry::around_commit(&world.out.journal);
+            given_back = after;
+            journal.write(&before)
         })?;
         answer(replies, answers);
+        if let Err(error) = journal.write(&given_back) {
+            tracing::error!(%error, "the journal does not have what was given back; after a restore it would be held back again");
+        }
         self.look_ahead_after(&world, &claimed);
         Ok((sent_off, world))
     }

@@ -26,3 +26,4 @@ mod limits;
 mod live;
 mod messages;
 mod poison;
+mod restore;

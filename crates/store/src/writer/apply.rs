@@ -130,6 +130,7 @@ impl Writer {
                 params![tenant.raw(), lead.raw(), high, low, wishes],
             )?;
             self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
+            self.erase_traces(*tenant, *lead, now)?;
         }
         for row in &world.out.audit {
             self.write_audit_row(row)?;

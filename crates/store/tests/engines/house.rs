@@ -141,6 +141,7 @@ pub fn tenant(n: i64, preset: &'static str) -> Tenant {
         staff: staff.collect(),
         connections: vec![connection(ChannelKind::Sms), connection(ChannelKind::Email)],
         kill: Vec::new(),
+        hold: None,
         sandbox: false,
         most_per_hour: None,
         references: ReferenceKey::new(&[n as u8; 32]),
@@ -257,7 +258,7 @@ impl House {
             lease: Duration::from_secs(60),
             written: |answer: &Answer| (200, format!("{answer:?}")),
         };
-        let decided = batch.commit(&mut self.writer, |_| {})?;
+        let decided = batch.commit(&mut self.writer, |_, _| Ok(()))?;
         for message in &decided.sent_off {
             self.lines.begin(message, None);
         }

@@ -83,7 +83,7 @@ impl Memory {
             *self.counters.entry(key).or_default() += added;
         }
         for (_, lead) in std::mem::take(&mut out.deleted) {
-            self.delete(lead);
+            self.delete(lead, now);
         }
         self.set_aside.append(&mut out.set_aside);
         self.errors.append(&mut out.errors);
@@ -304,19 +304,43 @@ impl Memory {
     }
 
     /// Personal data go, the lead stays as a gap in the count.
-    fn delete(&mut self, lead: LeadId) {
-        self.deleted.insert(lead);
-        if let Some(known) = self.leads.get_mut(&lead) {
-            known.first_name = None;
-            known.last_name = None;
-            known.phone = None;
-            known.email = None;
-            known.city = None;
-            known.state = None;
-            known.zip = None;
-            known.attributes = Value::Object(serde_json::Map::new());
-            known.tags.clear();
-            known.ringing_since = None;
+    fn delete(&mut self, lead: LeadId, now: Timestamp) {
+        for merged in self.merged.get(&lead).cloned().unwrap_or_default() {
+            self.forget_person(merged);
+        }
+        self.forget_person(lead);
+        for id in self.messages_of.get(&lead).cloned().unwrap_or_default() {
+            let Some(mut message) = self.messages.get(&id).cloned() else {
+                continue;
+            };
+            if Stands::of(&message) != Stands::Settled {
+                message.expires_at = Some(now);
+            }
+            if message.staff.is_none() {
+                message.recipient.clear();
+            }
+            message.data = "{}".to_owned().into();
+            message.body = None;
+            message.verdict = "{}".into();
+            message.why = None;
+            for attempt in self.attempts.get_mut(&id).into_iter().flatten() {
+                attempt.why = None;
+            }
+            self.put_message(message);
+        }
+        for id in self.runs_of.get(&lead).cloned().unwrap_or_default() {
+            if let Some(run) = self.runs.get_mut(&id) {
+                run.data = Value::Null;
+            }
+        }
+        self.sessions.remove(&lead);
+        self.event_keys.remove(&lead);
+        self.ledger.remove(&lead);
+        self.states.retain(|key, _| key.0 != lead);
+        for row in &mut self.set_aside {
+            if row.lead == Some(lead) {
+                row.raw.clear();
+            }
         }
         for key in self.points_of.remove(&lead).unwrap_or_default() {
             let remembered = self
@@ -332,6 +356,23 @@ impl Memory {
             }
         }
         self.events.remove(&lead);
+    }
+
+    /// What says who it was goes from the lead's own row.
+    fn forget_person(&mut self, lead: LeadId) {
+        self.deleted.insert(lead);
+        if let Some(known) = self.leads.get_mut(&lead) {
+            known.first_name = None;
+            known.last_name = None;
+            known.phone = None;
+            known.email = None;
+            known.city = None;
+            known.state = None;
+            known.zip = None;
+            known.attributes = Value::Object(serde_json::Map::new());
+            known.tags.clear();
+            known.ringing_since = None;
+        }
     }
 
     /// Every row of the first lead becomes the second's; see the statements of the store that begin with `merge`.
