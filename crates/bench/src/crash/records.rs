@@ -79,14 +79,28 @@ pub fn open_messages(database: &Path) -> Tried<Open> {
         .during("counting open messages")
 }
 
-/// The messages whose first call was under way, as number of the lead and channel. One of which an earlier call has no known end is left
-/// out: where a key drops twins it may be called anew at once, by a claim of its own.
+/// The messages whose call was under way, as number of the lead and channel.
 pub fn calls_under_way(database: &Path) -> Tried<HashSet<(u64, ChannelKind)>> {
     let mut calls = HashSet::new();
-    let sql = "SELECT leads.*, messages.channel AS called_on FROM messages JOIN leads ON leads.id = messages.lead_id WHERE messages.state = 1 AND coalesce(messages.plan, '') NOT LIKE '%\"doubt\"%'";
+    let sql = "SELECT leads.*, messages.channel AS called_on FROM messages JOIN leads ON leads.id = messages.lead_id WHERE messages.state = 1";
     each(&open(database)?, sql, |row| {
         let channel: i64 = row.get("called_on").during("reading a channel")?;
         calls.extend(number_in(row).zip(ChannelKind::from_code(channel)));
+        Ok(())
+    })?;
+    Ok(calls)
+}
+
+/// The ids of all calls that were kept, by number of the lead and channel; they rise with the instant of their claim.
+pub fn calls_kept(database: &Path) -> Tried<HashMap<(u64, ChannelKind), Vec<i64>>> {
+    let mut calls: HashMap<_, Vec<i64>> = HashMap::new();
+    let sql = "SELECT leads.*, messages.channel AS called_on, attempts.id AS call FROM attempts JOIN messages ON messages.id = attempts.message_id JOIN leads ON leads.id = messages.lead_id";
+    each(&open(database)?, sql, |row| {
+        let channel: i64 = row.get("called_on").during("reading a channel")?;
+        if let Some(key) = number_in(row).zip(ChannelKind::from_code(channel)) {
+            let call = row.get("call").during("reading a call")?;
+            calls.entry(key).or_default().push(call);
+        }
         Ok(())
     })?;
     Ok(calls)
