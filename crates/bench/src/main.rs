@@ -15,6 +15,7 @@ mod clock;
 mod crash;
 mod dice;
 mod disk;
+mod failover;
 mod fault;
 mod faults;
 mod figures;
@@ -77,6 +78,8 @@ enum What {
     Bulk(bulk::BulkArgs),
     /// Lets providers do everything wrong that they can do wrong (P3, P4).
     Faults(faults::FaultsArgs),
+    /// Kills the primary of two PostgreSQL servers under Patroni, again and again (P1).
+    Failover(failover::FailoverArgs),
     /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
     Poison(poison::PoisonArgs),
     /// Loses the data folder and restores a backup, with providers that remember (P11, P12).
@@ -127,6 +130,7 @@ fn start(cli: &Cli) -> Tried<bool> {
             What::Clock(args) => clock::run(args).await,
             What::Bulk(args) => bulk::run(args).await,
             What::Faults(args) => faults::run(args).await,
+            What::Failover(args) => failover::run(args).await,
             What::Poison(args) => poison::run(args).await,
             What::Restore(args) => restore::run(args).await,
             What::Growth(args) => growth::run(args).await,

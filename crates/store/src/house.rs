@@ -201,8 +201,7 @@ pub trait House {
 
     /// The national do-not-call lists that are asked for a tenant.
     fn national_lists(&self, tenant: TenantId) -> Result<Vec<NationalList>, StoreError> {
-        let mut all = crate::writer::national::in_force(self.engine())?;
-        Ok(all.remove(&tenant).unwrap_or_default())
+        crate::writer::national::in_force_of(self.engine(), tenant)
     }
 
     /// A tenant's accounts.
@@ -329,6 +328,12 @@ pub trait House {
                 })
             })?;
         Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    /// Counts up with every change of what a server keeps in mind: tenants, documents, staff, connections, keys.
+    fn version(&self) -> Result<i64, StoreError> {
+        let version = self.engine().value(&house::VERSION, params![1])?;
+        Ok(version.unwrap_or_default())
     }
 
     /// What a tenant is held by since a restore.

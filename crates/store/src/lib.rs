@@ -17,7 +17,7 @@ mod writer;
 pub use house::*;
 pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
-pub use open::{OpenError, look, open};
+pub use open::{OpenError, look, open, open_postgres};
 pub use readers::{Reader, Readers};
 pub use recovery::{HeldCount, HoldRow, HoldState};
 pub use writer::{Checkpointer, Writer};
@@ -34,6 +34,37 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody else changed the same at the same time: nothing was changed, and it is to be decided again.
+    #[error("another node was in the way at {at}: nothing was stored, try again")]
+    Busy {
+        /// The statement's name or what was tried.
+        at: &'static str,
+        /// What the database said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database cannot be reached: nothing was changed.
+    #[error("the database cannot be reached at {at}: nothing was stored, try again in a moment")]
+    Away {
+        /// The statement's name or what was tried.
+        at: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection broke during the commit, and it could not be found out what became of it.
+    #[error(
+        "the database went away during the commit: nobody knows whether it was stored, so ask before it is tried again"
+    )]
+    Unsure,
+    /// Others count this node as dead and have taken over its work: nothing was changed.
+    #[error(
+        "this node was away for too long and others took over its work: nothing was stored, try again in a moment"
+    )]
+    Fenced,
+    /// The house changed on another node: nothing was changed, and it is to be decided again with what holds now.
+    #[error("the configuration changed on another node: it is read anew, try again")]
+    Stale,
     /// What must be remembered outside of the database could not be written down; nothing was changed.
     #[error("the journal could not be written")]
     Journal(#[source] std::io::Error),

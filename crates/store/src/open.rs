@@ -1,11 +1,12 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
-use crate::engine::Engine;
+use crate::engine::{Address, Engine, Postgres, postgres};
 use crate::{Checkpointer, Readers, StoreError, Writer};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 mod migrations {
@@ -53,6 +54,24 @@ pub enum OpenError {
     /// SQLite failed.
     #[error("the database cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
+    /// The address of the database cannot be read.
+    #[error("the address of the database cannot be read: {0}")]
+    Address(String),
+    /// The role could look past the second wall.
+    #[error(
+        "the role {0} is a superuser or bypasses row security, so one tenant's data would be kept from another by the program alone. Give --database a role that is neither, and --database-owner the one that owns the tables."
+    )]
+    TooMighty(String),
+    /// The schema is missing or old, and nobody was named who may change it.
+    #[error(
+        "the database has no schema of this version. Start once with --database-owner postgres://…, the role that owns the database; it brings the schema up to date and lets the other role use it."
+    )]
+    NoSchema,
+    /// A migration that was applied reads otherwise now.
+    #[error(
+        "migration {0} was applied in another form: this program and the database are not of the same line"
+    )]
+    Edited(i64),
     /// It was opened and does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,10 +107,20 @@ pub fn open(folder: &Path) -> Result<(Writer, Readers, Checkpointer), OpenError>
         Ok(Engine::Sqlite(reader))
     })?;
     Ok((
-        Writer::new(Engine::Sqlite(connection), lock)?,
+        Writer::new(Engine::Sqlite(connection), Some(lock))?,
         readers,
         Checkpointer::new(checkpoints),
     ))
+}
+
+/// Opens a database of PostgreSQL. With an owner the schema is brought up to date first, and the role of the first address is let use it.
+pub fn open_postgres(serves: &str, owner: Option<&str>) -> Result<(Writer, Readers), OpenError> {
+    let serves = Arc::new(Address::parse(serves)?);
+    let owner = owner.map(Address::parse).transpose()?;
+    postgres::migrate(&serves, owner.as_ref())?;
+    let engine = || Engine::Postgres(Box::new(Postgres::new(Arc::clone(&serves))));
+    let readers = Readers::new(reader_count(), || Ok(engine()))?;
+    Ok((Writer::new(engine(), None)?, readers))
 }
 
 /// Looks into the database of a data folder without changing it, beside a running server too. Nothing is made or brought up to date.

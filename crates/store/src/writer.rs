@@ -1,20 +1,21 @@
 //! The one that writes: a turn at a time, loaded set-wise, written table by table, committed once (design 1).
 
 mod apply;
+mod foresee;
 pub(crate) mod ledger;
 mod load;
 pub(crate) mod national;
 mod records;
 
-use crate::StoreError;
 use crate::engine::{Engine, Values, params};
 use crate::open::FolderLock;
 use crate::sql::{Statement, house, leads, messages, workflows};
+use crate::{House as _, StoreError};
 use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::{Answered, Breakers, Guesses, Once, Placed, QueueOf, Resting};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 /// The only connection that changes the database.
@@ -30,7 +31,11 @@ pub struct Writer {
     /// How long texts were; the loop lends it to each turn.
     pub guesses: RefCell<Guesses>,
     national: RefCell<national::Asked>,
-    _lock: FolderLock,
+    /// Answers remembered in this turn, on PostgreSQL, where they are written with the commit.
+    told: RefCell<HashMap<(TenantId, String), Answered>>,
+    /// The version of the house that is kept in mind.
+    in_mind: Cell<i64>,
+    _lock: Option<FolderLock>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -64,12 +69,13 @@ impl Checkpointer {
 const MOST_MERGES: usize = 8;
 
 impl Writer {
-    pub(crate) fn new(engine: Engine, lock: FolderLock) -> Result<Self, StoreError> {
+    pub(crate) fn new(engine: Engine, lock: Option<FolderLock>) -> Result<Self, StoreError> {
         let last_id = engine
             .value(&house::LAST_IDS, params![])?
             .unwrap_or_default();
         let breakers = kept_breakers(&engine)?;
         let seed = engine.seed()?;
+        let in_mind = engine.value(&house::VERSION, params![1])?.unwrap_or(1);
         Ok(Self {
             engine,
             numbers: HashMap::new(),
@@ -79,6 +85,8 @@ impl Writer {
             placed: RefCell::default(),
             guesses: RefCell::default(),
             national: RefCell::default(),
+            told: RefCell::default(),
+            in_mind: Cell::new(in_mind),
             _lock: lock,
         })
     }
@@ -101,7 +109,14 @@ impl Writer {
     }
 
     /// Begins a turn's transaction.
-    pub fn begin(&self) -> Result<(), StoreError> {
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() {
+            // Other nodes write too: what was known after the last turn may be old.
+            self.numbers.clear();
+            self.chains.forget_heads();
+            self.national.get_mut().take();
+            self.told.get_mut().clear();
+        }
         self.engine.begin()
     }
 
@@ -141,6 +156,12 @@ impl Writer {
         now: Timestamp,
     ) -> Result<Option<Answered>, StoreError> {
         let day = micros(now) / DAY;
+        if self.engine.as_postgres().is_some() {
+            let told = self.told.borrow();
+            if let Some(told) = told.get(&(tenant, once.key.clone())) {
+                return Ok(Some(told.clone()));
+            }
+        }
         let values = params![tenant.raw(), day, once.key];
         self.engine.one(&messages::ONCE, values, |row| {
             Ok(Answered {
@@ -160,6 +181,15 @@ impl Writer {
         body: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() {
+            let told = Answered {
+                hash: once.hash.to_vec(),
+                status,
+                body: body.to_owned(),
+            };
+            let key = (tenant, once.key.clone());
+            self.told.borrow_mut().insert(key, told);
+        }
         self.run(
             &messages::INSERT_ONCE,
             params![
@@ -171,6 +201,27 @@ impl Writer {
                 body
             ],
         )
+    }
+
+    /// What is kept in mind of the house is of this version, read before it was read.
+    pub fn keeps_in_mind(&self, version: i64) {
+        self.in_mind.set(version);
+    }
+
+    /// The house as it is kept in mind is the one that is written down, or nothing is decided by it.
+    fn holds_the_house(&self) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() && self.version()? != self.in_mind.get() {
+            return Err(StoreError::Stale);
+        }
+        Ok(())
+    }
+
+    /// What servers keep in mind changes with this commit.
+    pub(crate) fn house_changed(&self) -> Result<(), StoreError> {
+        match self.engine.as_postgres() {
+            Some(_) => self.run(&house::CHANGED, params![]),
+            None => Ok(()),
+        }
     }
 
     // What is due

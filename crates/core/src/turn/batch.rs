@@ -37,6 +37,16 @@ pub trait Records {
         tenants: &Tenants,
         now: Timestamp,
     ) -> Result<(), Self::Error>;
+    /// Prepares for claiming from these queues, so that what follows is read at once. May leave queues out that others are at.
+    fn foresee(
+        &mut self,
+        _world: &mut World,
+        _shares: &mut Vec<(QueueOf, u32)>,
+        _tenants: &Tenants,
+        _now: Timestamp,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
     /// Messages of a queue that may go now, the longest waiting first.
     fn due(
         &mut self,
@@ -187,7 +197,9 @@ impl Batch<'_> {
         let begun = u32::try_from(turn.sent_off.len()).unwrap_or(u32::MAX);
         let free = lines.free().saturating_sub(begun);
         let mut claimed = Vec::new();
-        for (queue, share) in self.queues.shares(now, free) {
+        let mut shares = self.queues.shares(now, free);
+        records.foresee(turn.world, &mut shares, tenants, now)?;
+        for (queue, share) in shares {
             let due = records.due(queue, now, share)?;
             records.load_for(turn.world, &due, tenants, now)?;
             #[cfg(feature = "seeded-bugs")]

@@ -297,7 +297,7 @@ impl Turn<'_> {
         message.status = Status::Sending;
         message.epoch += 1;
         message.attempts += 1;
-        message.attempt = Some(attempt);
+        let before = message.attempt.replace(attempt);
         if let Some(doubt) = &message.plan.doubt {
             message.repeated = doubt.calls > 1 || !self.drops_twin(tenant, message, doubt);
         }
@@ -307,7 +307,7 @@ impl Turn<'_> {
             message.hash = Some(hash_of(message));
         }
         self.begun.add(Line::of(message));
-        self.count_contact(tenant, message);
+        self.count_contact(tenant, message, before);
         if !message.sandbox {
             self.reserve(tenant, message);
         }

@@ -513,3 +513,7 @@ fn told(outcome: &Outcome) -> (&'static str, Option<String>, Option<Reason>) {
         Outcome::Unknown { why } => ("unknown", None, Some(why.clone())),
     }
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -3,3 +3,9 @@ SELECT 0::BIGINT;
 
 -- last_audit: the newest administrative action of a tenant.
 SELECT coalesce(max(id), 0) FROM audit WHERE tenant_id = $1;
+
+-- version [operator]: of what is kept in mind: tenants, documents, staff, connections, keys.
+SELECT version FROM house_version WHERE one = $1;
+
+-- changed [operator]: what is kept in mind changed; every node reads it anew before its next turn.
+UPDATE house_version SET version = version + 1 WHERE one = 1;

@@ -24,7 +24,7 @@ GROUP BY 1, 2;
 
 -- due [hot]: what a tenant may send next on a channel, in the order of one priority. Rows that another node holds are left to it.
 SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 AND due_at <= $4
-ORDER BY due_at LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED;
+ORDER BY due_at, id LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- insert_attempt [hot]: a call that ended.
 INSERT INTO attempts (id, tenant_id, message_id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late)

@@ -48,6 +48,9 @@ UPDATE connections SET breaker = $2 WHERE id = $1;
 -- breakers [operator]: the connections that rest, of all tenants.
 SELECT id, breaker FROM connections WHERE breaker IS NOT NULL;
 
+-- breakers_of [hot]: the connections of a tenant that rest.
+SELECT id, breaker FROM connections WHERE tenant_id = $1 AND breaker IS NOT NULL;
+
 -- delete_connection: an account goes.
 DELETE FROM connections WHERE tenant_id = $1 AND id = $2;
 

@@ -11,7 +11,7 @@ SELECT {message} FROM messages WHERE tenant_id = $1 AND id = $2;
 SELECT {message} FROM messages WHERE id = $1;
 
 -- due [hot]: what a tenant may send next on a channel, in the order of one priority.
-SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 AND due_at <= $4 ORDER BY due_at LIMIT $5;
+SELECT {message} FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 AND due_at <= $4 ORDER BY due_at, id LIMIT $5;
 
 -- next_due [hot]: when a tenant's next message of a channel and priority is due.
 SELECT due_at FROM messages WHERE state = 0 AND channel = $1 AND priority = $2 AND tenant_id = $3 ORDER BY due_at LIMIT 1;
@@ -46,19 +46,19 @@ WHERE tenant_id = $2 AND id = $1;
 SELECT id, number, connection_id, started_at, finished_at, outcome, provider_ref, why, late FROM attempts WHERE message_id = $2 AND tenant_id = $1 ORDER BY id;
 
 -- waiting_for [hot]: messages that wait for a recipient.
-SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 AND recipient = $2;
+SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 AND recipient = $2 ORDER BY id;
 
 -- overdue [hot, operator]: attempts whose deadline passed without an answer.
-SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadline LIMIT $2;
+SELECT {message} FROM messages WHERE state = 1 AND deadline <= $1 ORDER BY deadline, id LIMIT $2;
 
 -- set_by [operator]: the clock was set by $1; what is not done with stops to matter as long from now as before. Set back again, it is as it was.
 UPDATE messages SET expires_at = expires_at + $1 WHERE state IN (0, 1, 3) AND expires_at IS NOT NULL;
 
 -- in_flight [hot, operator]: attempts that were under way when the process ended.
-SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline LIMIT $1;
+SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline, id LIMIT $1;
 
 -- looks [hot, operator]: unknown messages whose next look-up is due.
-SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline LIMIT $2;
+SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline, id LIMIT $2;
 
 -- next_look [hot, operator]: when the next unknown message is looked up after an instant.
 SELECT deadline FROM messages WHERE state = 3 AND deadline > $1 ORDER BY deadline LIMIT 1;
@@ -150,7 +150,7 @@ SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 ORDER BY due_a
 
 -- attempts_of_lead: the calls of all messages about a lead, newest first.
 SELECT a.id, a.number, a.connection_id, a.started_at, a.finished_at, a.outcome, a.provider_ref, a.why, a.late, a.message_id, m.channel, m.staff
-FROM messages AS m JOIN attempts AS a ON a.message_id = m.id
+FROM messages AS m JOIN attempts AS a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
 WHERE m.lead_id = $2 AND m.tenant_id = $1 AND a.id < $3 ORDER BY a.id DESC LIMIT $4;
 
 -- held: what waits for a person since a restore, oldest first.

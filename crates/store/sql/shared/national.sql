@@ -1,6 +1,9 @@
 -- in_force [operator]: the national do-not-call lists that are asked, of all tenants.
 SELECT id, tenant_id, country, as_of, numbers FROM do_not_call_lists WHERE state = 1 ORDER BY tenant_id, country;
 
+-- in_force_of [hot]: the national do-not-call lists that are asked for a tenant.
+SELECT id, tenant_id, country, as_of, numbers FROM do_not_call_lists WHERE tenant_id = $1 AND state = 1 ORDER BY country;
+
 -- insert_list: a list begins to be read.
 INSERT INTO do_not_call_lists (id, tenant_id, country, as_of, numbers, state, at) VALUES ($1, $2, $3, $4, 0, 0, $5);
 

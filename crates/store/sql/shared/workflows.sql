@@ -11,7 +11,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 UPDATE runs SET lead_id = $3, state = $4, step = $5, waits_for = $6, wake_at = $7, data = $8, ended_at = $9 WHERE tenant_id = $2 AND id = $1;
 
 -- wakes [hot, operator]: runs whose time has come.
-SELECT tenant_id, id, lead_id FROM runs WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2;
+SELECT tenant_id, id, lead_id FROM runs WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at, id LIMIT $2;
 
 -- next_wake [hot, operator]: when the next run wakes.
 SELECT wake_at FROM runs WHERE state = 0 AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1;

@@ -3,3 +3,9 @@ SELECT max(coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) F
 
 -- last_audit [operator]: the newest administrative action of all tenants: their rows share one key.
 SELECT coalesce((SELECT max(id) FROM audit), 0) WHERE $1 IS NOT NULL;
+
+-- version [operator]: of what is kept in mind. One process alone changes this database, and knows what it changed.
+SELECT 1 WHERE $1 = 1;
+
+-- changed [operator]: what is kept in mind changed.
+SELECT 1 WHERE 1 = 0;

@@ -1,5 +1,6 @@
 //! The database, whichever it is: everything that is asked or changed goes through here, by named statements.
 
+pub(crate) mod postgres;
 mod sqlite;
 mod value;
 
@@ -8,7 +9,8 @@ use crate::sql::Statement;
 use rusqlite::Connection;
 use std::ops::ControlFlow;
 
-pub(crate) use value::{FromValue, Kept, Row, ToValue, Value, Values, params};
+pub(crate) use postgres::{Address, Gathered, Postgres};
+pub(crate) use value::{FromValue, Kept, Kind, Row, ToValue, Value, Values, params};
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) use value::{FromValue, Kept, Row, ToValue, Value, Values, params};
 pub enum Engine {
     /// A file of SQLite.
     Sqlite(Connection),
+    /// A connection to PostgreSQL.
+    Postgres(Box<Postgres>),
 }
 
 impl Engine {
@@ -30,6 +34,7 @@ impl Engine {
             Self::Sqlite(connection) => {
                 sqlite::each(connection, statement.sqlite, statement.name, values, take)
             }
+            Self::Postgres(postgres) => postgres.each(statement, values, take),
         }
     }
 
@@ -101,6 +106,7 @@ impl Engine {
             Self::Sqlite(connection) => {
                 sqlite::each(connection, &text.replace('$', "?"), name, values, take)?;
             }
+            Self::Postgres(postgres) => postgres.each_of_text(text, name, values, take)?,
         }
         Ok(out)
     }
@@ -113,6 +119,7 @@ impl Engine {
     ) -> Result<usize, StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::run(connection, statement, values),
+            Self::Postgres(postgres) => postgres.count(statement, values),
         }
     }
 
@@ -120,6 +127,30 @@ impl Engine {
     pub(crate) fn run(&self, statement: &Statement, values: Values<'_>) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::run(connection, statement, values).map(|_| ()),
+            Self::Postgres(postgres) => postgres.queue(statement, values),
+        }
+    }
+
+    /// Makes the same change many times, and answers for each how many rows it changed.
+    pub(crate) fn count_each(
+        &self,
+        statement: &Statement,
+        rows: &[Values<'_>],
+    ) -> Result<Vec<usize>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => rows
+                .iter()
+                .map(|values| sqlite::run(connection, statement, values))
+                .collect(),
+            Self::Postgres(postgres) => postgres.count_each(statement, rows),
+        }
+    }
+
+    /// PostgreSQL, when it is that.
+    pub(crate) fn as_postgres(&self) -> Option<&Postgres> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(postgres) => Some(postgres),
         }
     }
 
@@ -127,6 +158,7 @@ impl Engine {
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::plain(connection, "BEGIN IMMEDIATE", "begin"),
+            Self::Postgres(postgres) => postgres.begin(),
         }
     }
 
@@ -134,6 +166,7 @@ impl Engine {
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::plain(connection, "COMMIT", "commit"),
+            Self::Postgres(postgres) => postgres.commit(),
         }
     }
 
@@ -147,6 +180,7 @@ impl Engine {
                     tracing::error!(%error, "a transaction could not be taken back");
                 }
             }
+            Self::Postgres(postgres) => postgres.roll_back(),
         }
     }
 
@@ -154,6 +188,7 @@ impl Engine {
     pub(crate) fn begin_to_read(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::plain(connection, "BEGIN", "begin to read"),
+            Self::Postgres(postgres) => postgres.begin_to_read(),
         }
     }
 
@@ -161,6 +196,7 @@ impl Engine {
     pub(crate) fn seed(&self) -> Result<[u8; 32], StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::seed(connection),
+            Self::Postgres(_) => postgres::seed(),
         }
     }
 
@@ -168,6 +204,8 @@ impl Engine {
     pub(crate) fn faults(&self) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::faults(connection),
+            // Its own tools look after its files.
+            Self::Postgres(_) => Ok(Vec::new()),
         }
     }
 
@@ -176,6 +214,7 @@ impl Engine {
     pub(crate) fn as_sqlite(&self) -> &Connection {
         match self {
             Self::Sqlite(connection) => connection,
+            Self::Postgres(_) => panic!("not SQLite"),
         }
     }
 }

@@ -16,6 +16,17 @@ pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
+/// What kind of value a place takes, also when nothing is put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A number.
+    Int,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
 /// A value that is kept for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kept {
@@ -51,6 +62,8 @@ pub(crate) use params;
 pub(crate) trait ToValue {
     /// As a value.
     fn value(&self) -> Value<'_>;
+    /// Of which kind, also where it is nothing.
+    fn kind(&self) -> Kind;
 }
 
 macro_rules! numbers {
@@ -58,6 +71,10 @@ macro_rules! numbers {
         impl ToValue for $kind {
             fn value(&self) -> Value<'_> {
                 Value::Int(i64::from(*self))
+            }
+
+            fn kind(&self) -> Kind {
+                Kind::Int
             }
         }
     )*};
@@ -69,11 +86,19 @@ impl ToValue for str {
     fn value(&self) -> Value<'_> {
         Value::Text(self)
     }
+
+    fn kind(&self) -> Kind {
+        Kind::Text
+    }
 }
 
 impl ToValue for String {
     fn value(&self) -> Value<'_> {
         Value::Text(self)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Text
     }
 }
 
@@ -81,11 +106,19 @@ impl ToValue for std::borrow::Cow<'_, str> {
     fn value(&self) -> Value<'_> {
         Value::Text(self)
     }
+
+    fn kind(&self) -> Kind {
+        Kind::Text
+    }
 }
 
 impl ToValue for Arc<str> {
     fn value(&self) -> Value<'_> {
         Value::Text(self)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Text
     }
 }
 
@@ -93,11 +126,19 @@ impl ToValue for [u8] {
     fn value(&self) -> Value<'_> {
         Value::Bytes(self)
     }
+
+    fn kind(&self) -> Kind {
+        Kind::Bytes
+    }
 }
 
 impl ToValue for Vec<u8> {
     fn value(&self) -> Value<'_> {
         Value::Bytes(self)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Bytes
     }
 }
 
@@ -108,18 +149,57 @@ impl ToValue for Kept {
             Self::Text(text) => Value::Text(text),
         }
     }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Int(_) => Kind::Int,
+            Self::Text(_) => Kind::Text,
+        }
+    }
 }
 
 impl<T: ToValue + ?Sized> ToValue for &T {
     fn value(&self) -> Value<'_> {
         (**self).value()
     }
+
+    fn kind(&self) -> Kind {
+        (**self).kind()
+    }
 }
 
-impl<T: ToValue> ToValue for Option<T> {
+impl<T: ToValue + Kinded> ToValue for Option<T> {
     fn value(&self) -> Value<'_> {
         self.as_ref().map_or(Value::Null, ToValue::value)
     }
+
+    fn kind(&self) -> Kind {
+        T::KIND
+    }
+}
+
+/// What is of one kind, whatever its value.
+pub(crate) trait Kinded {
+    /// The kind.
+    const KIND: Kind;
+}
+
+macro_rules! kinds {
+    ($($kind:ident: $($of:ty),*;)*) => {$($(
+        impl Kinded for $of {
+            const KIND: Kind = Kind::$kind;
+        }
+    )*)*};
+}
+
+kinds! {
+    Int: i64, i32, u32, u16, u8, bool;
+    Text: str, String;
+    Bytes: [u8], Vec<u8>;
+}
+
+impl<T: Kinded + ?Sized> Kinded for &T {
+    const KIND: Kind = T::KIND;
 }
 
 /// What can be read from a column. `None` is the wrong kind of value.
@@ -196,6 +276,8 @@ impl<T: FromValue> FromValue for Option<T> {
 pub(crate) enum Row<'a> {
     /// Of SQLite.
     Sqlite(&'a rusqlite::Row<'a>),
+    /// Of PostgreSQL.
+    Postgres(&'a tokio_postgres::Row),
 }
 
 impl<'a> Row<'a> {
@@ -216,6 +298,7 @@ impl<'a> Row<'a> {
     fn value(&self, column: usize) -> Result<Value<'a>, StoreError> {
         match self {
             Self::Sqlite(row) => super::sqlite::value(row, column),
+            Self::Postgres(row) => super::postgres::value(row, column),
         }
     }
 }

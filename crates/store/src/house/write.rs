@@ -14,6 +14,7 @@ use ringback_core::turn::StaffMember;
 impl Writer {
     /// A business moves in.
     pub fn insert_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             row.id.raw(),
             row.slug,
@@ -30,6 +31,7 @@ impl Writer {
 
     /// Its switches change.
     pub fn update_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
+        self.house_changed()?;
         self.run(
             &house::UPDATE_TENANT,
             params![
@@ -52,6 +54,7 @@ impl Writer {
         actor: &str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        self.house_changed()?;
         let values = params![tenant.raw(), path, text, micros(now), actor];
         self.engine
             .value(&house::INSERT_DOCUMENT, values)?
@@ -60,6 +63,7 @@ impl Writer {
 
     /// A staff member is added or changed.
     pub fn put_staff(&self, tenant: TenantId, staff: &StaffMember) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             tenant.raw(),
             staff.name,
@@ -74,6 +78,7 @@ impl Writer {
 
     /// A staff member leaves. Answers false when there was none.
     pub fn delete_staff(&self, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
+        self.house_changed()?;
         Ok(self.count(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
     }
 
@@ -83,6 +88,7 @@ impl Writer {
         tenant: TenantId,
         row: &ConnectionRow,
     ) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             row.id.raw(),
             tenant.raw(),
@@ -104,6 +110,7 @@ impl Writer {
         tenant: TenantId,
         row: &ConnectionRow,
     ) -> Result<(), StoreError> {
+        self.house_changed()?;
         self.run(
             &house::UPDATE_CONNECTION,
             params![
@@ -128,11 +135,13 @@ impl Writer {
         tenant: TenantId,
         id: ConnectionId,
     ) -> Result<bool, StoreError> {
+        self.house_changed()?;
         Ok(self.count(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
     }
 
     /// A new key.
     pub fn insert_key(&self, row: &KeyRow) -> Result<(), StoreError> {
+        self.house_changed()?;
         let values = params![
             row.id.raw(),
             row.tenant.raw(),
@@ -154,6 +163,7 @@ impl Writer {
         id: KeyId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.house_changed()?;
         Ok(self.count(
             &house::REVOKE_KEY,
             params![tenant.raw(), id.raw(), micros(now)],

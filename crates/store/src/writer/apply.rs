@@ -1,7 +1,7 @@
 //! What a turn changed, written table by table.
 
 use super::{DAY, Writer, fingerprint};
-use crate::engine::params;
+use crate::engine::{ToValue, Values, params};
 use crate::rows::{self, json, recent_blob, state_of};
 use crate::sql::{house, leads, ledger, messages, scoring, workflows};
 use crate::{House as _, StoreError};
@@ -10,7 +10,8 @@ use ringback_core::messages::{Cause, Message, Status};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
-    Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
+    Cancel, ConsentBits, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState,
+    World,
 };
 use std::collections::HashSet;
 
@@ -119,8 +120,15 @@ impl Writer {
                 &leads::DELETE,
                 params![tenant.raw(), lead.raw(), micros(now)],
             )?;
-            self.run(&leads::FORGET_POINTS, params![tenant.raw(), lead.raw()])?;
-            self.run(&leads::DETACH_POINTS, params![tenant.raw(), lead.raw()])?;
+            let [high, low, wishes] = ConsentBits::MASKS;
+            self.run(
+                &leads::FORGET_POINTS,
+                params![tenant.raw(), lead.raw(), high, low],
+            )?;
+            self.run(
+                &leads::DETACH_POINTS,
+                params![tenant.raw(), lead.raw(), high, low, wishes],
+            )?;
             self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
             self.erase_traces(*tenant, *lead, now)?;
         }
@@ -481,44 +489,82 @@ impl Writer {
     /// Answers the attempts whose message had moved on already.
     fn write_changes(&self, changes: &[MessageChange]) -> Result<HashSet<i64>, StoreError> {
         let mut late = HashSet::new();
+        let mut accepted: Vec<(&Message, i64)> = Vec::new();
         for change in changes {
             let message = &change.message;
             match change.expects {
-                Expects::InFlight(epoch) => {
-                    let (micros_of_cost, currency) =
-                        message.cost.as_ref().map_or((None, None), |cost| {
-                            (Some(cost.micros), Some(&cost.currency))
-                        });
-                    let accepted_at = message.accepted_at.map(micros);
-                    let values = params![
-                        message.id.raw(),
-                        epoch,
-                        message.status.code(),
-                        message.reference,
-                        accepted_at,
-                        message.settled_at.map(micros),
-                        micros_of_cost,
-                        currency,
-                        message.tenant.raw()
-                    ];
-                    if self.count(&messages::ACCEPT, values)? == 0 {
-                        late.extend(message.attempt.map(|attempt| attempt.raw()));
-                        self.run(
-                            &messages::LATE_REFERENCE,
-                            params![
-                                message.id.raw(),
-                                message.reference,
-                                accepted_at,
-                                epoch,
-                                message.tenant.raw()
-                            ],
-                        )?;
+                Expects::InFlight(epoch) => accepted.push((message, epoch)),
+                Expects::Read => {
+                    // One message keeps its order; different ones have none.
+                    if accepted.iter().any(|(one, _)| one.id == message.id) {
+                        self.accept(&accepted, &mut late)?;
+                        accepted.clear();
                     }
+                    self.change(message)?;
                 }
-                Expects::Read => self.change(message)?,
             }
         }
+        self.accept(&accepted, &mut late)?;
         Ok(late)
+    }
+
+    /// What providers took, each only where the attempt of its epoch is still in flight.
+    fn accept(
+        &self,
+        accepted: &[(&Message, i64)],
+        late: &mut HashSet<i64>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = accepted
+            .iter()
+            .map(|(message, epoch)| {
+                let cost = message.cost.as_ref();
+                (
+                    message.id.raw(),
+                    *epoch,
+                    message.status.code(),
+                    message.reference.as_deref(),
+                    message.accepted_at.map(micros),
+                    message.settled_at.map(micros),
+                    cost.map(|cost| cost.micros),
+                    cost.map(|cost| cost.currency.as_str()),
+                    message.tenant.raw(),
+                )
+            })
+            .collect();
+        let values: Vec<[&dyn ToValue; 9]> = rows
+            .iter()
+            .map(|row| {
+                [
+                    &row.0 as &dyn ToValue,
+                    &row.1,
+                    &row.2,
+                    &row.3,
+                    &row.4,
+                    &row.5,
+                    &row.6,
+                    &row.7,
+                    &row.8,
+                ]
+            })
+            .collect();
+        let values: Vec<Values<'_>> = values.iter().map(<[_; 9]>::as_slice).collect();
+        let counts = self.engine.count_each(&messages::ACCEPT, &values)?;
+        for ((message, epoch), n) in accepted.iter().zip(counts) {
+            if n == 0 {
+                late.extend(message.attempt.map(|attempt| attempt.raw()));
+                self.run(
+                    &messages::LATE_REFERENCE,
+                    params![
+                        message.id.raw(),
+                        message.reference,
+                        message.accepted_at.map(micros),
+                        *epoch,
+                        message.tenant.raw()
+                    ],
+                )?;
+            }
+        }
+        Ok(())
     }
 
     fn change(&self, message: &Message) -> Result<(), StoreError> {

@@ -35,6 +35,10 @@ impl Chains {
         }
     }
 
+    pub(super) fn forget_heads(&mut self) {
+        self.heads.get_mut().clear();
+    }
+
     pub(super) fn forget(&mut self) {
         self.heads.get_mut().clear();
         self.wordings.get_mut().clear();

@@ -24,6 +24,8 @@ impl Writer {
         tenants: &HashMap<TenantId, Arc<Tenant>>,
         now: Timestamp,
     ) -> Result<World, StoreError> {
+        self.foresee_orders(orders, tenants, now)?;
+        self.holds_the_house()?;
         let mut world = World::default();
         let mut involved: Vec<TenantId> = Vec::new();
         let mut needs = Needs::default();

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::StoreError;
-use crate::engine::{Engine, params};
+use crate::engine::{Engine, Row, params};
 use crate::sql::national;
 use ringback_core::consent::national::NationalList;
 use ringback_core::ids::TenantId;
@@ -24,35 +24,71 @@ const LONGEST_READING: jiff::SignedDuration = jiff::SignedDuration::from_hours(2
 pub(crate) fn in_force(
     engine: &Engine,
 ) -> Result<HashMap<TenantId, Vec<NationalList>>, StoreError> {
-    let rows = engine.all(&national::IN_FORCE, params![], |row| {
-        Ok((
-            row.get::<i64>(0)?,
-            row.get::<i64>(1)?,
-            row.get::<String>(2)?,
-            row.get::<String>(3)?,
-            row.get::<i64>(4)?,
-        ))
-    })?;
     let mut out: HashMap<TenantId, Vec<NationalList>> = HashMap::new();
-    for (id, tenant, country, as_of, numbers) in rows {
-        let wrong = |column: &'static str| StoreError::Impossible {
-            table: "do_not_call_lists",
-            id,
-            column,
-        };
-        out.entry(TenantId::from_raw(tenant))
-            .or_default()
-            .push(NationalList {
-                id,
-                country: country.parse().map_err(|_| wrong("country"))?,
-                as_of: as_of.parse().map_err(|_| wrong("as_of"))?,
-                numbers,
-            });
+    for (tenant, list) in engine.all(&national::IN_FORCE, params![], list)? {
+        out.entry(tenant).or_default().push(list);
     }
     Ok(out)
 }
 
+/// The lists that are asked for a tenant.
+pub(crate) fn in_force_of(
+    engine: &Engine,
+    tenant: TenantId,
+) -> Result<Vec<NationalList>, StoreError> {
+    let values = params![tenant.raw()];
+    let found = engine.all(&national::IN_FORCE_OF, values, list)?;
+    Ok(found.into_iter().map(|(_, list)| list).collect())
+}
+
+fn list(row: &Row<'_>) -> Result<(TenantId, NationalList), StoreError> {
+    let id: i64 = row.get(0)?;
+    let wrong = |column: &'static str| StoreError::Impossible {
+        table: "do_not_call_lists",
+        id,
+        column,
+    };
+    let (country, as_of): (String, String) = (row.get(2)?, row.get(3)?);
+    let list = NationalList {
+        id,
+        country: country.parse().map_err(|_| wrong("country"))?,
+        as_of: as_of.parse().map_err(|_| wrong("as_of"))?,
+        numbers: row.get(4)?,
+    };
+    Ok((TenantId::from_raw(row.get(1)?), list))
+}
+
+/// A number as the lists have it.
+pub(super) fn digits(key: &PointKey) -> Option<i64> {
+    key.value.strip_prefix('+')?.parse().ok()
+}
+
 impl Writer {
+    /// The lists that are asked for a tenant.
+    pub(super) fn lists_of(&self, tenant: TenantId) -> Result<Arc<Vec<NationalList>>, StoreError> {
+        let mut asked = self.national.borrow_mut();
+        if self.engine.as_postgres().is_some() {
+            // Read anew in each turn: another node may have changed them.
+            let known = asked.get_or_insert_default();
+            if let Some(lists) = known.get(&tenant) {
+                return Ok(Arc::clone(lists));
+            }
+            let lists = Arc::new(in_force_of(&self.engine, tenant)?);
+            known.insert(tenant, Arc::clone(&lists));
+            return Ok(lists);
+        }
+        if asked.is_none() {
+            let lists = in_force(&self.engine)?.into_iter();
+            *asked = Some(
+                lists
+                    .map(|(tenant, lists)| (tenant, Arc::new(lists)))
+                    .collect(),
+            );
+        }
+        let lists = asked.as_ref().and_then(|asked| asked.get(&tenant));
+        Ok(lists.cloned().unwrap_or_default())
+    }
+
     /// What a gate asks of a number: the lists of its tenant, and on which of them it is. Nothing where there is no list.
     pub(super) fn load_national(
         &self,
@@ -62,27 +98,15 @@ impl Writer {
         if key.kind != PointKind::Phone {
             return Ok(());
         }
-        let mut asked = self.national.borrow_mut();
-        if asked.is_none() {
-            let lists = in_force(&self.engine)?.into_iter();
-            *asked = Some(
-                lists
-                    .map(|(tenant, lists)| (tenant, Arc::new(lists)))
-                    .collect(),
-            );
-        }
-        let Some(lists) = asked.as_ref().and_then(|asked| asked.get(&key.tenant)) else {
+        let lists = self.lists_of(key.tenant)?;
+        if lists.is_empty() {
             return Ok(());
-        };
+        }
         world
             .national
             .entry(key.tenant)
-            .or_insert_with(|| Arc::clone(lists));
-        let Some(number) = key
-            .value
-            .strip_prefix('+')
-            .and_then(|digits| digits.parse::<i64>().ok())
-        else {
+            .or_insert_with(|| Arc::clone(&lists));
+        let Some(number) = digits(key) else {
             return Ok(());
         };
         for list in lists.iter() {

@@ -36,6 +36,16 @@ impl Records for Writer {
         Self::load_for(self, world, due, tenants, now)
     }
 
+    fn foresee(
+        &mut self,
+        world: &mut World,
+        shares: &mut Vec<(QueueOf, u32)>,
+        tenants: &Tenants,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.foresee_claims(world, shares, tenants, now)
+    }
+
     fn due(
         &mut self,
         queue: QueueOf,

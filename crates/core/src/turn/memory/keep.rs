@@ -344,14 +344,16 @@ impl Memory {
             }
         }
         for key in self.points_of.remove(&lead).unwrap_or_default() {
-            let suppressed = self
+            let remembered = self
                 .points
                 .get(&key)
-                .is_some_and(|point| point.suppressed.is_some());
-            if !suppressed {
+                .is_some_and(|point| point.suppressed.is_some() || point.consent.has_a_no());
+            if !remembered {
                 self.points.remove(&key);
             } else if let Some(point) = self.points.get_mut(&key) {
                 point.lead = None;
+                point.terms.clear();
+                point.consent = point.consent.only_no();
             }
         }
         self.events.remove(&lead);
