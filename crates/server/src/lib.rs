@@ -35,7 +35,7 @@ mod unsubscribe;
 mod upkeep;
 mod workflows;
 
-pub use app::{App, Inner, Settings, StartError};
+pub use app::{App, Database, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};
 pub use loops::{Live, LiveChange, Loops, Rendered, render, webhook_url};
 pub use registry::{Home, Houses, Registry};

@@ -6,6 +6,7 @@ mod engine;
 mod house;
 mod ledger;
 mod lists;
+mod nodes;
 mod open;
 mod readers;
 mod rows;
@@ -15,7 +16,8 @@ mod writer;
 pub use house::*;
 pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
-pub use open::{OpenError, look, open, open_postgres};
+pub use nodes::{Beat, Dead, Node, Registrar, Role};
+pub use open::{OpenError, join_postgres, look, open, open_postgres};
 pub use readers::{Reader, Readers};
 pub use writer::{Checkpointer, Writer};
 

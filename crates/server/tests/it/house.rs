@@ -1,5 +1,6 @@
 //! A server on a folder of its own, with businesses opened from the presets, and a caller who speaks to its router.
 
+use crate::database;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -48,6 +49,7 @@ pub struct House {
     loops: Option<Loops>,
     router: Router,
     folder: PathBuf,
+    database: Option<ringback_pgtest::Database>,
 }
 
 /// A business in the house, with its keys.
@@ -108,22 +110,22 @@ impl House {
         ));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Arc::new(Hands(Mutex::new("2026-11-23T17:00:00Z".parse().unwrap())));
-        Self::on(folder, clock)
+        Self::on(folder, clock, database::fresh())
     }
 
     /// A second process that would like to have the same folder.
     pub fn second(&self) -> Result<(), String> {
         App::start(
-            settings(self.folder.clone()),
+            settings(self.folder.clone(), self.database.as_ref()),
             Arc::clone(&self.clock) as Arc<dyn Clock>,
         )
         .map(|_| ())
         .map_err(|error| error.to_string())
     }
 
-    fn on(folder: PathBuf, clock: Arc<Hands>) -> Self {
+    fn on(folder: PathBuf, clock: Arc<Hands>, database: Option<ringback_pgtest::Database>) -> Self {
         let (app, loops) = App::start(
-            settings(folder.clone()),
+            settings(folder.clone(), database.as_ref()),
             Arc::clone(&clock) as Arc<dyn Clock>,
         )
         .unwrap();
@@ -134,6 +136,7 @@ impl House {
             loops: Some(loops),
             router,
             folder,
+            database,
         }
     }
 
@@ -292,7 +295,8 @@ impl House {
         self.app.inbox.stop();
         self.loops.take().unwrap().join();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (app, loops) = App::start(settings(self.folder.clone()), clock).unwrap();
+        let (app, loops) =
+            App::start(settings(self.folder.clone(), self.database.as_ref()), clock).unwrap();
         self.router = ringback_server::routes(&app);
         self.app = app;
         self.loops = Some(loops);
@@ -445,8 +449,9 @@ impl Drop for House {
 }
 
 /// Providers on this machine may be reached.
-fn settings(folder: PathBuf) -> Settings {
+fn settings(folder: PathBuf, database: Option<&ringback_pgtest::Database>) -> Settings {
     let mut settings = Settings::new(folder, "https://ringback.example");
+    settings.database = database::of(database);
     settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
     settings
 }

@@ -5,6 +5,9 @@
     reason = "a test that cannot go on should say where"
 )]
 
+#[path = "../database.rs"]
+mod database;
+
 mod accidents;
 mod breaker;
 mod capture;

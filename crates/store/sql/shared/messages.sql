@@ -57,6 +57,9 @@ UPDATE messages SET expires_at = expires_at + $1 WHERE state IN (0, 1, 3) AND ex
 -- in_flight [hot, operator]: attempts that were under way when the process ended.
 SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline, id LIMIT $1;
 
+-- in_flight_of [operator]: attempts under way that a node made: it is in their ids.
+SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL AND (attempt_id >> 16) & 63 = $1 ORDER BY deadline, id LIMIT $2;
+
 -- looks [hot, operator]: unknown messages whose next look-up is due.
 SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline, id LIMIT $2;
 
