@@ -6,7 +6,7 @@
 
 use crate::{
     crash::{
-        clients::Clients,
+        clients::{Clients, Manners},
         records::{self, Source},
         verdict,
     },
@@ -47,6 +47,9 @@ pub struct NodesArgs {
     /// How often something happens, at random instants; each kind as often as the others.
     #[arg(long, default_value_t = 14)]
     faults: u64,
+    /// Leads a second, so that the load lasts as long as the faults.
+    #[arg(long, default_value_t = 40)]
+    pace: u32,
     /// How long a node is frozen or cut off, in seconds: longer than any lease.
     #[arg(long, default_value_t = 15)]
     away_seconds: u64,
@@ -153,19 +156,22 @@ pub async fn run(args: &NodesArgs) -> Tried<(Value, bool)> {
         nodes.push(node(args, scratch.path(), &database, &source, n)?);
     }
     let tenant = nodes[0].create_tenant("nodes", "bench")?;
+    nodes[0].start()?;
     for n in 1..args.nodes {
         // What is sealed by one node is opened by all.
         let key = nodes[n].data().join("master.key");
         fs::create_dir_all(nodes[n].data()).during("making a data folder")?;
         fs::copy(nodes[0].data().join("master.key"), key).during("handing on the key")?;
-    }
-    for node in &mut nodes {
-        node.start()?;
+        nodes[n].start()?;
     }
     nodes[0].connect(&tenant, &sink).await?;
     let addrs: Vec<_> = nodes.iter().map(Subject::addr).collect();
     let clients = Clients::new(addrs[0], &tenant.api_key, size.seed, size.leads);
-    let clients = Arc::new(clients.also(addrs[1..].to_vec()));
+    let manners = Manners {
+        pace: Some(args.pace),
+        ..Manners::default()
+    };
+    let clients = Arc::new(clients.also(addrs[1..].to_vec()).with(manners));
 
     let mut house = House {
         nodes,
