@@ -217,7 +217,7 @@ pub async fn run(args: &NodesArgs) -> Tried<(Value, bool)> {
         "seconds": round(begun.elapsed().as_secs_f64(), 1),
         "settled_after_s": settled.map(|after| round(after.as_secs_f64(), 1)),
         "retried": clients.retried(), "faults": happened.counts, "no_cuts": !cuts,
-        "slowest_takeover_s": round(slowest.as_secs_f64(), 1),
+        "longest_silence_s": round(clients.longest_silence().as_secs_f64(), 1), "slowest_takeover_s": round(slowest.as_secs_f64(), 1),
         "providers": sink.tally().json(), "verdict": verdict.json(),
     });
     drop(database);

@@ -18,8 +18,9 @@ use std::{
 /// A client gives a lead up after this long without an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A client takes a line for broken after this long without an answer.
+/// A client takes a line for broken after this long without an answer; sooner when there is another server to turn to.
 const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE_OF_ONE: Duration = Duration::from_secs(8);
 
 /// What a client was told about its lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Clients {
     full: AtomicU64,
     manners: Manners,
     told: Mutex<BTreeMap<u64, Told>>,
+    /// When the last lead was acknowledged, and the longest time in which none was.
+    silence: Mutex<(Option<Instant>, Duration)>,
 }
 
 impl Clients {
@@ -78,6 +81,21 @@ impl Clients {
             full: AtomicU64::new(0),
             manners: Manners::default(),
             told: Mutex::default(),
+            silence: Mutex::default(),
+        }
+    }
+
+    /// The longest time in which no lead was acknowledged.
+    pub fn longest_silence(&self) -> Duration {
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        silence.1
+    }
+
+    fn heard(&self) {
+        let now = Instant::now();
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = silence.0.replace(now) {
+            silence.1 = silence.1.max(now - last);
         }
     }
 
@@ -184,6 +202,7 @@ impl Clients {
             let told = self.post(n, &mut wire, &mut server).await;
             if matches!(told, Told::Acknowledged(_)) {
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
+                self.heard();
             }
             self.told
                 .lock()
@@ -203,7 +222,12 @@ impl Clients {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE && !self.abandoned.load(Ordering::Relaxed) {
             let asked = ask(wire, self.server(*server), &request);
-            let answer = match tokio::time::timeout(SILENCE, asked).await {
+            let limit = if self.others.is_empty() {
+                SILENCE
+            } else {
+                SILENCE_OF_ONE
+            };
+            let answer = match tokio::time::timeout(limit, asked).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) | Err(_) => {
                     *wire = None;
