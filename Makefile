@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover sim simbugs campaigns campaign long mutants picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover nodes sim simbugs campaigns campaign long mutants picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,12 @@ failover: ## kill the primary of two PostgreSQL servers under Patroni, FAILOVERS
 	$(SHORT) failover --failovers $(FAILOVERS)
 	$(SHORT) failover --failovers 2 --asynchronous
 	$(SHORT) failover --failovers 3 --trust-what-is-seen
+
+NODES ?= --leads 6000 --faults 16
+nodes: ## three servers on one PostgreSQL: one is killed, frozen or cut off, and PostgreSQL restarted in every way
+	tests/install campaigns
+	$(CARGO) build --locked --workspace
+	$(SHORT) nodes --binary target/debug/ringback $(NODES)
 
 sim: ## 2,000 small worlds in virtual time, and the n-th failure of every operation
 	$(CARGO) run --release --locked --quiet --package ringback-sim -- run --seeds 2000

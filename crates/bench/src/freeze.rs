@@ -95,7 +95,7 @@ fn freeze(subject: &mut Subject, clients: &Clients, length: Duration) -> Tried<F
         still_there(subject)?;
         thread::sleep(Duration::from_millis(1));
     }
-    let under_way = calls_under_way(&subject.database()?);
+    let under_way = calls_under_way(&subject.records()?);
     thread::sleep(length.saturating_sub(begun.elapsed()));
     let (thawed, thawed_at) = (Instant::now(), jiff::Timestamp::now());
     subject.signal("CONT")?;

@@ -25,6 +25,7 @@ mod hostile;
 mod isolation;
 mod load;
 mod meter;
+mod nodes;
 mod people;
 mod poison;
 mod power;
@@ -80,6 +81,8 @@ enum What {
     Faults(faults::FaultsArgs),
     /// Kills the primary of two PostgreSQL servers under Patroni, again and again (P1).
     Failover(failover::FailoverArgs),
+    /// Kills, freezes and cuts off one of three servers on one PostgreSQL, and restarts that (P1 to P4, P8).
+    Nodes(nodes::NodesArgs),
     /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
     Poison(poison::PoisonArgs),
     /// Loses the data folder and restores a backup, with providers that remember (P11, P12).
@@ -115,6 +118,9 @@ fn main() -> ExitCode {
 
 /// True when everything that was promised held.
 fn start(cli: &Cli) -> Tried<bool> {
+    if matches!(cli.what, What::Nodes(_)) {
+        nodes::into_own_network()?;
+    }
     // One thread for the load: the server under test needs the others.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -131,6 +137,7 @@ fn start(cli: &Cli) -> Tried<bool> {
             What::Bulk(args) => bulk::run(args).await,
             What::Faults(args) => faults::run(args).await,
             What::Failover(args) => failover::run(args).await,
+            What::Nodes(args) => nodes::run(args).await,
             What::Poison(args) => poison::run(args).await,
             What::Restore(args) => restore::run(args).await,
             What::Growth(args) => growth::run(args).await,

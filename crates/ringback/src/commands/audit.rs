@@ -88,7 +88,7 @@ pub(crate) struct Erase {
 
 impl Which {
     fn look(&self) -> Result<(Readers, Vec<TenantRow>), Failed> {
-        let readers = ringback_store::look(&self.data.data)?;
+        let readers = ringback_store::look(self.data.embedded()?)?;
         let mut rows = readers.ask(|store| store.tenants())?;
         if let Some(name) = &self.tenant {
             rows.retain(|row| {

@@ -373,6 +373,22 @@ impl Postgres {
         self.connected()
     }
 
+    /// The connection over which a transaction was begun: on a new one its rest would be done without its beginning.
+    fn still_connected(&self) -> Result<(), StoreError> {
+        if self
+            .line
+            .borrow()
+            .as_ref()
+            .is_some_and(|line| !line.is_closed())
+        {
+            return Ok(());
+        }
+        Err(StoreError::Away {
+            at: "transaction",
+            source: "the connection ended in the middle of a transaction".into(),
+        })
+    }
+
     fn connected(&self) -> Result<(), StoreError> {
         let mut line = self.line.borrow_mut();
         if line.as_ref().is_none_or(Line::is_closed) {
@@ -565,9 +581,12 @@ impl Postgres {
         if lasting {
             steps.push(Step::Plain(Cow::Borrowed("COMMIT")));
         }
-        let mut done = self
-            .connected()
-            .and_then(|()| self.exchange(&steps, lasting));
+        let line = if first {
+            self.connected()
+        } else {
+            self.still_connected()
+        };
+        let mut done = line.and_then(|()| self.exchange(&steps, lasting));
         // A connection that ended while nobody looked has done nothing of it yet.
         if first && !lasting && !changes && matches!(done, Err(StoreError::Away { .. })) {
             done = self
