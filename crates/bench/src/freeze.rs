@@ -73,7 +73,7 @@ pub async fn run(args: &FreezeArgs) -> Tried<(Value, bool)> {
         })
         .await?;
     let ended = rig.end(&clients, &[]).await?;
-    let kept = calls_kept(&rig.subject.database()?)?;
+    let kept = calls_kept(&rig.subject.records()?)?;
     let zombies = zombies(&freezes, &rig.sink.arrivals(), &kept);
     let held = ended.verdict.held() && zombies.is_empty();
     let mut line = ended.line;

@@ -508,7 +508,7 @@ impl Drill {
     }
 
     fn compare(&self, database: &Path, seen: &Seen<'_>, found: &mut Found) -> Tried<()> {
-        let book = records::read(database)?;
+        let book = records::read(&records::Source::File(database.to_owned()))?;
         for damage in &book.damage {
             found.breach("damage", damage.clone());
         }

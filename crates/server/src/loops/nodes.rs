@@ -189,7 +189,7 @@ impl Neighbours {
                         "the work of a node that fell silent was taken over"
                     ),
                     Err(error) => {
-                        tracing::warn!(%error, "a dead node's number could not be given free; tried again")
+                        tracing::warn!(%error, "a dead node's number could not be given free; tried again");
                     }
                 }
             }

@@ -74,6 +74,10 @@ fn frozen(outcome: &mut Outcome) {
 }
 
 impl Sender {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the wiring of everything that a call needs"
+    )]
     pub(crate) fn new(
         registry: Arc<Registry>,
         inbox: Arc<Inbox>,

@@ -146,6 +146,10 @@ fn checkpoints(
 }
 
 impl Turns {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the wiring of everything that a turn needs"
+    )]
     pub(crate) fn new(
         (writer, journal): (Writer, Journal),
         inbox: Arc<Inbox>,
