@@ -316,7 +316,7 @@ impl House {
         self.app.stopping.cancel();
         self.app.inbox.stop();
         self.loops.take().unwrap().join();
-        let own = settings(self.folder.clone());
+        let own = settings(self.folder.clone(), None);
         let wish = RestoreWish {
             from: from.to_owned(),
             data: own.data,
@@ -335,7 +335,7 @@ impl House {
         }
         let done = restore(&wish, &*self.clock).unwrap();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (app, loops) = App::start(settings(self.folder.clone()), clock).unwrap();
+        let (app, loops) = App::start(settings(self.folder.clone(), None), clock).unwrap();
         self.router = ringback_server::routes(&app);
         self.app = app;
         self.loops = Some(loops);
