@@ -45,6 +45,7 @@ class Far {
     }
     this.said.push(new URLSearchParams(body).get('Body') ?? '');
     const what = this.does.shift();
+    if (what === 'busy') return say(503, { message: 'Try again later.' });
     if (what === 'refuses') return say(422, { statusCode: 422, name: 'validation_error', message: 'Invalid `to` field.' });
     if (what === 'breaks') {
       const form = new URLSearchParams(body);
@@ -57,6 +58,12 @@ class Far {
     }
     return say(200, { sid: `SM9${this.log.length}`, status: 'queued', id: 'mail-1' });
   }
+}
+
+/** A time zone in which it is night now; with a number of New York an offer waits until it is day in both (C4). */
+function whereItIsNight(now = new Date()) {
+  const hour = now.getUTCHours();
+  return hour >= 11 && hour < 22 ? 'Asia/Tokyo' : 'Europe/Berlin'; // from 7 to 11 o'clock UTC it is night in New York itself
 }
 
 async function ask(path, body) {
@@ -147,9 +154,16 @@ test('unknown and found, unknown and given up, dead and replayed, changed, disca
   };
 
   // Everybody on the staff confirms the number once, by the link in the question that comes before the first alert (ST-1).
-  await write('sms', 'The first alert', []);
+  const first = await write('sms', 'The first alert', []);
   const link = await within(20_000, Date.now(), () => far.said.map((words) => words.match(/https?:\/\/\S+\/c\/\S+/)?.[0]).find(Boolean), 'the question to the staff');
   assert.ok((await fetch(link, { method: 'POST' })).ok, 'the number is confirmed');
+
+  await stands(first, (one) => one.settled_at, 'an alert that goes another way');
+  assert.match(await look(`/messages/${first}`, 'redirected'), /by email instead/i);
+
+  const sent = await write('sms', 'A dripping tap in Birch Street', []);
+  await stands(sent, (one) => one.status === 'accepted', 'an alert that is sent');
+  assert.match(await look(`/messages/${sent}`, 'sent'), /gates let it through/);
 
   const twice = await write('sms', 'A burst pipe in Elm Street', ['breaks']);
   await stands(twice, (one) => one.status === 'accepted', 'an alert that is said again');
@@ -186,5 +200,42 @@ test('unknown and found, unknown and given up, dead and replayed, changed, disca
   await stands(dead[0], (one) => one.status === 'accepted', 'a replayed letter');
   assert.match(await look(`/messages/${dead[0]}`, 'replayed'), /Inez Ford had it tried again/);
   assert.match(await look('', 'now'), /possibly repeated/);
+  assert.deepEqual(complaints, []);
+});
+
+test('deferred until morning, blocked without consent, expired while the provider was busy', { timeout: 300_000 }, async () => {
+  const person = (phone, consents, time_zone) => ask('/v1/leads', { first_name: 'Noa', last_name: 'Lind', phone, source: 'curl', consents, time_zone });
+  const offer = { channel: 'sms', category: 'promotional', body: 'Alder Plumbing: 10 % off boilers this week. Reply STOP to end.' };
+  const grant = { channel: 'sms', purpose: 'promotional', granted: true, wording: 'Alder Plumbing may send offers by text. Consent is no condition of purchase.', method: 'form' };
+  const asleep = await person('+12125550142', [grant], whereItIsNight());
+  const later = await ask('/v1/messages', { lead_id: asleep.id, ...offer });
+  assert.equal(later.status, 'deferred', JSON.stringify(later));
+  const waits = await look(`/messages/${later.id}`, 'deferred');
+  assert.match(waits, /\d\d:\d\d/);
+  assert.match(waits, /To go sooner/);
+
+  const unasked = await person('+13035550177', []);
+  const no = await ask('/v1/messages', { lead_id: unasked.id, ...offer });
+  assert.equal(no.status, 'blocked', JSON.stringify(no));
+  assert.match(await look(`/messages/${no.id}`, 'blocked'), /consent/i);
+
+  const workflow = `name: short-lived
+label: Short-lived
+trigger: manual
+steps:
+  - send: { to: { list: office }, channels: { all: [email] }, template: new-request, category: staff, priority: low, expires: 10s }
+`;
+  const put = await fetch(`${url}/v1/workflows/short-lived`, {
+    method: 'PUT', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/yaml' }, body: workflow,
+  });
+  assert.ok(put.ok, await put.text());
+  far.does.push('busy', 'busy', 'busy');
+  await ask('/v1/workflows/short-lived/runs', { lead_id: unasked.id });
+  const late = await within(20_000, Date.now(), async () => {
+    const { data } = await ask(`/v1/messages?lead_id=${unasked.id}`);
+    return data.find((one) => one.status === 'expired');
+  }, 'a mail that came too late');
+  far.does.length = 0;
+  assert.match(await look(`/messages/${late.id}`, 'expired'), /stopped to matter/);
   assert.deepEqual(complaints, []);
 });

@@ -20,6 +20,7 @@ mod fault;
 mod faults;
 mod figures;
 mod freeze;
+mod growth;
 mod hostile;
 mod isolation;
 mod load;
@@ -28,6 +29,7 @@ mod nodes;
 mod people;
 mod poison;
 mod power;
+mod restore;
 mod rig;
 mod routes;
 mod run;
@@ -83,6 +85,10 @@ enum What {
     Nodes(nodes::NodesArgs),
     /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
     Poison(poison::PoisonArgs),
+    /// Loses the data folder and restores a backup, with providers that remember (P11, P12).
+    Restore(restore::RestoreArgs),
+    /// Measures the same load on an empty and on a filled database, and while a backup is made.
+    Growth(growth::GrowthArgs),
     /// Sends random and hostile bodies to every route.
     Hostile(hostile::HostileArgs),
     /// Tries every route with another tenant's key (X4, P7).
@@ -133,6 +139,8 @@ fn start(cli: &Cli) -> Tried<bool> {
             What::Failover(args) => failover::run(args).await,
             What::Nodes(args) => nodes::run(args).await,
             What::Poison(args) => poison::run(args).await,
+            What::Restore(args) => restore::run(args).await,
+            What::Growth(args) => growth::run(args).await,
             What::Hostile(args) => hostile::run(args).await,
             What::Isolation(args) => isolation::run(args).await,
             What::Bare { database, seconds } => {

@@ -73,7 +73,7 @@ struct State {
     replays: u64,
     last_us: u64,
     sequence: u64,
-    mails_by_key: HashMap<String, String>,
+    by_key: HashMap<String, String>,
     texts_by_number: HashMap<String, Vec<Logged>>,
     keeps_log: bool,
 }
@@ -90,7 +90,7 @@ impl State {
             replays: 0,
             last_us: 0,
             sequence: 0,
-            mails_by_key: HashMap::new(),
+            by_key: HashMap::new(),
             texts_by_number: HashMap::new(),
             keeps_log,
         }
@@ -218,6 +218,15 @@ impl Sink {
     /// When copies arrived; kept with the log.
     pub fn arrivals(&self) -> Arrivals {
         self.state().arrivals.clone()
+    }
+
+    /// The texts to a number, and when they came; kept with the log.
+    pub fn texts_to(&self, number: &str) -> Vec<(jiff::Timestamp, String)> {
+        let state = self.state();
+        let texts = state.texts_by_number.get(number).into_iter().flatten();
+        texts
+            .map(|text| (text.created, text.body.clone()))
+            .collect()
     }
 
     /// The offers that arrived, and what time it truly was.
@@ -359,18 +368,37 @@ impl Sink {
 
     /// Takes a mail as Resend does: one key, one mail.
     pub fn mail(&self, body: &[u8], key: Option<&str>) -> Response<Full<Bytes>> {
+        let id = self.once(ChannelKind::Email, body, key);
+        reply(200, &format!(r#"{{"id":"{id}"}}"#))
+    }
+
+    /// Takes a text as Telnyx does: one key, one text.
+    pub fn keyed_text(&self, body: &[u8], key: Option<&str>) -> Response<Full<Bytes>> {
+        let id = self.once(ChannelKind::Sms, body, key);
+        reply(200, &format!(r#"{{"data":{{"id":"{id}"}}}}"#))
+    }
+
+    /// Takes what came with a key once; answers the id of the first.
+    fn once(&self, channel: ChannelKind, body: &[u8], key: Option<&str>) -> String {
         let mut state = self.state();
-        if let Some(known) = key.and_then(|key| state.mails_by_key.get(key)) {
-            let answer = reply(200, &format!(r#"{{"id":"{known}"}}"#));
+        if let Some(known) = key.and_then(|key| state.by_key.get(key)) {
+            let known = known.clone();
             state.replays += 1;
-            return answer;
+            return known;
         }
-        state.take(ChannelKind::Email, body, self.now());
+        state.take(channel, body, self.now());
         let id = format!("00000000-0000-4000-8000-{:012x}", state.next());
         if let Some(key) = key {
-            state.mails_by_key.insert(key.to_owned(), id.clone());
+            state.by_key.insert(key.to_owned(), id.clone());
         }
-        reply(200, &format!(r#"{{"id":"{id}"}}"#))
+        id
+    }
+
+    /// Takes a mail as SendGrid does: no key, no body in the answer; answers its id.
+    pub fn sendgrid(&self, body: &[u8]) -> String {
+        let mut state = self.state();
+        state.take(ChannelKind::Email, body, self.now());
+        format!("{:022x}", state.next())
     }
 
     /// The log of texts to a number, as Twilio answers it.

@@ -134,7 +134,8 @@ impl Subject {
         self.folder.join("data")
     }
 
-    fn config(&self) -> PathBuf {
+    /// The server's configuration.
+    pub fn config(&self) -> PathBuf {
         self.folder.join("ringback.toml")
     }
 
@@ -218,6 +219,28 @@ impl Subject {
             ));
         }
         Ok(begun.elapsed())
+    }
+
+    /// The server's own command line on its data folder, with everything that is set for the server.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("RINGBACK_DATA", self.data())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Gets JSON and wants a 2xx.
+    pub async fn get(&self, key: &str, path: &str) -> Tried<Value> {
+        let answer = wire::call(self.addr, "GET", path, Some(key), None)
+            .await
+            .during(format_args!("GET {path}"))?;
+        if !(200..300).contains(&answer.status) {
+            let (status, text) = (answer.status, answer.text());
+            return Err(fault!("GET {path} was answered {status}: {text}"));
+        }
+        Ok(answer.json())
     }
 
     /// The process, while it runs.

@@ -59,6 +59,7 @@ fn tenant() -> Tenant {
         most_per_hour: None,
         zone: jiff::tz::TimeZone::UTC,
         references: ReferenceKey::new(b"a secret of a test"),
+        hold: None,
     }
 }
 
@@ -122,6 +123,7 @@ fn a_replay_keeps_its_doubt_and_gets_a_round_of_its_own_where_it_was_taken() {
     let doubt = Doubt {
         connection: None,
         called_at: now.as_microsecond(),
+        claimed_at: now.as_microsecond(),
         since: now.as_microsecond(),
         looks: 5,
         absent_at: None,

@@ -1,5 +1,7 @@
 //! The running server in one value: what every route and page works with.
 
+use crate::backups::{BackupPlan, Backups};
+use crate::journal::Journal;
 use crate::loops::{HOUSE, Inbox, Live, Loops, Neighbours};
 use crate::registry::Registry;
 use crate::secrets::{MasterKey, SealError, Tokens};
@@ -10,6 +12,7 @@ use ringback_core::turn::{Answer, Intake, LookUps, Once, Order};
 use ringback_store::{House as _, OpenError, Readers, Role, StoreError, Writer};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +41,10 @@ pub struct Settings {
     pub database: Option<Database>,
     /// What this node does, where there may be several.
     pub role: Role,
+    /// When and where the server backs itself up.
+    pub backup: BackupPlan,
+    /// The folder of the journal.
+    pub journal: PathBuf,
 }
 
 /// A database of PostgreSQL.
@@ -60,6 +67,8 @@ impl Settings {
     pub fn new(data: PathBuf, public_url: impl Into<String>) -> Self {
         let public_url: String = public_url.into();
         Self {
+            backup: BackupPlan::of_folder(&data),
+            journal: data.join("journal"),
             data,
             https: public_url.starts_with("https://"),
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -103,6 +112,10 @@ pub struct Inner {
     pub(crate) forms: crate::forms::Memory,
     /// When the server started.
     pub started_at: Timestamp,
+    /// What is known of the backups.
+    pub backups: Backups,
+    /// No tenant is held since a restore, so that nobody has to look again.
+    pub(crate) released: AtomicBool,
     /// Renders the metrics.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     /// Ends everything that would never end by itself.
@@ -138,6 +151,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal.
+    #[error("the folder of the journal {0} cannot be used: {1}. Name another one with journal.dir")]
+    Journal(PathBuf, #[source] std::io::Error),
     /// A thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -152,7 +168,14 @@ fn ids_of(others: &Neighbours) -> (u8, IdMaker) {
 
 impl App {
     /// Opens the data folder and starts the loops. Must be called inside a tokio runtime.
-    pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Self, Loops), StartError> {
+    pub fn start(
+        mut settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Loops), StartError> {
+        if settings.database.is_some() {
+            // Its own tools take copies of PostgreSQL.
+            settings.backup.every = None;
+        }
         let opened = match &settings.database {
             None => {
                 let (writer, readers, checkpointer) = ringback_store::open(&settings.data)?;
@@ -177,6 +200,8 @@ impl App {
         };
         let (writer, readers, checkpointer, registrar) = opened;
         let master = MasterKey::of_folder(&settings.data)?;
+        let journal = Journal::open(settings.journal.clone(), &master)
+            .map_err(|source| StartError::Journal(settings.journal.clone(), source))?;
         let http = Http::new(settings.egress.clone());
         let registry = Arc::new(Registry::new(master.clone(), http));
         let version = writer.version()?;
@@ -210,7 +235,7 @@ impl App {
         };
         let ids = Mutex::new(ids);
         let turns = crate::loops::Turns::new(
-            writer,
+            (writer, journal),
             Arc::clone(&inbox),
             Arc::clone(&registry),
             Arc::clone(&clock),
@@ -218,7 +243,7 @@ impl App {
             crate::loops::Sending {
                 send_off: {
                     let sender = sender.clone();
-                    Box::new(move |message| sender.send_off(message))
+                    Box::new(move |message, leased| sender.send_off(message, leased))
                 },
                 look_up: Box::new(move |message| sender.look_up(message)),
                 looks: settings.looks,
@@ -256,6 +281,8 @@ impl App {
             throttle,
             forms,
             started_at,
+            backups: Backups::default(),
+            released: AtomicBool::new(false),
             metrics,
             stopping,
             neighbours,

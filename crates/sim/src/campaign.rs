@@ -184,6 +184,7 @@ pub const fn nth_plan(scene: u64, n: u64, act: Act) -> Plan {
             hit: false,
         }),
         keep: false,
+        twin: false,
         small: true,
     }
 }

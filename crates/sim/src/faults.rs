@@ -1,6 +1,7 @@
 //! Where things go wrong: the seams of the store and the steps of a call, and who decides what happens there.
 
 use crate::dice::Dice;
+use crate::twin::Twin;
 use ringback_core::ids::TenantId;
 use ringback_core::messages::Message;
 use ringback_core::time::Timestamp;
@@ -224,6 +225,7 @@ impl From<StoreError> for Failure {
 pub(crate) struct Fragile<'a> {
     pub(crate) writer: &'a mut Writer,
     pub(crate) faults: &'a mut Faults,
+    pub(crate) twin: Option<&'a mut Twin>,
 }
 
 impl Fragile<'_> {
@@ -245,7 +247,11 @@ impl Records for Fragile<'_> {
 
     fn begin(&mut self) -> Result<(), Failure> {
         self.at(Seam::Begin)?;
-        Ok(Writer::begin(self.writer)?)
+        Writer::begin(self.writer)?;
+        if let Some(twin) = &mut self.twin {
+            twin.begin();
+        }
+        Ok(())
     }
 
     fn load(
@@ -255,7 +261,11 @@ impl Records for Fragile<'_> {
         now: Timestamp,
     ) -> Result<World, Failure> {
         self.at(Seam::Load)?;
-        Ok(self.writer.load(orders, tenants, now)?)
+        let world = self.writer.load(orders, tenants, now)?;
+        if let Some(twin) = &mut self.twin {
+            twin.load(orders, tenants, now, &world);
+        }
+        Ok(world)
     }
 
     fn load_for(
@@ -266,12 +276,20 @@ impl Records for Fragile<'_> {
         now: Timestamp,
     ) -> Result<(), Failure> {
         self.at(Seam::LoadFor)?;
-        Ok(self.writer.load_for(world, due, tenants, now)?)
+        self.writer.load_for(world, due, tenants, now)?;
+        if let Some(twin) = &mut self.twin {
+            twin.load_for(due, tenants, now, world);
+        }
+        Ok(())
     }
 
     fn due(&mut self, queue: QueueOf, now: Timestamp, most: u32) -> Result<Vec<Message>, Failure> {
         self.at(Seam::Due)?;
-        Ok(self.writer.due(queue, now, most)?)
+        let due = self.writer.due(queue, now, most)?;
+        if let Some(twin) = &mut self.twin {
+            twin.due(queue, now, most, &due);
+        }
+        Ok(due)
     }
 
     fn answered(
@@ -281,7 +299,11 @@ impl Records for Fragile<'_> {
         now: Timestamp,
     ) -> Result<Option<Answered>, Failure> {
         self.at(Seam::Once)?;
-        Ok(self.writer.answered(tenant, once, now)?)
+        let before = self.writer.answered(tenant, once, now)?;
+        if let Some(twin) = &mut self.twin {
+            twin.answered(tenant, once, now, before.as_ref());
+        }
+        Ok(before)
     }
 
     fn remember(
@@ -293,10 +315,17 @@ impl Records for Fragile<'_> {
         now: Timestamp,
     ) -> Result<(), Failure> {
         self.at(Seam::Once)?;
-        Ok(self.writer.remember(tenant, once, status, body, now)?)
+        self.writer.remember(tenant, once, status, body, now)?;
+        if let Some(twin) = &mut self.twin {
+            twin.remember(tenant, once, status, body, now);
+        }
+        Ok(())
     }
 
     fn apply(&mut self, world: &mut World, now: Timestamp) -> Result<(), Failure> {
+        if let Some(twin) = &mut self.twin {
+            twin.apply(world, now);
+        }
         self.writer.apply(world, now)?;
         // Everything is written and nothing is lasting.
         self.at(Seam::Apply)
@@ -304,11 +333,18 @@ impl Records for Fragile<'_> {
 
     fn commit(&mut self) -> Result<(), Failure> {
         self.at(Seam::Commit)?;
-        Ok(Writer::commit(self.writer)?)
+        Writer::commit(self.writer)?;
+        if let Some(twin) = &mut self.twin {
+            twin.commit();
+        }
+        Ok(())
     }
 
     fn roll_back(&mut self) {
         Writer::roll_back(self.writer);
+        if let Some(twin) = &mut self.twin {
+            twin.roll_back();
+        }
     }
 
     fn breakers(&mut self) -> &mut Breakers {

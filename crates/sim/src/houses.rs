@@ -131,12 +131,31 @@ pub fn tenant(n: usize, dice: &mut Dice) -> Tenant {
         sandbox: false,
         most_per_hour: None,
         references: ReferenceKey::new(&secret(n)),
+        hold: None,
         config,
     }
 }
 
 fn secret(n: usize) -> Vec<u8> {
     vec![n as u8 + 1; 32]
+}
+
+/// Everybody on the staff confirmed the number once, as people do when they begin (ST-1).
+pub(crate) fn confirmed(tenant: &Tenant, now: Timestamp) -> World {
+    let mut known = World::default();
+    let phones = tenant.staff.iter().filter_map(|one| one.phone.clone());
+    for value in phones {
+        let key = PointKey {
+            tenant: tenant.id,
+            kind: PointKind::Phone,
+            value,
+        };
+        let mut point = Point::new(None, now);
+        let sms = ChannelKind::Sms.code();
+        point.allow(sms, Purpose::Staff, Consent::Granted, Basis::Written, None);
+        known.points.insert(key, Some(point));
+    }
+    known
 }
 
 /// Lets a business move into the store.
@@ -152,20 +171,7 @@ pub fn move_in(writer: &mut Writer, tenant: &Tenant, now: Timestamp) -> Result<(
         kill: Vec::new(),
         created_at: now,
     })?;
-    // Everybody on the staff confirmed the number once, as people do when they begin (ST-1).
-    let mut known = World::default();
-    let phones = tenant.staff.iter().filter_map(|one| one.phone.clone());
-    for value in phones {
-        let key = PointKey {
-            tenant: tenant.id,
-            kind: PointKind::Phone,
-            value,
-        };
-        let mut point = Point::new(None, now);
-        let sms = ChannelKind::Sms.code();
-        point.allow(sms, Purpose::Staff, Consent::Granted, Basis::Written, None);
-        known.points.insert(key, Some(point));
-    }
+    let mut known = confirmed(tenant, now);
     writer.begin()?;
     writer.apply(&mut known, now)?;
     writer.commit()?;

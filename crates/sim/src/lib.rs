@@ -11,4 +11,5 @@ pub mod houses;
 pub mod people;
 pub mod providers;
 pub mod requests;
+pub mod twin;
 pub mod world;

@@ -213,8 +213,8 @@ impl Wish {
             Will::RevokeAll => self.no_answers = true,
             Will::List => self.listed = true,
             Will::Unlist => {
+                // What the person said stands on: only the person can undo it.
                 self.listed = false;
-                self.stopped = false;
                 self.doubted = false;
             }
         }

@@ -10,6 +10,7 @@ use crate::houses;
 use crate::people::{Person, Will};
 use crate::providers::{Goes, Provider};
 use crate::requests::{self, Client, Request, WORDS};
+use crate::twin::Twin;
 use ringback_core::ids::{AttemptId, ConnectionId, IdMaker, MessageId, TenantId};
 use ringback_core::messages::{
     Category, ChannelKind, Fact, Finding, Message, Outcome, Priority, ProviderRef, Reason, Repeat,
@@ -189,6 +190,8 @@ pub struct Plan {
     pub keep: bool,
     /// Fewer people and nothing drawn to go wrong besides `trouble`.
     pub small: bool,
+    /// Records in memory hear every batch beside the store, and must answer the same.
+    pub twin: bool,
 }
 
 impl Plan {
@@ -199,6 +202,7 @@ impl Plan {
             trouble: None,
             keep: false,
             small: false,
+            twin: false,
         }
     }
 }
@@ -262,6 +266,8 @@ pub struct Sim {
     pub steps: u64,
     /// The folder of the store.
     pub folder: PathBuf,
+    /// Records in memory beside the store, and where they answered otherwise.
+    pub twin: Option<Twin>,
     server: Option<Server>,
     life: u32,
     commits: u64,
@@ -381,6 +387,7 @@ impl Sim {
             downs: Vec::new(),
             steps: 0,
             folder,
+            twin: plan.twin.then(Twin::default),
             server: None,
             life: 0,
             commits: 0,
@@ -452,6 +459,11 @@ impl Sim {
                         houses::move_in(&mut server.writer, tenant, from_micros(now))
                 {
                     panic!("a business could not move in: {error}");
+                }
+                if let (Some(twin), Some(tenant)) =
+                    (&mut self.twin, self.tenants.get(&houses::id(house)))
+                {
+                    twin.move_in(tenant, from_micros(now));
                 }
             }
         }
@@ -930,11 +942,13 @@ impl Sim {
         let mut records = Fragile {
             writer: &mut server.writer,
             faults: &mut self.faults,
+            twin: self.twin.as_mut(),
         };
-        let decided = batch.commit(&mut records, |answers| {
+        let decided = batch.commit(&mut records, |answers, _| {
             if has(Bug::AnswerBeforeCommit) {
                 early = Some(answers.to_vec());
             }
+            Ok(())
         });
         self.server = Some(server);
         match decided {
@@ -949,6 +963,13 @@ impl Sim {
                 );
                 let crashed = self.faults.at(Seam::Committed) == Act::Crash;
                 if let Some(server) = &mut self.server {
+                    // As the server does: a queue that this very turn holds is let go by a call that ended in it.
+                    let writer = &server.writer;
+                    server
+                        .queues
+                        .after_turn(&decided.world, &decided.claimed, wall, |queue| {
+                            writer.next_due(queue).ok().flatten()
+                        });
                     for order in &orders {
                         match &order.intake {
                             Intake::Settled(settled) => {
@@ -962,12 +983,6 @@ impl Sim {
                             _ => {}
                         }
                     }
-                    let writer = &server.writer;
-                    server
-                        .queues
-                        .after_turn(&decided.world, &decided.claimed, wall, |queue| {
-                            writer.next_due(queue).ok().flatten()
-                        });
                     for message in &decided.sent_off {
                         server.lines.begin(message, Some(boot + LEASE));
                     }

@@ -9,6 +9,7 @@ use ringback_sim::campaign::{nth_plan, one, seed};
 use ringback_sim::dice::Dice;
 use ringback_sim::faults::Act;
 use ringback_sim::people::Person;
+use ringback_sim::world::{Plan, Sim};
 use ringback_sim::{houses, requests};
 use ringback_store::{Writer, open};
 use std::path::PathBuf;
@@ -35,6 +36,34 @@ fn a_few_worlds_keep_every_promise() {
         calls += verdict.calls;
     }
     assert!(calls > 50, "only {calls} calls were made");
+}
+
+/// C3, US-10: worlds that once showed what must not be.
+#[test]
+fn worlds_that_found_something_find_it_no_more() {
+    for n in [1710, 2289, 4273, 4802, 5541, 5801, 7001] {
+        holds(&seed(n, false));
+    }
+}
+
+/// M1, W3: records in memory know what the store knows, batch by batch, whatever fails and whoever dies in between.
+#[test]
+fn memory_answers_what_the_store_answers() {
+    let mut compared = 0;
+    for seed in 1..=3 {
+        let sim = Sim::run(Plan {
+            twin: true,
+            ..Plan::of(seed)
+        });
+        let twin = sim.twin.as_ref().expect("a twin");
+        assert!(
+            twin.differs.is_empty(),
+            "seed {seed}: {}",
+            twin.differs.join("\n")
+        );
+        compared += twin.compared;
+    }
+    assert!(compared > 2_000, "only {compared} rows were compared");
 }
 
 /// I12: the same seed tells the same history, and another seed another.
@@ -122,7 +151,7 @@ impl House {
             written: requests::written,
         };
         batch
-            .commit(&mut self.writer, |_| {})
+            .commit(&mut self.writer, |_, _| Ok(()))
             .expect("committed")
             .answers
     }

@@ -2,6 +2,7 @@
 //!
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
+pub mod backup;
 mod engine;
 mod house;
 mod ledger;
@@ -9,6 +10,7 @@ mod lists;
 mod nodes;
 mod open;
 mod readers;
+mod recovery;
 mod rows;
 mod sql;
 mod writer;
@@ -19,6 +21,7 @@ pub use lists::*;
 pub use nodes::{Beat, Dead, Node, Registrar, Role};
 pub use open::{OpenError, join_postgres, look, open, open_postgres};
 pub use readers::{Reader, Readers};
+pub use recovery::{HeldCount, HoldRow, HoldState};
 pub use writer::{Checkpointer, Writer};
 
 /// Why the database did not do as asked.
@@ -64,6 +67,9 @@ pub enum StoreError {
     /// The house changed on another node: nothing was changed, and it is to be decided again with what holds now.
     #[error("the configuration changed on another node: it is read anew, try again")]
     Stale,
+    /// What must be remembered outside of the database could not be written down; nothing was changed.
+    #[error("the journal could not be written")]
+    Journal(#[source] std::io::Error),
     /// The disk is full: nothing was changed.
     #[error("the disk is full: nothing was stored, free some space and try again")]
     DiskFull,

@@ -180,7 +180,7 @@ fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
 
 /// Every connection has the same manners. FULL: an acknowledged lead is on the disk (P1). No mmap. Cache 8 MiB: a larger one costs
 /// CPU at every commit.
-fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
+pub(crate) fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(256);
     // Without this, SQLite looks at the value of every `LIMIT ?` and compiles the statement anew each time it is bound.

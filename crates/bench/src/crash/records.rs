@@ -109,6 +109,21 @@ pub fn calls_under_way(source: &Source) -> Tried<HashSet<(u64, ChannelKind)>> {
     Ok(calls)
 }
 
+/// The ids of all calls that were kept, by number of the lead and channel; they rise with the instant of their claim.
+pub fn calls_kept(source: &Source) -> Tried<HashMap<(u64, ChannelKind), Vec<i64>>> {
+    let mut calls: HashMap<_, Vec<i64>> = HashMap::new();
+    let sql = "SELECT leads.*, messages.channel AS called_on, attempts.id AS call FROM attempts JOIN messages ON messages.id = attempts.message_id JOIN leads ON leads.id = messages.lead_id";
+    each(source, sql, |row| {
+        let channel = number(row, "called_on")?;
+        if let Some(key) = number_in(row).zip(ChannelKind::from_code(channel)) {
+            let call = number(row, "call")?;
+            calls.entry(key).or_default().push(call);
+        }
+        Ok(())
+    })?;
+    Ok(calls)
+}
+
 /// Reads the whole book.
 pub fn read(source: &Source) -> Tried<Book> {
     let mut book = Book {

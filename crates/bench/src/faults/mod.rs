@@ -22,12 +22,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Who carries the mails. Texts always go by Twilio.
+/// Who carries the mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mail {
     Resend,
     Ses,
+    Sendgrid,
     Smtp,
+}
+
+/// Who carries the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Texts {
+    /// Its log can be asked, and its reports come back.
+    Twilio,
+    /// Any provider by HTTP, with the settings for Telnyx: it drops twins by a key.
+    HttpSms,
 }
 
 /// How large the campaign is.
@@ -53,6 +63,9 @@ pub struct FaultsArgs {
     /// Who carries the mails.
     #[arg(long, value_enum, default_value = "resend")]
     mail: Mail,
+    /// Who carries the texts.
+    #[arg(long, value_enum, default_value = "twilio")]
+    texts: Texts,
 }
 
 /// Runs the campaign. True when every promise held.
@@ -65,7 +78,7 @@ pub async fn run(args: &FaultsArgs) -> Tried<(Value, bool)> {
         args.most_each,
     )?;
     rig.subject.start()?;
-    connect(&rig, &provider, args.mail).await?;
+    connect(&rig, &provider, args.mail, args.texts).await?;
     let clients = Arc::new(rig.clients().with(Manners {
         pace: Some(args.pace),
         ..Manners::default()
@@ -105,13 +118,15 @@ pub async fn run(args: &FaultsArgs) -> Tried<(Value, bool)> {
     let texts = doubled.get(&ChannelKind::Sms).copied().unwrap_or(0);
     let mails = doubled.get(&ChannelKind::Email).copied().unwrap_or(0);
     let faulted: u64 = did.faults.values().sum();
-    // Texts can be looked up and keys drop twins, so hardly anything is left to chance there; a mail server tells nothing afterwards.
+    // Texts can be looked up, keys drop twins and SendGrid reports what it took, so hardly anything is left to chance there; a mail server
+    // tells nothing afterwards.
     let can_tell = match args.mail {
-        Mail::Resend => texts + mails,
+        Mail::Resend | Mail::Sendgrid => texts + mails,
         Mail::Ses | Mail::Smtp => texts,
     };
     let few = can_tell as u64 * 200 <= faulted;
-    let keyed = args.mail != Mail::Resend || mails == 0;
+    let keyed =
+        (args.mail != Mail::Resend || mails == 0) && (args.texts != Texts::HttpSms || texts == 0);
     let every =
         args.size.leads < 2_000 || did.faults.len() == Kind::ALL.len() || args.mail != Mail::Resend;
     let honest = did.forged_believed == 0 && did.refused == 0;
@@ -119,7 +134,7 @@ pub async fn run(args: &FaultsArgs) -> Tried<(Value, bool)> {
     let mut line = ended.line;
     line["held"] = held.into();
     line["faults"] = json!({
-        "mail": format!("{:?}", args.mail).to_lowercase(), "one_in": args.one_in, "kills": kills.len(),
+        "mail": format!("{:?}", args.mail).to_lowercase(), "texts": format!("{:?}", args.texts).to_lowercase(), "one_in": args.one_in, "kills": kills.len(),
         "faulted_sends": faulted, "taken_all_the_same": did.taken, "messages_that_met_one": did.faulted.len(),
         "texts_doubled_and_listed": texts, "mails_doubled_and_listed": mails,
         "share_doubled": round((texts + mails) as f64 / faulted.max(1) as f64, 4),
@@ -138,10 +153,21 @@ fn by_word(counts: impl Iterator<Item = (String, u64)>) -> Value {
     Value::Object(counts.map(|(word, n)| (word, json!(n))).collect())
 }
 
-async fn connect(rig: &Rig, provider: &Provider, mail: Mail) -> Tried<()> {
+async fn connect(rig: &Rig, provider: &Provider, mail: Mail, texts: Texts) -> Tried<()> {
     let url = provider.url();
-    let texts = json!({"channel": "sms", "provider": "twilio", "name": "bench texts", "settings": {
-        "account_sid": "AC00000000000000000000000000000001", "auth_token": TOKEN, "from": "+12125550100", "campaign": "CM0000", "base_url": url}});
+    let texts = match texts {
+        Texts::Twilio => {
+            json!({"channel": "sms", "provider": "twilio", "name": "bench texts", "settings": {
+            "account_sid": "AC00000000000000000000000000000001", "auth_token": TOKEN, "from": "+12125550100", "campaign": "CM0000", "base_url": url}})
+        }
+        Texts::HttpSms => {
+            json!({"channel": "sms", "provider": "http_sms", "name": "bench texts", "settings": {
+            "url": format!("{url}/v2/messages"), "headers": r#"{"Authorization": "Bearer {{secret}}"}"#,
+            "body": r#"{"to": "{{to}}", "from": "{{from}}", "text": "{{text}}", "webhook_url": "{{report_url}}"}"#,
+            "from": "+12125550100", "secret": TOKEN, "campaign": "CM0000", "id_pointer": "/data/id", "code_pointer": "/errors/0/code",
+            "idempotency_header": "Idempotency-Key"}})
+        }
+    };
     let from = "Bench <bench@example.com>";
     let settings = match mail {
         Mail::Resend => {
@@ -149,6 +175,10 @@ async fn connect(rig: &Rig, provider: &Provider, mail: Mail) -> Tried<()> {
         }
         Mail::Ses => json!({"provider": "ses", "settings": {
             "region": "us-east-1", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "example", "from": from, "base_url": url}}),
+        Mail::Sendgrid => {
+            json!({"provider": "sendgrid", "settings": {
+            "api_key": "SG.0123456789", "from": from, "base_url": url, "verification_key": provider.verification_key()}})
+        }
         Mail::Smtp => json!({"provider": "smtp", "settings": {
             "host": "127.0.0.1", "port": provider.smtp_port().to_string(), "tls": "none", "from": from}}),
     };
@@ -156,9 +186,13 @@ async fn connect(rig: &Rig, provider: &Provider, mail: Mail) -> Tried<()> {
     mails["provider"] = settings["provider"].clone();
     mails["settings"] = settings["settings"].clone();
     for body in [texts, mails] {
-        rig.subject
+        let made = rig
+            .subject
             .post(&rig.tenant.api_key, "/v1/connections", &body)
             .await?;
+        if made["channel"] == "email" {
+            provider.report_to(made["webhook_url"].as_str().unwrap_or_default());
+        }
     }
     Ok(())
 }

@@ -9,14 +9,18 @@ use crate::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Response;
-use ringback_channels::signing::twilio::{Algorithm, Signed, sign};
+use ringback_channels::{
+    RawHook,
+    signing::twilio::{Algorithm, Signed, sign},
+    testing::SendGrid,
+};
 use ringback_core::messages::ChannelKind;
 use std::{
     collections::{BTreeMap, HashMap},
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -51,7 +55,7 @@ pub struct Did {
     pub faulted: HashMap<(u64, ChannelKind), u32>,
 }
 
-/// A faulty provider: Twilio, Resend and SES over HTTP, and a mail server.
+/// A faulty provider: Twilio, Telnyx, Resend, SES and SendGrid over HTTP, and a mail server.
 #[derive(Clone)]
 pub struct Provider {
     http: SocketAddr,
@@ -62,6 +66,9 @@ pub struct Provider {
     /// One call in so many meets a fault; 0 is none.
     one_in: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
+    sendgrid: Arc<SendGrid>,
+    /// Where SendGrid's events go.
+    events: Arc<OnceLock<String>>,
     most: u32,
     bomb: Bytes,
 }
@@ -87,6 +94,8 @@ impl Provider {
             did: Arc::default(),
             one_in: Arc::new(AtomicU64::new(one_in)),
             closed: Arc::default(),
+            sendgrid: Arc::default(),
+            events: Arc::default(),
             most,
             bomb: bomb(),
         };
@@ -115,6 +124,16 @@ impl Provider {
     /// The port of the mail server.
     pub fn smtp_port(&self) -> u16 {
         self.smtp.port()
+    }
+
+    /// What belongs into `verification_key`.
+    pub fn verification_key(&self) -> String {
+        self.sendgrid.verification_key()
+    }
+
+    /// Where SendGrid's events go from now on.
+    pub fn report_to(&self, url: &str) {
+        drop(self.events.set(url.to_owned()));
     }
 
     /// From now on nothing is wrong any more.
@@ -234,7 +253,7 @@ impl Provider {
             }
             let body = buffer[head_end..buffer.len().min(head_end + length)].to_vec();
             let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-            let channel = if path.ends_with("/Messages.json") {
+            let channel = if path.ends_with("/Messages.json") || path == "/v2/messages" {
                 ChannelKind::Sms
             } else {
                 ChannelKind::Email
@@ -364,6 +383,12 @@ impl Provider {
             answer
         } else if bare == "/emails" {
             self.sink.mail(body, header(head, "idempotency-key"))
+        } else if bare == "/v2/messages" {
+            self.sink.keyed_text(body, header(head, "idempotency-key"))
+        } else if bare == "/v3/mail/send" {
+            let id = self.sink.sendgrid(body);
+            self.tell_of_mail(&id, body);
+            return written(202, &format!("x-message-id: {id}\r\n"), b"");
         } else if bare == "/v2/email/outbound-emails" {
             self.sink.ses(body)
         } else {
@@ -371,6 +396,28 @@ impl Provider {
         };
         let (status, json) = whole(answer).await;
         written(status, "", &json)
+    }
+
+    /// Tells a little later that SendGrid delivered a mail, and repeats it until somebody listens, as SendGrid does for a day.
+    fn tell_of_mail(&self, id: &str, body: &[u8]) {
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let args = json["personalizations"][0]["custom_args"].clone();
+        let Some(url) = self.events.get().cloned() else {
+            return;
+        };
+        let now = jiff::Timestamp::now();
+        let event = serde_json::json!([{
+            "event": "delivered", "sg_event_id": format!("e{id}"), "sg_message_id": format!("{id}.recvd-1"),
+            "timestamp": now.as_second(), "message_ref": args["message_ref"], "attempt_ref": args["attempt_ref"]}]);
+        let hook = self.sendgrid.events(&url, now, &event.to_string());
+        tokio::spawn(async move {
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                if post_hook(&hook).await.is_ok_and(|status| status < 500) {
+                    return;
+                }
+            }
+        });
     }
 
     /// Reports on a text, now and then and in every wrong way.
@@ -549,12 +596,38 @@ fn written(status: u16, extra: &str, body: &[u8]) -> Vec<u8> {
     all
 }
 
-async fn post_form(url: &str, fields: &[(String, String)], signature: &str) -> io::Result<u16> {
+/// The address and path of a report.
+fn place(url: &str) -> io::Result<(SocketAddr, &str)> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let addr: SocketAddr = host
+    let addr = host
         .parse()
         .map_err(|_| io::Error::other("the report's address is no address"))?;
+    Ok((addr, path))
+}
+
+/// Posts a report, and answers the status of the answer.
+async fn deliver(addr: SocketAddr, request: &[u8]) -> io::Result<u16> {
+    let ask = async {
+        let mut wire = crate::wire::Wire::connect(addr).await?;
+        Ok(wire.ask(request).await?.status)
+    };
+    tokio::time::timeout(Duration::from_secs(10), ask)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn post_hook(hook: &RawHook) -> io::Result<u16> {
+    let (addr, path) = place(&hook.url)?;
+    let mut request = crate::wire::Request::new("POST", path, addr);
+    for (name, value) in &hook.headers {
+        request = request.header(name.as_str(), value.to_str().unwrap_or_default());
+    }
+    deliver(addr, &request.body(&hook.body)).await
+}
+
+async fn post_form(url: &str, fields: &[(String, String)], signature: &str) -> io::Result<u16> {
+    let (addr, path) = place(url)?;
     let body: Vec<String> = fields
         .iter()
         .map(|(name, value)| format!("{name}={}", crate::wire::escape(value)))
@@ -563,13 +636,7 @@ async fn post_form(url: &str, fields: &[(String, String)], signature: &str) -> i
         .header("content-type", "application/x-www-form-urlencoded")
         .header("x-twilio-signature", signature)
         .body(body.join("&").as_bytes());
-    let ask = async {
-        let mut wire = crate::wire::Wire::connect(addr).await?;
-        Ok(wire.ask(&request).await?.status)
-    };
-    tokio::time::timeout(Duration::from_secs(10), ask)
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    deliver(addr, &request).await
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -178,6 +178,9 @@ pub struct Plan {
     /// to a provider that drops twins by our key.
     #[serde(skip_serializing_if = "is_zero")]
     pub rounds: u32,
+    /// A person let it go after a restore, while others are still held.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub let_go: bool,
 }
 
 impl Plan {
@@ -219,6 +222,8 @@ pub struct Doubt {
     pub connection: Option<ConnectionId>,
     /// When that call began, microseconds UTC: the provider's log is searched from here.
     pub called_at: i64,
+    /// When it was claimed, microseconds UTC: the budgets of that day keep what it may have cost.
+    pub claimed_at: i64,
     /// Since when its end is unknown, microseconds UTC: look-ups are counted from here.
     pub since: i64,
     /// How often it was looked up, or asked for again by its key.

@@ -393,6 +393,21 @@ impl Turn<'_> {
                 }
             }
         }
+        let points = self
+            .world
+            .lead(lead)
+            .map(|state| state.points.clone())
+            .unwrap_or_default();
+        // Whoever comes with these contact points from now on is somebody new.
+        let before = self.ids.next(now);
+        self.world.out.journal.push(super::JournalEntry::Erased {
+            tenant: tenant.id,
+            lead,
+            before,
+            points,
+            marks: Vec::new(),
+            at: now,
+        });
         self.world.out.deleted.push((tenant.id, lead));
         self.audit(tenant, actor, "lead.delete", json!({"lead": lead}));
         Answer::Done

@@ -9,7 +9,7 @@ use super::{Tenant, Turn};
 use crate::config::Spending;
 use crate::contact::Phone;
 use crate::messages::segments::segments;
-use crate::messages::{Category, ChannelKind, Cost, Message, Prices};
+use crate::messages::{Category, ChannelKind, Cost, Doubt, Message, Prices};
 use crate::places::Region;
 use crate::seeded::{Bug, has};
 use crate::time::Timestamp;
@@ -188,6 +188,11 @@ pub fn reserved(message: &Message) -> i64 {
 fn spent_before(message: &Message) -> i64 {
     let doubt = message.plan.doubt.as_ref();
     doubt.map_or(message.plan.paid, |doubt| doubt.spent)
+}
+
+/// What calls before the last one of a doubt may have cost: each of them is taken for an equal share.
+pub(super) fn before_last(doubt: &Doubt, paid: i64) -> i64 {
+    doubt.spent - (doubt.spent - paid) / i64::from(doubt.calls.max(1))
 }
 
 impl Turn<'_> {
@@ -432,3 +437,7 @@ pub fn purses_of(tenant: &Tenant, now: Timestamp) -> Vec<PurseView> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@
 //! By category: offers are given up; what a customer waits for is said once more at the end, if it still matters; an alert is said again at
 //! once, over another account where there is one, marked as a repetition.
 
+use super::budget;
 use super::say::all_ways;
 use super::settle::Again;
 use super::world::Tally;
@@ -73,6 +74,7 @@ impl Turn<'_> {
         why: &Reason,
     ) {
         self.world.out.tallies.push(Tally::Unknown);
+        let claimed = budget::claimed_at(&message, self.lease, called_at);
         let before = message.plan.doubt.clone();
         let twin = before
             .as_ref()
@@ -84,6 +86,7 @@ impl Turn<'_> {
                 // The clock may have been set back during the call, which was never longer than its lease: a log is rather read from too
                 // early on than from too late.
                 called_at: micros(called_at.min(self.now - super::say::signed(self.lease))),
+                claimed_at: micros(claimed),
                 since: micros(self.now),
                 looks: 0,
                 absent_at: None,
@@ -105,7 +108,7 @@ impl Turn<'_> {
         }
         message.plan.doubt = Some(doubt);
         if !first {
-            self.give_back(tenant, &mut message, called_at);
+            self.give_back(tenant, &mut message, claimed);
         }
         if message.plan.deaths >= Plan::QUARANTINE {
             self.quarantine(tenant, message);
@@ -228,16 +231,12 @@ impl Turn<'_> {
                 self.note_look(&message, looked, "absent", why.clone(), None);
                 if proven {
                     self.world.out.tallies.push(Tally::Absent);
-                    let called = from_micros(doubt.called_at);
-                    let paid = message.plan.paid;
-                    doubt.spent -= (doubt.spent - paid) / i64::from(doubt.calls.max(1));
+                    let claimed = from_micros(doubt.claimed_at);
+                    doubt.spent = budget::before_last(&doubt, message.plan.paid);
                     doubt.calls -= 1;
-                    if doubt.calls == 0 {
-                        doubt.spent = paid;
-                    }
                     message.repeated = doubt.calls > 1;
                     message.plan.doubt = Some(doubt);
-                    self.give_back(tenant, &mut message, called);
+                    self.give_back(tenant, &mut message, claimed);
                     message.plan.doubt = message.plan.doubt.filter(|doubt| doubt.calls > 0);
                     message.deadline = None;
                     self.again_or_elsewhere(tenant, message, &why, Again::Here(None));
@@ -268,11 +267,9 @@ impl Turn<'_> {
         outcome: &Outcome,
     ) {
         message.repeated = doubt.calls > 1;
-        let called = from_micros(doubt.called_at);
-        let others =
-            doubt.spent - (doubt.spent - message.plan.paid) / i64::from(doubt.calls.max(1));
+        let claimed = from_micros(doubt.claimed_at);
         message.plan.doubt = Some(Doubt {
-            spent: others,
+            spent: budget::before_last(&doubt, message.plan.paid),
             ..doubt
         })
         .filter(|doubt| doubt.calls > 1);
@@ -288,13 +285,13 @@ impl Turn<'_> {
                 // Without a price from the provider what was reserved stands.
                 if cost.is_some() {
                     let real = Self::real_cost(tenant, &message, cost.as_ref());
-                    self.price(tenant, &mut message, real, called);
+                    self.price(tenant, &mut message, real, claimed);
                 }
                 message.accepted_at = Some(self.now);
                 self.end(&mut message, None);
                 self.change(message);
             }
-            other => self.after_failure(tenant, message, other, self.now),
+            other => self.after_failure(tenant, message, other, claimed),
         }
     }
 
@@ -403,3 +400,7 @@ impl Turn<'_> {
 }
 
 const LOOKS: u32 = 5;
+
+#[cfg(test)]
+#[path = "doubt_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! What providers and people send back: reports that move a message forward, and words that a person writes (M9, C3, H1).
 
+use super::budget;
 use super::world::{Cancel, PointKey, Purpose, Suppression, Tally};
 use super::{Answer, ConsentTold, Tenant, Turn, kind_of};
 use crate::consent::Basis;
@@ -41,9 +42,12 @@ impl Turn<'_> {
                     message.status.after(status)
                 };
                 if after != message.status {
-                    if message.plan.doubt.is_some()
-                        && (message.status == Status::Unknown || message.status.waits())
+                    let paid = message.plan.paid;
+                    if (message.status == Status::Unknown || message.status.waits())
+                        && let Some(doubt) = &mut message.plan.doubt
                     {
+                        // The call it speaks of is none of those before any more.
+                        doubt.spent = budget::before_last(doubt, paid);
                         self.world.out.tallies.push(Tally::Found);
                     }
                     message.status = after;
@@ -72,7 +76,8 @@ impl Turn<'_> {
         }
         if report.cost.is_some() {
             let sent = message.accepted_at.unwrap_or(message.created_at);
-            self.price(tenant, &mut message, report.cost.clone(), sent);
+            let real = Self::real_cost(tenant, &message, report.cost.as_ref());
+            self.price(tenant, &mut message, real, sent);
         }
         if report.suppress != Suppress::No {
             let why = report
@@ -128,7 +133,7 @@ impl Turn<'_> {
                 if self
                     .world
                     .point(&key)
-                    .is_some_and(|point| point.suppressed == Some(Suppression::OptedOut)) =>
+                    .is_some_and(|point| point.consent.wished(Suppression::OptedOut)) =>
             {
                 self.start_again(tenant, &key, lead, inbound, connection);
             }
@@ -184,7 +189,7 @@ impl Turn<'_> {
         let already = self
             .world
             .point(key)
-            .is_some_and(|point| point.suppressed == Some(Suppression::OptedOut));
+            .is_some_and(|point| point.consent.wished(Suppression::OptedOut));
         let wrote: String = inbound.body.chars().take(60).collect();
         for purpose in [Purpose::Promotional, Purpose::Transactional] {
             let told = ConsentTold {
@@ -255,18 +260,14 @@ impl Turn<'_> {
     ) {
         let now = self.now;
         // START undoes an opt-out and nothing else: bounces, complaints and lists of others stay (compliance 4).
-        if self.world.point(key).is_none_or(|point| {
-            !matches!(
-                point.suppressed,
-                Some(Suppression::OptedOut | Suppression::Doubted)
-            )
-        }) {
+        if self.world.point(key).is_none() || !self.changing_list(key, |point| point.start(now)) {
             return;
         }
-        let point = self.world.point_mut(key, now);
-        point.suppressed = None;
-        point.suppressed_at = None;
-        point.suppressed_how = None;
+        let still_held = self
+            .world
+            .point(key)
+            .and_then(|point| point.suppressed)
+            .is_some_and(|reason| !reason.offers_only());
         let wording = inbound.body.chars().take(60).collect();
         let told = ConsentTold {
             channel: inbound.channel,
@@ -280,7 +281,7 @@ impl Turn<'_> {
             soft_opt_in: None,
         };
         self.write_consent(lead, key.clone(), &told, None, None);
-        if !inbound.answered_by_provider {
+        if !inbound.answered_by_provider && !still_held {
             let text = format!(
                 "{}: you will get our messages again. Reply HELP for help, STOP to end.",
                 tenant.config.settings.name
@@ -433,15 +434,7 @@ impl Turn<'_> {
         match order.reason {
             Some(reason) => {
                 self.put_on_list(&key, reason, &order.how, now);
-                let categories: &'static [Category] = if reason.offers_only() {
-                    &[Category::Promotional]
-                } else {
-                    &[
-                        Category::Transactional,
-                        Category::Promotional,
-                        Category::Staff,
-                    ]
-                };
+                let categories = super::recovery::stopped_by(reason);
                 self.world.out.cancels.push(Cancel {
                     tenant: tenant.id,
                     recipient: key.value.clone(),
@@ -455,13 +448,18 @@ impl Turn<'_> {
                 });
             }
             None => {
-                if self.world.point(&key).is_none() {
-                    return Answer::NotFound;
+                match self.world.point(&key).map(|point| point.suppressed) {
+                    None => return Answer::NotFound,
+                    // The person may have said so since the caller looked.
+                    Some(Some(reason)) if reason.person_only() => {
+                        return Answer::Refused {
+                            code: "person_only",
+                            detail: super::PERSON_ONLY.into(),
+                            field: None,
+                        };
+                    }
+                    Some(_) => self.changing_list(&key, |point| point.lift(now)),
                 }
-                let point = self.world.point_mut(&key, now);
-                point.suppressed = None;
-                point.suppressed_at = None;
-                point.suppressed_how = None;
             }
         }
         let action = if order.reason.is_some() {

@@ -6,7 +6,7 @@
 use super::points::{Point, PointKey};
 use super::{Connection, Tenant, Turn, kind_of};
 use crate::consent::rules::Rules;
-use crate::ids::{ConnectionId, TenantId};
+use crate::ids::{AttemptId, ConnectionId, TenantId, first_of};
 use crate::messages::{Category, ChannelKind, Message, Priority};
 use crate::seeded::{Bug, has};
 use crate::time::{Timestamp, from_micros};
@@ -211,8 +211,18 @@ impl Turn<'_> {
         message: &Message,
         point: Option<&Point>,
     ) -> Option<Held> {
-        if message.attempts > 0 || message.plan.keyword_answer {
+        if message.plan.keyword_answer {
             return None;
+        }
+        if message.attempts > 0 {
+            // It was counted with its first call; once that is a day ago the person may have had others since (US-8).
+            let customers = matches!(
+                message.category,
+                Category::Transactional | Category::Promotional
+            );
+            return (customers && !self.within_a_day(message.attempt))
+                .then(|| self.over_contacts(tenant, point, message))
+                .flatten();
         }
         let of_person = match message.category {
             _ if message.channel == ChannelKind::Webhook => None,
@@ -223,6 +233,14 @@ impl Turn<'_> {
             Category::Emergency => None,
         };
         of_person.or_else(|| self.over_tenant(tenant, message))
+    }
+
+    /// True when a call began so lately that the person's rolling day still counts it.
+    fn within_a_day(&self, call: Option<AttemptId>) -> bool {
+        let day = jiff::SignedDuration::from_hours(24);
+        // Ids know milliseconds: of the last one it is not said that it counts.
+        let from = self.now - day + jiff::SignedDuration::from_millis(1);
+        call.is_some_and(|call| call.raw() >= first_of(from))
     }
 
     /// Alerts to staff: over the limit they join a digest.
@@ -418,8 +436,13 @@ impl Turn<'_> {
         }
     }
 
-    /// What limits count, at the moment of the intent (M6).
-    pub(super) fn count_contact(&mut self, tenant: &Tenant, message: &Message) {
+    /// What limits count, at the moment of the intent (M6). `before` is the call before this one.
+    pub(super) fn count_contact(
+        &mut self,
+        tenant: &Tenant,
+        message: &Message,
+        before: Option<AttemptId>,
+    ) {
         if let Some(id) = message.connection
             && let Some(way) = tenant.connections.iter().find(|way| way.id == id)
         {
@@ -451,8 +474,9 @@ impl Turn<'_> {
                 value: message.recipient.clone(),
             };
             let now = self.now;
+            let counted = again && self.within_a_day(before);
             let recent = &mut self.world.point_mut(&key, now).recent;
-            if again {
+            if counted {
                 // The call before did not go through, so the contact is now and not then.
                 recent.forget_oldest(offer);
             }
@@ -664,45 +688,5 @@ pub fn standings(tenant: &Tenant, now: Timestamp) -> Vec<Standing> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// M6: what is held does not all come back at the same instant.
-    #[test]
-    fn what_is_held_is_spread_over_the_hours_to_come() {
-        let mut placed = Placed::default();
-        let (tenant, what) = (TenantId::from_raw(1), Counted::All);
-        let key = CounterKey {
-            tenant,
-            what,
-            slot: 10,
-        };
-        let places: Vec<i64> = (0..5).map(|_| placed.after(key, HOUR, 2)).collect();
-        let half = HOUR / 2;
-        let eleven = 11 * HOUR;
-        assert_eq!(
-            places,
-            [
-                eleven,
-                eleven + half,
-                eleven + HOUR,
-                eleven + 3 * half,
-                eleven + 2 * HOUR
-            ]
-        );
-        let next = CounterKey { slot: 11, ..key };
-        assert_eq!(placed.after(next, HOUR, 2), 12 * HOUR);
-    }
-
-    #[test]
-    fn a_paced_line_gives_out_one_place_after_the_other() {
-        let mut placed = Placed::default();
-        let (tenant, what) = (
-            TenantId::from_raw(1),
-            Counted::Pace(ConnectionId::from_raw(5)),
-        );
-        assert_eq!(placed.on_line(tenant, what, 1_000, 100), 1_000);
-        assert_eq!(placed.on_line(tenant, what, 1_000, 100), 1_102);
-        assert_eq!(placed.on_line(tenant, what, 5_000, 100), 5_000);
-    }
-}
+#[path = "limits_tests.rs"]
+mod tests;

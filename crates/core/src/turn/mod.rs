@@ -15,18 +15,25 @@ mod hooks;
 mod intake;
 pub mod limits;
 mod lines;
+pub mod memory;
 mod notify;
 mod points;
 mod queues;
 mod react;
+mod recovery;
+pub mod rehearsal;
 mod rollout;
 mod say;
+#[cfg(test)]
+mod scene;
 mod settle;
 mod staff;
 #[cfg(feature = "seeded-bugs")]
 mod stale;
 mod tenant;
 mod track;
+#[cfg(test)]
+pub(crate) mod trial;
 mod wall;
 mod workflow;
 pub mod world;
@@ -41,6 +48,7 @@ pub use intake::*;
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
+pub use recovery::{HELD, Hold, JournalEntry, RESTORED, Standing};
 pub use rollout::Share;
 pub use settle::Retries;
 pub use staff::{CONFIRM_LINK, staff_consent};
@@ -116,6 +124,9 @@ pub enum Fault {
 }
 
 const FUEL: u32 = 200;
+/// Why the business cannot undo a STOP or a complaint.
+pub const PERSON_ONLY: &str =
+    "This person said stop. Only they can undo it: with START, or by signing up again.";
 /// How long a reply that may mean stop waits for somebody to read it, before it counts as a stop (C3).
 const DOUBT_LASTS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -215,6 +226,11 @@ impl<'a> Turn<'a> {
             Intake::Settled(settled) => self.settle(tenant, settled),
             Intake::Looked(looked) => self.looked(tenant, looked),
             Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
+            Intake::Journal(entry) => self.replay(tenant, entry),
+            Intake::Restored { message, since } => self.restored(tenant, *message, *since),
+            Intake::RestoredRun { run, lead, since } => self.restored_run(*lead, *run, *since),
+            Intake::LetGo { message } => self.let_go(tenant, *message),
+            Intake::HoldBack { message, actor } => self.hold_back(tenant, *message, actor),
         }
     }
 

@@ -34,7 +34,7 @@ impl PointKind {
 }
 
 /// Names a contact point.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointKey {
     /// Whose it is.
     pub tenant: TenantId,
@@ -92,6 +92,11 @@ impl Suppression {
         }
     }
 
+    /// True when the person alone can undo it: with START, or by signing up again.
+    pub const fn person_only(self) -> bool {
+        matches!(self, Self::OptedOut | Self::Complained)
+    }
+
     /// True when only offers are held back.
     pub const fn offers_only(self) -> bool {
         matches!(self, Self::Unsubscribed | Self::Complained | Self::Doubted)
@@ -117,7 +122,7 @@ pub enum Consent {
 }
 
 /// What consent is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Offers.
@@ -190,6 +195,62 @@ impl ConsentBits {
         }
     }
 
+    /// What the person asked for, strongest first, with its bit. It stays while another entry of the list stands in front of it.
+    const WISHES: [(Suppression, u32); 3] = [
+        (Suppression::OptedOut, 58),
+        (Suppression::Complained, 59),
+        (Suppression::Unsubscribed, 60),
+    ];
+
+    /// The high bits of the consents, their low bits, and the bits of what the person asked for.
+    pub const MASKS: [i64; 3] = [0x02aa_aaaa_aaaa_aaaa, 0x0155_5555_5555_5555, 7 << 58];
+
+    /// True when a consent was taken back: that outlasts the lead.
+    pub const fn has_a_no(self) -> bool {
+        let [high, low, _] = Self::MASKS;
+        self.0 & high & !((self.0 & low) << 1) != 0
+    }
+
+    /// What outlasts the lead: what was taken back, and what the person asked for.
+    pub const fn only_no(self) -> Self {
+        let [high, low, wishes] = Self::MASKS;
+        Self(self.0 & high & !((self.0 & low) << 1) | self.0 & wishes)
+    }
+
+    fn wish_bit(reason: Suppression) -> i64 {
+        let known = Self::WISHES.iter().find(|(wish, _)| *wish == reason);
+        known.map_or(0, |(_, bit)| 1 << bit)
+    }
+
+    /// All that the person asked for.
+    pub fn wishes(self) -> Vec<Suppression> {
+        let known = Self::WISHES
+            .iter()
+            .filter(|(_, bit)| self.0 & (1 << bit) != 0);
+        known.map(|(wish, _)| *wish).collect()
+    }
+
+    /// The person asked for these and for nothing else.
+    pub fn set_wishes(&mut self, wishes: &[Suppression]) {
+        for (wish, bit) in Self::WISHES {
+            self.0 &= !(1 << bit);
+            self.0 |= i64::from(wishes.contains(&wish)) << bit;
+        }
+    }
+
+    /// True when the person asked for this, whatever stands in front of it.
+    pub fn wished(self, reason: Suppression) -> bool {
+        self.0 & Self::wish_bit(reason) != 0
+    }
+
+    /// The strongest of what the person asked for.
+    pub fn wish(self) -> Option<Suppression> {
+        let known = Self::WISHES
+            .iter()
+            .find(|(_, bit)| self.0 & (1 << bit) != 0);
+        known.map(|(wish, _)| *wish)
+    }
+
     /// Writes what is known now.
     pub fn set(&mut self, channel: i64, purpose: Purpose, consent: Consent) {
         let shift = Self::shift(channel, purpose);
@@ -197,15 +258,16 @@ impl ConsentBits {
     }
 }
 
-/// The contacts of the last 24 hours: microseconds UTC with the lowest bit set for offers. Oldest first.
+/// The contacts of the last 24 hours: microseconds UTC with the lowest bit set for offers. Oldest first. Those of the day before are kept
+/// too: a clock that is set ahead by a day and back again must not make them forgotten (P6).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recent(pub SmallVec<[i64; 4]>);
 
 impl Recent {
-    /// Adds a contact and forgets what is older than a day. At most 32 are kept.
+    /// Adds a contact and forgets what is older than two days. At most 32 are kept.
     pub fn add(&mut self, at: Timestamp, offer: bool) {
         let now = at.as_microsecond();
-        self.0.retain(|one| *one > now - DAY_US);
+        self.0.retain(|one| *one > now - 2 * DAY_US);
         if self.0.len() == 32 {
             self.0.remove(0);
         }
@@ -295,6 +357,56 @@ impl Point {
         }
     }
 
+    /// Puts it on the suppression list. A reason that holds back more is never replaced by one that holds back less, and what the person
+    /// asked for is kept beneath whatever stands in front of it: START lifts what the person said, never what else stands against the
+    /// address, and the business takes off what it put there, never what the person said (US-10).
+    pub fn suppress(&mut self, reason: Suppression, how: &str, at: Timestamp) {
+        self.consent.0 |= ConsentBits::wish_bit(reason);
+        let outlasts_start = matches!(
+            reason,
+            Suppression::Listed | Suppression::Bounced | Suppression::Blocked
+        );
+        let gives_way = match self.suppressed {
+            None => true,
+            Some(Suppression::OptedOut) => outlasts_start,
+            // Unread for a day, a doubtful reply holds all.
+            Some(Suppression::Unsubscribed | Suppression::Complained) => {
+                !reason.offers_only() || reason == Suppression::Doubted
+            }
+            Some(known) => known.offers_only() && !reason.offers_only(),
+        };
+        if gives_way {
+            self.suppressed = Some(reason);
+            self.suppressed_at = Some(at);
+            self.suppressed_how = Some(how.chars().take(300).collect());
+        }
+    }
+
+    /// Takes the entry that stands in front off the list. What the person asked for before comes to the front again.
+    pub fn lift(&mut self, now: Timestamp) {
+        let front = self.suppressed.take();
+        self.consent.0 &= !front.map_or(0, ConsentBits::wish_bit);
+        self.suppressed = self.consent.wish();
+        (self.suppressed_at, self.suppressed_how) = match self.suppressed {
+            Some(_) => (Some(now), Some("the person asked for it before".to_owned())),
+            None => (None, None),
+        };
+    }
+
+    /// The person writes START: the opt-out is lifted wherever it stands. Answers whether there was one.
+    pub fn start(&mut self, now: Timestamp) -> bool {
+        let front = matches!(
+            self.suppressed,
+            Some(Suppression::OptedOut | Suppression::Doubted)
+        );
+        let beneath = self.consent.wished(Suppression::OptedOut);
+        self.consent.0 &= !ConsentBits::wish_bit(Suppression::OptedOut);
+        if front {
+            self.lift(now);
+        }
+        front || beneath
+    }
+
     /// Writes what is known now, and what is special about it.
     pub fn allow(
         &mut self,
@@ -343,4 +455,110 @@ fn slot_of(channel: i64, purpose: Purpose) -> u8 {
         return u8::MAX - 1;
     }
     u8::try_from(channel * 4 + purpose as i64).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Suppression::{Bounced, Complained, Doubted, Listed, OptedOut, Unsubscribed};
+
+    fn stands(after: &[Suppression], then: impl Fn(&mut Point)) -> Option<Suppression> {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut point = Point::new(None, now);
+        for reason in after {
+            point.suppress(*reason, "", now);
+        }
+        then(&mut point);
+        point.suppressed
+    }
+
+    /// US-10, C3: the business takes off what it put on the list, never what the person said before or after.
+    #[test]
+    fn what_the_person_said_outlasts_what_is_taken_off_the_list() {
+        let lift = |point: &mut Point| point.lift(Timestamp::UNIX_EPOCH);
+        for (case, after, left) in [
+            ("a list alone", &[Listed][..], None),
+            ("STOP, then listed", &[OptedOut, Listed], Some(OptedOut)),
+            ("listed, then STOP", &[Listed, OptedOut], Some(OptedOut)),
+            ("STOP, then bounced", &[OptedOut, Bounced], Some(OptedOut)),
+            (
+                "a complaint beneath",
+                &[Complained, Listed],
+                Some(Complained),
+            ),
+            (
+                "unsubscribed beneath",
+                &[Unsubscribed, Listed],
+                Some(Unsubscribed),
+            ),
+            (
+                "the strongest of several",
+                &[Unsubscribed, Complained, OptedOut, Listed],
+                Some(OptedOut),
+            ),
+            (
+                "a doubt that was read",
+                &[Unsubscribed, Doubted],
+                Some(Unsubscribed),
+            ),
+            ("unsubscribed itself", &[Unsubscribed], None),
+        ] {
+            assert_eq!(stands(after, lift), left, "{case}");
+        }
+    }
+
+    /// C6: what a person took back is remembered when the lead is deleted, and nothing else of the consents.
+    #[test]
+    fn of_the_consents_only_the_no_outlasts_the_lead() {
+        let all = [
+            Purpose::Promotional,
+            Purpose::Transactional,
+            Purpose::AutomatedCall,
+            Purpose::Tracking,
+            Purpose::Staff,
+        ];
+        for (channel, purpose) in (0..7).flat_map(|channel| all.map(|purpose| (channel, purpose))) {
+            for (consent, stays) in [
+                (Consent::Granted, Consent::Unasked),
+                (Consent::Provided, Consent::Unasked),
+                (Consent::Revoked, Consent::Revoked),
+            ] {
+                let mut bits = ConsentBits::default();
+                bits.set(channel, purpose, consent);
+                assert_eq!(bits.has_a_no(), consent == Consent::Revoked);
+                assert_eq!(bits.only_no().get(channel, purpose), stays);
+            }
+        }
+        let mut stopped = Point::new(None, Timestamp::UNIX_EPOCH);
+        stopped.suppress(OptedOut, "", Timestamp::UNIX_EPOCH);
+        assert!(!stopped.consent.has_a_no());
+        assert_eq!(stopped.consent.only_no(), stopped.consent);
+    }
+
+    /// US-10: START lifts the person's STOP wherever it stands, and nothing else.
+    #[test]
+    fn start_lifts_the_stop_and_nothing_else() {
+        let start = |point: &mut Point| {
+            point.start(Timestamp::UNIX_EPOCH);
+        };
+        for (case, after, left) in [
+            ("STOP", &[OptedOut][..], None),
+            ("a doubt", &[Doubted], None),
+            ("listed after the STOP", &[OptedOut, Listed], Some(Listed)),
+            (
+                "unsubscribed before",
+                &[Unsubscribed, OptedOut],
+                Some(Unsubscribed),
+            ),
+            ("a complaint", &[Complained], Some(Complained)),
+            ("bounced", &[Bounced], Some(Bounced)),
+        ] {
+            assert_eq!(stands(after, start), left, "{case}");
+        }
+        let listed_and_started = |point: &mut Point| {
+            point.start(Timestamp::UNIX_EPOCH);
+            point.lift(Timestamp::UNIX_EPOCH);
+        };
+        assert_eq!(stands(&[OptedOut, Listed], listed_and_started), None);
+    }
 }

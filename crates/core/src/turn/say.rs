@@ -53,6 +53,7 @@ impl Turn<'_> {
             .as_str()
             .and_then(|at| at.parse::<jiff::Timestamp>().ok())
             .map(jiff::Timestamp::as_microsecond);
+        let restored = run_data[super::RESTORED].as_i64();
         let story = run_data["event"].clone();
         let data = self.data_for(tenant, saying.lead, &story);
         let version = tenant
@@ -160,6 +161,10 @@ impl Turn<'_> {
                             send.template
                         ),
                     );
+                } else if !self.stays_in_house(tenant, &message)
+                    && let Some(why) = self.said_before(&mut message, restored)
+                {
+                    self.skip(message, super::RESTORED, why);
                 } else {
                     self.post(tenant, message);
                     if first {
@@ -292,7 +297,7 @@ impl Turn<'_> {
         message.status = Status::Sending;
         message.epoch += 1;
         message.attempts += 1;
-        message.attempt = Some(attempt);
+        let before = message.attempt.replace(attempt);
         if let Some(doubt) = &message.plan.doubt {
             message.repeated = doubt.calls > 1 || !self.drops_twin(tenant, message, doubt);
         }
@@ -302,7 +307,7 @@ impl Turn<'_> {
             message.hash = Some(hash_of(message));
         }
         self.begun.add(Line::of(message));
-        self.count_contact(tenant, message);
+        self.count_contact(tenant, message, before);
         if !message.sandbox {
             self.reserve(tenant, message);
         }

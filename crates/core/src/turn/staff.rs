@@ -135,10 +135,8 @@ impl Turn<'_> {
         connection: Option<ConnectionId>,
     ) {
         let stopped = self.world.point(key).is_some_and(|point| {
-            matches!(
-                point.suppressed,
-                Some(Suppression::OptedOut | Suppression::Doubted)
-            )
+            point.suppressed == Some(Suppression::Doubted)
+                || point.consent.wished(Suppression::OptedOut)
         });
         let wrote = inbound.body.chars().take(60).collect();
         let told = staff_consent(true, Some(wrote), "reply");

@@ -319,7 +319,7 @@ pub struct World {
 }
 
 /// Rows to be written, in the order in which they came to be.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Output {
     /// Merges: every row of the first becomes the second's.
     pub merges: Vec<(LeadId, LeadId)>,
@@ -355,6 +355,8 @@ pub struct Output {
     pub errors: Vec<Raised>,
     /// Switches that turned by themselves.
     pub switched: Vec<(TenantId, super::KillSwitch)>,
+    /// What must be remembered outside of the database too.
+    pub journal: Vec<super::JournalEntry>,
 }
 
 /// Something that people of the business should know went wrong (O4).
@@ -434,7 +436,7 @@ enum Undo {
 #[derive(Debug, Clone, Copy)]
 pub struct Savepoint {
     undo: usize,
-    lengths: [usize; 17],
+    lengths: [usize; 18],
 }
 
 impl World {
@@ -623,7 +625,7 @@ impl Output {
         all.find(|message| message.id == id)
     }
 
-    fn lengths(&self) -> [usize; 17] {
+    fn lengths(&self) -> [usize; 18] {
         [
             self.merges.len(),
             self.events.len(),
@@ -642,10 +644,11 @@ impl Output {
             self.tallies.len(),
             self.errors.len(),
             self.switched.len(),
+            self.journal.len(),
         ]
     }
 
-    fn truncate(&mut self, to: [usize; 17]) {
+    fn truncate(&mut self, to: [usize; 18]) {
         self.merges.truncate(to[0]);
         self.events.truncate(to[1]);
         self.event_keys.truncate(to[2]);
@@ -663,5 +666,6 @@ impl Output {
         self.tallies.truncate(to[14]);
         self.errors.truncate(to[15]);
         self.switched.truncate(to[16]);
+        self.journal.truncate(to[17]);
     }
 }

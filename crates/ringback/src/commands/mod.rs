@@ -2,6 +2,7 @@
 //! failed, says why) and 2 (wrong use).
 
 mod audit;
+mod backup;
 mod check;
 mod client;
 mod dead;
@@ -9,6 +10,7 @@ mod demo;
 mod do_not_call;
 mod doctor;
 mod people;
+mod restore;
 mod send;
 mod serve;
 mod tenant;
@@ -56,6 +58,14 @@ enum Command {
     /// National do-not-call lists.
     #[command(subcommand)]
     DoNotCall(do_not_call::DoNotCall),
+    /// Copy the database beside a running server; the copy counts once it was restored into a scratch file and checked.
+    #[command(after_help = "Example: ringback backup --data /var/lib/ringback --to /mnt/backups")]
+    Backup(backup::Backup),
+    /// Restore a backup into a data folder that has no database. Nothing goes to customers until a person lets it.
+    #[command(
+        after_help = "Example: ringback restore /mnt/backups --data /var/lib/ringback --key /root/master.key"
+    )]
+    Restore(restore::Restore),
     /// Send one message through a running server.
     #[command(
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
@@ -150,6 +160,8 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::User(user) => user.run(),
         Command::Audit(audit) => audit.run(),
         Command::DoNotCall(command) => command.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Send(send) => send.run(),
         Command::Dead(dead) => dead.run(),
         Command::Doctor(doctor) => doctor.run(),
@@ -197,6 +209,10 @@ impl Data {
                 "this looks at the SQLite file of a data folder only; with --database (DATABASE_URL) it is not built yet",
             )),
         }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.data
     }
 
     pub(crate) fn open(&self) -> Result<Offline, Failed> {

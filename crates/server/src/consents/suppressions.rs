@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringback_core::places::Region;
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{PointKey, PointKind, Suppression};
-use ringback_core::turn::{Intake, Order, SuppressOrder};
+use ringback_core::turn::{Intake, Order, PERSON_ONLY, SuppressOrder};
 use ringback_store::SuppressionView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -298,11 +298,8 @@ async fn remove(
     let reason = point
         .and_then(|point| point.suppressed)
         .ok_or_else(ApiError::not_found)?;
-    if matches!(reason, Suppression::OptedOut | Suppression::Complained) {
-        return Err(ApiError::conflict(
-            "person_only",
-            "This person said stop. Only they can undo it: with START, or by signing up again.",
-        ));
+    if reason.person_only() {
+        return Err(ApiError::conflict("person_only", PERSON_ONLY));
     }
     let order = SuppressOrder {
         kind,

@@ -100,10 +100,11 @@ impl Sender {
         }))
     }
 
-    pub(crate) fn send_off(&self, message: Arc<Message>) {
+    pub(crate) fn send_off(&self, message: Arc<Message>, leased: Option<Duration>) {
         let sender = self.clone();
-        // The lease was written just now: by the boot clock this is when it began.
-        let ends = self.0.registry.http().boot().now() + writes_for(self.0.lease);
+        // Between the commit of the lease and this line the server may have stood still.
+        let leased = leased.unwrap_or_else(|| self.0.registry.http().boot().now());
+        let ends = leased + writes_for(self.0.lease);
         self.0.runtime.spawn(async move {
             let started_at = sender.0.clock.now();
             let boot = sender.0.registry.http().boot();

@@ -4,6 +4,7 @@ use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
 use super::nodes::Neighbours;
 use crate::clock::WallDice;
+use crate::journal::Journal;
 use crate::registry::Registry;
 use jiff::SignedDuration;
 use metrics::{counter, gauge, histogram};
@@ -12,8 +13,8 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Decided, Distrust, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues,
-    Settled, Tenants, WallWatch, World,
+    Answer, Batch, Decided, Distrust, Intake, JournalEntry, Lines, LookUps, MOST_CALLS, Order,
+    QueueOf, Queues, Settled, Tenants, WallWatch, World,
 };
 use ringback_store::{Checkpointer, House as _, StoreError, Writer};
 use std::collections::HashSet;
@@ -51,6 +52,7 @@ pub struct Loops {
 /// What the writer thread works with.
 pub(crate) struct Turns {
     pub(crate) writer: Writer,
+    journal: Journal,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -75,8 +77,8 @@ pub(crate) struct Turns {
 
 /// What the turns ask of the sending side.
 pub(crate) struct Sending {
-    /// Calls the provider.
-    pub(crate) send_off: Box<dyn Fn(Arc<Message>) + Send>,
+    /// Calls the provider; its lease counts from this instant of the boot clock, or from now where there is none.
+    pub(crate) send_off: Box<dyn Fn(Arc<Message>, Option<Duration>) + Send>,
     /// Looks up what became of a message whose call has no known end.
     pub(crate) look_up: Box<dyn Fn(Arc<Message>) + Send>,
     /// When that is done.
@@ -145,7 +147,7 @@ fn checkpoints(
 
 impl Turns {
     pub(crate) fn new(
-        writer: Writer,
+        (writer, journal): (Writer, Journal),
         inbox: Arc<Inbox>,
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
@@ -163,6 +165,7 @@ impl Turns {
         let now = instant();
         Self {
             writer,
+            journal,
             inbox,
             registry,
             clock,
@@ -185,6 +188,8 @@ impl Turns {
     }
 
     fn run(mut self) {
+        // From here on a jump of the clock is seen, also one that comes before the first turn.
+        self.watch_clock(self.clock.now());
         self.recover();
         self.fill_queues();
         self.look_ahead();
@@ -291,6 +296,8 @@ impl Turns {
         let began = instant();
         let now = self.clock.now();
         self.look_at_neighbours();
+        // The leases of this turn count from here, however long the server stands still before it sends anything off (SIGSTOP).
+        let leased = self.clock.since_boot();
         self.watch_clock(now);
         let tenants = self.registry.tenants();
         for settled in &outcomes {
@@ -327,11 +334,10 @@ impl Turns {
                 counter!("ringback_turns_total").increment(1);
                 counter!("ringback_orders_total").increment(orders.len() as u64);
                 histogram!("ringback_turn_seconds").record(began.elapsed().as_secs_f64());
-                let boot = self.clock.since_boot();
-                let ends = boot.map(|boot| boot + self.sending.lease);
+                let ends = leased.map(|leased| leased + self.sending.lease);
                 for message in sent_off {
                     self.lines.begin(&message, ends);
-                    (self.sending.send_off)(message);
+                    (self.sending.send_off)(message, leased);
                 }
                 self.tell(&world);
             }
@@ -500,6 +506,8 @@ impl Turns {
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
         let distrust = self.distrust(now);
+        let journal = &mut self.journal;
+        let mut given_back = Vec::new();
         let batch = Batch {
             orders,
             tenants,
@@ -518,11 +526,21 @@ impl Turns {
             sent_off,
             claimed,
             world,
-        } = batch.commit(&mut self.writer, |_answers| {
+        } = batch.commit(&mut self.writer, |_answers, world| {
             #[cfg(feature = "seeded-bugs")]
             super::seeded::answer_before_commit(replies, _answers);
+            if world.out.journal.is_empty() {
+                return Ok(());
+            }
+            // Nobody hears that a STOP was taken before the journal has it (P12).
+            let (before, after) = JournalEntry::around_commit(&world.out.journal);
+            given_back = after;
+            journal.write(&before)
         })?;
         answer(replies, answers);
+        if let Err(error) = journal.write(&given_back) {
+            tracing::error!(%error, "the journal does not have what was given back; after a restore it would be held back again");
+        }
         self.look_ahead_after(&world, &claimed);
         Ok((sent_off, world))
     }

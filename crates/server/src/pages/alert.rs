@@ -232,12 +232,12 @@ fn lay_out(
     };
     let sentence = match answered {
         None => format!("{name} waits."),
-        Some(at) if mine => format!("You took {first} at {}.", local.when(at, now)),
+        Some(at) if mine => format!("You took {first} {}.", local.on(at, now)),
         Some(at) if just == Just::Second => format!(
             "{by} took {first} {} before you.",
             words(now.duration_since(at))
         ),
-        Some(at) => format!("{by} took {first} at {}.", local.when(at, now)),
+        Some(at) => format!("{by} took {first} {}.", local.on(at, now)),
     };
     let soft = match (answered, promised) {
         (Some(_), _) if mine && lead.phone.is_none() => {

@@ -93,6 +93,19 @@ impl Local {
         }
     }
 
+    /// The same within a sentence: `at 6:43 am`, `tomorrow at 8:07 am`, `on Fri at 9:00 am`, `on 3 November`.
+    pub fn on(&self, at: Timestamp, now: Timestamp) -> String {
+        let (day, today) = (self.at(at).date(), self.at(now).date());
+        let time = self.time(at);
+        match (day - today).get_days() {
+            0 => format!("at {time}"),
+            -1 => format!("yesterday at {time}"),
+            1 => format!("tomorrow at {time}"),
+            -6..=6 => format!("on {} at {time}", day.strftime("%a")),
+            _ => format!("on {}", self.when(at, now)),
+        }
+    }
+
     /// For the `datetime` of `<time>`.
     pub fn machine(at: Timestamp) -> String {
         at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -265,6 +278,15 @@ mod tests {
             ("2025-11-03T16:00:00Z", "3 November 2025"),
         ] {
             assert_eq!(local.when(at(then), now), text);
+        }
+        for (then, text) in [
+            ("2026-11-21T13:43:09Z", "at 6:43 am"),
+            ("2026-11-22T15:07:00Z", "tomorrow at 8:07 am"),
+            ("2026-11-21T03:00:00Z", "yesterday at 8:00 pm"),
+            ("2026-11-18T16:00:00Z", "on Wed at 9:00 am"),
+            ("2025-11-03T16:00:00Z", "on 3 November 2025"),
+        ] {
+            assert_eq!(local.on(at(then), now), text);
         }
         assert_eq!(
             local.held(at("2026-11-21T15:07:00Z"), now),

@@ -235,10 +235,10 @@ fn clock_of(
     }
     let bold = match (lead.answered_at, &lead.answered_by) {
         (Some(at), by) => format!(
-            "{} took it at {}.",
+            "{} took it {}.",
             by.as_deref()
                 .map_or_else(|| "Somebody".to_owned(), people::actor),
-            local.when(at, now)
+            local.on(at, now)
         ),
         (None, _) => format!(
             "Ringing since {}.",
@@ -677,7 +677,7 @@ impl LeadPage {
                     (Some(event), None) => {
                         format!("waits for {}", people::plain(event).to_lowercase())
                     }
-                    (None, Some(at)) => format!("goes on at {}", local.when(at, now)),
+                    (None, Some(at)) => format!("goes on {}", local.on(at, now)),
                     (None, None) => "runs".to_owned(),
                 },
                 RunState::Done => "done".to_owned(),

@@ -13,7 +13,8 @@ use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Consent, Point, PointKey, PointKind, Purpose};
 use ringback_server::http::{hash_key, make_key};
-use ringback_server::{App, Loops, Settings};
+use ringback_server::recovery::{RestoreError, RestoreWish, Restored, restore};
+use ringback_server::{App, Loops, MasterKey, Settings, backups};
 use ringback_store::{KeyKind, KeyRow, TenantRow};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ pub struct House {
     pub clock: Arc<Hands>,
     loops: Option<Loops>,
     router: Router,
-    folder: PathBuf,
+    pub folder: PathBuf,
     database: Option<ringback_pgtest::Database>,
 }
 
@@ -302,6 +303,43 @@ impl House {
         self.loops = Some(loops);
         // What was under way is written down before anything else is done.
         self.app.write(|_| Ok(())).await.unwrap();
+    }
+
+    /// Takes a backup beside the running server.
+    pub fn back_up(&self, to: &Path) {
+        let master = MasterKey::of_folder(&self.folder).unwrap();
+        backups::take(&self.folder, to, &master, &*self.clock).unwrap();
+    }
+
+    /// The database is lost, what is beside it is not; the newest backup takes its place.
+    pub async fn lose_and_restore(&mut self, from: &Path) -> Restored {
+        self.app.stopping.cancel();
+        self.app.inbox.stop();
+        self.loops.take().unwrap().join();
+        let own = settings(self.folder.clone());
+        let wish = RestoreWish {
+            from: from.to_owned(),
+            data: own.data,
+            journal: own.journal,
+            journal_from: None,
+            without_journal: false,
+            key: None,
+            egress: own.egress,
+            looks: own.looks,
+            lease: own.lease,
+        };
+        let refused = restore(&wish, &*self.clock).unwrap_err();
+        assert!(matches!(refused, RestoreError::Occupied(_)), "{refused}");
+        for name in ["ringback.db", "ringback.db-wal", "ringback.db-shm"] {
+            drop(std::fs::remove_file(self.folder.join(name)));
+        }
+        let done = restore(&wish, &*self.clock).unwrap();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let (app, loops) = App::start(settings(self.folder.clone()), clock).unwrap();
+        self.router = ringback_server::routes(&app);
+        self.app = app;
+        self.loops = Some(loops);
+        done
     }
 
     /// Sends a request as it is.

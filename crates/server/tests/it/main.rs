@@ -29,3 +29,4 @@ mod limits;
 mod live;
 mod messages;
 mod poison;
+mod restore;

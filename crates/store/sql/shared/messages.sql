@@ -155,3 +155,6 @@ SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 ORDER BY due_a
 SELECT a.id, a.number, a.connection_id, a.started_at, a.finished_at, a.outcome, a.provider_ref, a.why, a.late, a.message_id, m.channel, m.staff
 FROM messages AS m JOIN attempts AS a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
 WHERE m.lead_id = $2 AND m.tenant_id = $1 AND a.id < $3 ORDER BY a.id DESC LIMIT $4;
+
+-- held: what waits for a person since a restore, oldest first.
+SELECT {message} FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 AND due_at = $2 AND id > $3 ORDER BY id LIMIT $4;

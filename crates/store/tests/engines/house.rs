@@ -143,6 +143,7 @@ pub fn tenant(n: i64, preset: &'static str) -> Tenant {
         staff: staff.collect(),
         connections: vec![connection(ChannelKind::Sms), connection(ChannelKind::Email)],
         kill: Vec::new(),
+        hold: None,
         sandbox: false,
         most_per_hour: None,
         references: ReferenceKey::new(&[n as u8; 32]),
@@ -285,7 +286,7 @@ impl House {
             lease: Duration::from_secs(60),
             written: |answer: &Answer| (200, format!("{answer:?}")),
         };
-        let decided = batch.commit(&mut self.writer, |_| {})?;
+        let decided = batch.commit(&mut self.writer, |_, _| Ok(()))?;
         for message in &decided.sent_off {
             self.lines.begin(message, None);
         }
@@ -432,6 +433,10 @@ const TABLES: &[(&str, &str)] = &[
     (
         "staff",
         "tenant_id, name, phone, email, roles, lists, on_call",
+    ),
+    (
+        "drafts",
+        "id, tenant_id, form, #hash, data, step, at, lead_id",
     ),
     (
         "tenants",

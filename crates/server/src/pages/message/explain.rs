@@ -172,8 +172,8 @@ impl Telling<'_> {
         }
         let next = match message.deadline {
             Some(at) => format!(
-                "It is found out; the next look is at {}",
-                self.local.when(at, self.now)
+                "It is found out; the next look is {}",
+                self.local.on(at, self.now)
             ),
             None if message.repeated => {
                 "It may have gone out twice; no more is sent by itself".to_owned()
@@ -223,7 +223,7 @@ impl Telling<'_> {
         let at = message
             .accepted_at
             .or(message.settled_at)
-            .map(|at| format!(" at {}", self.local.when(at, self.now)))
+            .map(|at| format!(" {}", self.local.on(at, self.now)))
             .unwrap_or_default();
         if message.sandbox {
             return if delivered {
@@ -333,8 +333,8 @@ impl Telling<'_> {
     fn nothing(&self) -> String {
         match self.message.status {
             Status::Deferred | Status::Scheduled | Status::Queued => format!(
-                "It goes by itself at {}, if all gates agree then.",
-                self.local.when(self.message.due_at, self.now)
+                "It goes by itself {}, if all gates agree then.",
+                self.local.on(self.message.due_at, self.now)
             ),
             Status::Sending => "It is on its way.".to_owned(),
             Status::Accepted => "The provider has it and reports by itself.".to_owned(),

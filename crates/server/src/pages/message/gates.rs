@@ -45,6 +45,8 @@ fn name(gate: &str) -> &'static str {
         "number" => "Number",
         "registration" => "Sender registration",
         "caps" => "How often",
+        "budget" => "Budget",
+        "clock" => "Clock",
         "quiet_hours" => "Quiet hours",
         "content" => "Content",
         "connection" => "Connection",
@@ -70,6 +72,7 @@ fn silent(gate: &str, told: &Telling<'_>) -> &'static str {
         "number" => "Not a text",
         "caps" if staff => "Under the limits of alerts",
         "caps" => "Under every limit",
+        "budget" => "Paid for by the budget",
         "quiet_hours" if staff => "Do not hold alerts to people of the business",
         "quiet_hours" => "Do not hold this",
         "connection" if message.sandbox => "The sandbox is always there",
@@ -83,8 +86,8 @@ fn hours(said: &HoursSaid, told: &Telling<'_>) -> String {
     if let Some(at) = said.opens {
         let there = said.local(told.local, told.region);
         text.push_str(&format!(
-            " Opens at {} in {}; it goes then or shortly after, so that not all go at once.",
-            there.when(at, told.now),
+            " Opens {} in {}; it goes then or shortly after, so that not all go at once.",
+            there.on(at, told.now),
             there.place()
         ));
     }
@@ -134,10 +137,7 @@ pub(super) fn table(told: &Telling<'_>) -> Vec<Gate> {
         let asked = |gate: &str| told.verdict.said.iter().any(|said| said.gate == gate);
         for gate in GATES.into_iter().filter(|gate| !asked(gate)) {
             let because = if waits {
-                format!(
-                    "Asked at {}",
-                    told.local.when(told.message.due_at, told.now)
-                )
+                format!("Asked {}", told.local.on(told.message.due_at, told.now))
             } else {
                 "Not needed any more".to_owned()
             };

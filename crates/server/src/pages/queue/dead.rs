@@ -479,8 +479,8 @@ async fn replay(
         (n, Some(last)) if last > now => (
             "kept",
             format!(
-                "{n} go one after the other, the last at {}.{stay}",
-                local.when(last, now)
+                "{n} go one after the other, the last {}.{stay}",
+                local.on(last, now)
             ),
         ),
         (n, _) => ("kept", format!("{n} are asked at the gates again.{stay}")),

@@ -19,7 +19,6 @@ use ringback_core::leads::Lead;
 use ringback_core::messages::Message;
 use ringback_core::time::Timestamp;
 use ringback_store::AttemptView;
-use serde::Deserialize;
 use std::collections::HashMap;
 
 /// The route of what nobody knows.

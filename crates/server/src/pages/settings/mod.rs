@@ -182,6 +182,7 @@ pub(in crate::pages) mod tests {
             ringing: 0,
             failed: 0,
             sandbox: true,
+            held: None,
             user: "Inez Ford".into(),
             writes: true,
             admin: true,
