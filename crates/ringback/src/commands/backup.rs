@@ -47,7 +47,7 @@ struct Place {
 impl Place {
     fn settings(&self) -> Result<(PathBuf, usize, PathBuf), super::Failed> {
         let config = config::load(self.config.as_deref(), std::env::vars()).map_err(failed)?;
-        let data = self.data.folder();
+        let data = self.data.embedded()?;
         let to = self.to.clone().unwrap_or_else(|| config.backup.to(data));
         let keep = self.keep.unwrap_or(config.backup.keep);
         Ok((to, keep, config.journal.dir(data)))
@@ -66,7 +66,7 @@ impl Backup {
 fn make(place: &Place) -> Done {
     crate::logs::start();
     let (to, keep, journal) = place.settings()?;
-    let data = place.data.folder();
+    let data = place.data.embedded()?;
     let key = data.join("master.key");
     if !key.exists() {
         return Err(failed(format!(

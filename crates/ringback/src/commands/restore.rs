@@ -93,7 +93,7 @@ impl Wish {
     fn run(self) -> Done {
         crate::logs::start();
         let config = config::load(self.config.as_deref(), std::env::vars()).map_err(failed)?;
-        let data = self.data.folder().to_owned();
+        let data = self.data.embedded()?.to_owned();
         let from = self
             .from
             .ok_or_else(|| failed("which backup? Name it, or the folder of backups"))?;
