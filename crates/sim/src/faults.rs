@@ -216,9 +216,7 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::DiskFull => Self::Full,
             StoreError::Failed { at, source } => Self::Store(format!("{at}: {source}")),
-            other @ (StoreError::Impossible { .. } | StoreError::Journal(_)) => {
-                Self::Store(other.to_string())
-            }
+            other => Self::Store(other.to_string()),
         }
     }
 }

@@ -195,7 +195,7 @@ impl Drop for Offline {
 }
 
 impl Data {
-    pub(crate) fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.data
     }
 
