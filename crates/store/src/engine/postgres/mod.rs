@@ -373,6 +373,17 @@ impl Postgres {
         self.connected()
     }
 
+    fn still_connected(&self) -> Result<(), StoreError> {
+        let line = self.line.borrow();
+        if line.as_ref().is_none_or(Line::is_closed) {
+            return Err(StoreError::Away {
+                at: "transaction",
+                source: "the connection ended in its middle".into(),
+            });
+        }
+        Ok(())
+    }
+
     fn connected(&self) -> Result<(), StoreError> {
         let mut line = self.line.borrow_mut();
         if line.as_ref().is_none_or(Line::is_closed) {
@@ -565,9 +576,13 @@ impl Postgres {
         if lasting {
             steps.push(Step::Plain(Cow::Borrowed("COMMIT")));
         }
-        let mut done = self
-            .connected()
-            .and_then(|()| self.exchange(&steps, lasting));
+        // A transaction that had begun ended with its connection: what follows must never run on another one.
+        let ready = if first || state.open == Open::No {
+            self.connected()
+        } else {
+            self.still_connected()
+        };
+        let mut done = ready.and_then(|()| self.exchange(&steps, lasting));
         // A connection that ended while nobody looked has done nothing of it yet.
         if first && !lasting && !changes && matches!(done, Err(StoreError::Away { .. })) {
             done = self
