@@ -5,7 +5,7 @@ use crate::house::{House, Place, at, database};
 use crate::same::capture;
 use ringback_core::ids::{IdMaker, TenantId};
 use ringback_core::turn::Order;
-use ringback_store::{Readers, Registrar, Role, StoreError, Writer, join_postgres};
+use ringback_store::{House as _, Readers, Registrar, Role, StoreError, Writer, join_postgres};
 use std::time::Duration;
 
 const BOOT: Duration = Duration::from_secs(1_000);
@@ -138,4 +138,49 @@ fn no_turn_goes_by_an_old_house() {
     assert!(matches!(stale, StoreError::Stale), "{stale:?}");
     other.reads_the_house();
     other.turn(&[order(2)], now).unwrap();
+}
+
+/// A connection that the database ended is made anew: nothing of a turn was done over it, so nobody hears of it.
+#[test]
+fn a_connection_that_was_cut_is_made_anew() {
+    let database = database();
+    let url = database.app_url();
+    let (writer, readers, registrar) = join(&url);
+    let mut house = House::with(writer, readers, Place::Database(database));
+    let now = at("2026-03-03T17:00:00Z");
+    house.turn(&[order(1)], now).unwrap();
+    let Place::Database(database) = &house.place else {
+        panic!("on PostgreSQL")
+    };
+    let cut = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'ringback_app'";
+    assert_ne!(database.sql(cut).unwrap(), "0");
+    house.turn(&[order(2)], now).unwrap();
+    house.readers.ask(|store| store.alive()).unwrap();
+    registrar.beat(now, BOOT).unwrap();
+    // In the middle of a transaction it is another matter: all of it is gone, and it is said so.
+    house.writer.begin().unwrap();
+    house.writer.chain_head(TenantId::from_raw(1)).unwrap();
+    let Place::Database(database) = &house.place else {
+        panic!("on PostgreSQL")
+    };
+    database.sql(cut).unwrap();
+    let details = serde_json::json!({});
+    let lost = house
+        .writer
+        .write_audit(
+            TenantId::from_raw(1),
+            "user:Inez",
+            None,
+            "switch",
+            &details,
+            now,
+        )
+        .and_then(|()| house.writer.commit());
+    assert!(matches!(lost, Err(StoreError::Away { .. })), "{lost:?}");
+    house.writer.roll_back();
+    house.turn(&[order(3)], now).unwrap();
+    let verified = house
+        .readers
+        .ask(|store| store.verify_chain(TenantId::from_raw(1), &[]));
+    verified.unwrap().unwrap();
 }

@@ -581,12 +581,13 @@ impl Postgres {
         if lasting {
             steps.push(Step::Plain(Cow::Borrowed("COMMIT")));
         }
-        let line = if first {
+        // A transaction that had begun ended with its connection: what follows must never run on another one.
+        let ready = if first || state.open == Open::No {
             self.connected()
         } else {
             self.still_connected()
         };
-        let mut done = line.and_then(|()| self.exchange(&steps, lasting));
+        let mut done = ready.and_then(|()| self.exchange(&steps, lasting));
         // A connection that ended while nobody looked has done nothing of it yet.
         if first && !lasting && !changes && matches!(done, Err(StoreError::Away { .. })) {
             done = self
