@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
-#[path = "../database.rs"]
+#[path = "../support/database.rs"]
 mod database;
 
 mod faults;

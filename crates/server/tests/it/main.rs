@@ -5,7 +5,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
-#[path = "../database.rs"]
+#[path = "../support/database.rs"]
 mod database;
 
 mod accidents;

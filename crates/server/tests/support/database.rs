@@ -12,7 +12,7 @@ pub fn fresh() -> Option<Database> {
 }
 
 fn copy() -> Database {
-    let schema = include_str!("../../store/migrations/postgres/V1__the_first_house.sql");
+    let schema = include_str!("../../../store/migrations/postgres/V1__the_first_house.sql");
     let ready = match ringback_pgtest::shared().unwrap().template(schema).unwrap() {
         Template::Ready(ready) => ready,
         Template::New(new) => {
