@@ -48,6 +48,7 @@ SELECT create_distributed_table('chain', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('audit', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('do_not_call_lists', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('do_not_call_numbers', 'tenant_id', colocate_with => 'leads');
+SELECT create_distributed_table('recovery_holds', 'tenant_id', colocate_with => 'leads');
 
 -- These stay on the coordinator. They belong to no tenant, and no statement joins them with one that does.
 -- local sign_in_links: found by a hash before anybody knows whose it is.
