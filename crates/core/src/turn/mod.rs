@@ -13,10 +13,12 @@ mod doubt;
 mod gate;
 mod hooks;
 mod intake;
+mod jobs;
 pub mod limits;
 mod lines;
 pub mod memory;
 mod notify;
+mod people;
 mod points;
 mod queues;
 mod react;
@@ -26,6 +28,7 @@ mod say;
 #[cfg(test)]
 mod scene;
 mod settle;
+pub mod simulate;
 mod staff;
 #[cfg(feature = "seeded-bugs")]
 mod stale;
@@ -44,6 +47,7 @@ pub use dead::QUARANTINED;
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView};
 pub use intake::*;
+pub use jobs::{JOB_PAGE, Job, JobKind, may_migrate};
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
@@ -104,6 +108,8 @@ pub struct Turn<'a> {
     claiming: bool,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
     fuel: u32,
+    /// Runs that go through their steps just now.
+    walking: Vec<RunId>,
     /// True while a message is under way over which the server may have died, so that no other of the kind is sent beside it.
     suspect: bool,
     /// Suspects that this turn told to wait for another one.
@@ -163,6 +169,7 @@ impl<'a> Turn<'a> {
             begun: lines::Begun::default(),
             claiming: false,
             fuel: FUEL,
+            walking: Vec::new(),
             suspect: lines.has_suspect(),
             held_suspects: 0,
         }
@@ -175,6 +182,7 @@ impl<'a> Turn<'a> {
         };
         let start = self.world.savepoint();
         self.fuel = FUEL;
+        self.walking.clear();
         let sent_off = self.sent_off.len();
         let answer = catch_unwind(AssertUnwindSafe(|| self.decide(&tenant, order)));
         let answer = answer.unwrap_or_else(|panic| {
@@ -224,6 +232,17 @@ impl<'a> Turn<'a> {
             Intake::Settled(settled) => self.settle(tenant, settled),
             Intake::Looked(looked) => self.looked(tenant, looked),
             Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
+            Intake::Arrange => self.arrange(tenant),
+            Intake::Job {
+                name, after, leads, ..
+            } => self.job(tenant, name, *after, leads),
+            Intake::Rescore { model, tell, actor } => self.rescore(tenant, model, *tell, actor),
+            Intake::Migrate {
+                workflow,
+                preview,
+                actor,
+            } => self.migrate(tenant, workflow, *preview, actor),
+            Intake::Assign { lead, to, actor } => self.assign_by_hand(tenant, *lead, to, actor),
         }
     }
 
@@ -237,6 +256,7 @@ impl<'a> Turn<'a> {
     ) {
         let start = self.world.savepoint();
         let sent_off = self.sent_off.len();
+        let walking = self.walking.len();
         let error = match catch_unwind(AssertUnwindSafe(|| react(self))) {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault.to_string(),
@@ -244,6 +264,7 @@ impl<'a> Turn<'a> {
         };
         self.world.roll_back(start);
         self.sent_off.truncate(sent_off);
+        self.walking.truncate(walking);
         self.recount();
         self.set_aside(tenant.id, Some(lead), &error, &raw());
     }
