@@ -515,8 +515,10 @@ impl Turn<'_> {
         );
         let happening = Happening::new(event, "lead.acknowledged", "staff", now, &properties);
         self.call_off(tenant, lead, &alerted);
-        if tenant.staff.iter().any(|one| one.name == actor) {
-            self.give(tenant, lead, actor, "staff", actor);
+        // A link in an alert says who it was for.
+        let name = actor.strip_prefix("staff:").unwrap_or(actor);
+        if tenant.staff.iter().any(|one| one.name == name) {
+            self.give(tenant, lead, name, "staff", actor);
         }
         self.guarded(
             tenant,

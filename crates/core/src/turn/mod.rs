@@ -19,6 +19,8 @@ mod lines;
 pub mod memory;
 mod notify;
 mod people;
+#[cfg(test)]
+mod people_tests;
 mod points;
 mod queues;
 mod react;

@@ -122,6 +122,7 @@ pub(super) fn people_of<'t>(
                 return Vec::new();
             };
             let took = state.lead.answered_by.as_deref();
+            let took = took.map(|actor| actor.strip_prefix("staff:").unwrap_or(actor));
             return all(&|one| {
                 state.lead.alerted.contains(&one.name) && took != Some(one.name.as_str())
             });
