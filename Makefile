@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded sim simbugs campaigns campaign long picture
+.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover nodes sim simbugs campaigns campaign long mutants picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ browser: ## the dashboard and the forms in a real Chromium
 # What waits more than it works goes side by side; each result is one line.
 SHORT := target/debug/ringback-bench
 SHORTLY := --binary target/debug/ringback --unknown-seconds 12
-faults: ## small campaigns against the debug binary: kills, power cuts, freezes, a full disk, a wrong clock, faulty providers, hostile bodies
+faults: ## small campaigns against the debug binary: kills, power cuts, freezes, a full disk, a wrong clock, faulty providers, a restored backup, hostile bodies
 	$(CARGO) build --locked --workspace
 	@set -e; \
 	$(SHORT) clock $(SHORTLY) --leads 400 --jumps 4 --stay-ms 500 & clock=$$!; \
@@ -48,6 +48,7 @@ faults: ## small campaigns against the debug binary: kills, power cuts, freezes,
 	$(SHORT) disk $(SHORTLY) --leads 800 --times 4 || failed=1; \
 	$(SHORT) freeze $(SHORTLY) --leads 800 --freezes 2 || failed=1; \
 	$(SHORT) bulk --binary target/debug/ringback --leads 2000 --tries 20 --slow-ms 4000 || failed=1; \
+	$(SHORT) restore $(SHORTLY) --leads 300 --times 2 --pace 60 || failed=1; \
 	$(SHORT) hostile --binary target/debug/ringback --per-route 100 || failed=1; \
 	$(SHORT) isolation --binary target/debug/ringback || failed=1; \
 	wait $$clock || failed=1; wait $$providers || failed=1; exit $$failed
@@ -81,6 +82,21 @@ seeded: ## show that the crash campaign can fail, and that a message which kills
 	! grep -q RINGBACK_TEST_BUGS target/debug/ringback
 	target/debug/ringback-bench crash --binary target/debug/ringback-seeded --leads 1000 --kills 4 --unknown-seconds 0 --expect-loss
 	target/debug/ringback-bench poison --binary target/debug/ringback-seeded
+	target/debug/ringback-bench restore --binary target/debug/ringback-seeded --leads 300 --times 2 --pace 60 --unknown-seconds 12 --expect-forgotten
+
+FAILOVERS ?= 5
+failover: ## kill the primary of two PostgreSQL servers under Patroni, FAILOVERS=5 times; then two mistakes on purpose, which must lose rows
+	tests/install campaigns
+	$(CARGO) build --locked --package ringback-bench
+	$(SHORT) failover --failovers $(FAILOVERS)
+	$(SHORT) failover --failovers 2 --asynchronous
+	$(SHORT) failover --failovers 3 --trust-what-is-seen
+
+NODES ?= --leads 6000 --faults 16
+nodes: ## three servers on one PostgreSQL: one is killed, frozen or cut off, and PostgreSQL restarted in every way
+	tests/install campaigns
+	$(CARGO) build --locked --workspace
+	$(SHORT) nodes --binary target/debug/ringback $(NODES)
 
 sim: ## 2,000 small worlds in virtual time, and the n-th failure of every operation
 	$(CARGO) run --release --locked --quiet --package ringback-sim -- run --seeds 2000
@@ -92,13 +108,22 @@ simbugs: ## put bugs in on purpose, one after the other: each must be found
 campaigns: crash hostile isolation seeded ## the four above
 
 MINUTES ?= 30
-campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty providers, bulk in turn for MINUTES=30; adds to docs/campaigns.md
+campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty providers, bulk, restores in turn for MINUTES=30; adds to docs/campaigns.md
 	$(CARGO) build --release --locked --package ringback-bench
 	bench/campaign $(MINUTES)
 
 # The long forms of tests that take a few hundred cases in `make unit`.
 long: ## 10,000 STOP races and 100,000 quiet-hours cases
 	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
+
+# Each is a build of its own: about 30 seconds on two idle cores, so that the 1,260 take a night. SHARD=k/n takes one of n parts.
+# What they come to is told in docs/promises.md. Needs `cargo install cargo-mutants` and cargo-nextest.
+MUTATED := turn/gate turn/gate/ground turn/limits turn/budget turn/queues turn/lines turn/breaker turn/doubt turn/settle messages/status \
+	consent/basis consent/ledger consent/national consent/rules consent/hours consent/hours/rules consent/words consent/words/normal consent/words/phrases
+SHARD ?=
+mutants: ## change gates, consent, queues and status in every small way, one at a time: the core's own tests must notice (some ten hours)
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package ringback-core --test-tool nextest --jobs 1 --timeout 120 $(if $(SHARD),--shard $(SHARD)) \
+		$(foreach file,$(MUTATED),--file crates/core/src/$(file).rs) -- --lib
 
 picture: ## docs/images/overview.png from the running page
 	tests/install

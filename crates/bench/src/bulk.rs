@@ -60,7 +60,7 @@ pub async fn run(args: &BulkArgs) -> Tried<(Value, bool)> {
     let clients = Arc::new(rig.clients());
     rig.storm(&clients, |_, _| Ok(())).await?;
     let filled = begun.elapsed();
-    let database = rig.subject.database()?;
+    let database = rig.subject.records()?;
     let before = open_messages(&database)?.waiting;
     if clients.acknowledged() < args.size.leads {
         return Err(fault!(

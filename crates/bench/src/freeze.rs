@@ -2,7 +2,10 @@
 //! say when it froze is not said: somebody else may have said it meanwhile (P3, reliability 3.1).
 
 use crate::{
-    crash::{clients::Clients, records::calls_under_way},
+    crash::{
+        clients::Clients,
+        records::{calls_kept, calls_under_way},
+    },
     dice::Dice,
     fault::Tried,
     rig::{Rig, Size, still_there, until_acknowledged},
@@ -13,7 +16,7 @@ use clap::Args;
 use ringback_core::messages::ChannelKind;
 use serde_json::{Value, json};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs,
     sync::Arc,
     thread,
@@ -41,6 +44,7 @@ pub struct FreezeArgs {
 struct Freeze {
     under_way: HashSet<(u64, ChannelKind)>,
     thawed: Instant,
+    thawed_at: jiff::Timestamp,
 }
 
 /// Runs the campaign. True when every promise held.
@@ -69,7 +73,8 @@ pub async fn run(args: &FreezeArgs) -> Tried<(Value, bool)> {
         })
         .await?;
     let ended = rig.end(&clients, &[]).await?;
-    let zombies = zombies(&freezes, &rig.sink.arrivals());
+    let kept = calls_kept(&rig.subject.records()?)?;
+    let zombies = zombies(&freezes, &rig.sink.arrivals(), &kept);
     let held = ended.verdict.held() && zombies.is_empty();
     let mut line = ended.line;
     line["held"] = held.into();
@@ -90,9 +95,9 @@ fn freeze(subject: &mut Subject, clients: &Clients, length: Duration) -> Tried<F
         still_there(subject)?;
         thread::sleep(Duration::from_millis(1));
     }
-    let under_way = calls_under_way(&subject.database()?);
+    let under_way = calls_under_way(&subject.records()?);
     thread::sleep(length.saturating_sub(begun.elapsed()));
-    let thawed = Instant::now();
+    let (thawed, thawed_at) = (Instant::now(), jiff::Timestamp::now());
     subject.signal("CONT")?;
     let under_way = under_way?;
     eprintln!(
@@ -100,11 +105,20 @@ fn freeze(subject: &mut Subject, clients: &Clients, length: Duration) -> Tried<F
         clients.acknowledged(),
         under_way.len()
     );
-    Ok(Freeze { under_way, thawed })
+    Ok(Freeze {
+        under_way,
+        thawed,
+        thawed_at,
+    })
 }
 
-/// Messages that arrived by a call whose lease had ended.
-fn zombies(freezes: &[Freeze], arrivals: &Arrivals) -> Vec<String> {
+/// Messages that arrived by a call whose lease had ended. One that was claimed anew after the freeze has a call of its own: where a key drops
+/// twins that may be at once.
+fn zombies(
+    freezes: &[Freeze],
+    arrivals: &Arrivals,
+    kept: &HashMap<(u64, ChannelKind), Vec<i64>>,
+) -> Vec<String> {
     let mut found = Vec::new();
     for freeze in freezes {
         for (n, channel) in &freeze.under_way {
@@ -113,7 +127,11 @@ fn zombies(freezes: &[Freeze], arrivals: &Arrivals) -> Vec<String> {
                 at.checked_duration_since(freeze.thawed)
                     .is_some_and(|after| after < TOO_SOON)
             });
-            if late.is_some() {
+            let anew = kept.get(&(*n, *channel)).is_some_and(|calls| {
+                let first = ringback_core::ids::first_of(freeze.thawed_at);
+                calls.iter().any(|call| *call >= first)
+            });
+            if late.is_some() && !anew {
                 found.push(format!("{channel} of lead {n}"));
             }
         }
@@ -133,13 +151,24 @@ mod tests {
             if ms < 0 { thawed - span } else { thawed + span }
         };
         let under_way = HashSet::from([(1, ChannelKind::Sms), (2, ChannelKind::Sms)]);
-        let freezes = [Freeze { under_way, thawed }];
+        let thawed_at = jiff::Timestamp::now();
+        let freezes = [Freeze {
+            under_way,
+            thawed,
+            thawed_at,
+        }];
+        let mut kept = HashMap::new();
         let mut arrivals = Arrivals::new();
         arrivals.insert((1, ChannelKind::Sms), vec![at(-2_000), at(1_100)]);
         // This one was not under way: it is new.
         arrivals.insert((3, ChannelKind::Sms), vec![at(20)]);
-        assert_eq!(zombies(&freezes, &arrivals), Vec::<String>::new());
+        assert_eq!(zombies(&freezes, &arrivals, &kept), Vec::<String>::new());
         arrivals.insert((2, ChannelKind::Sms), vec![at(20)]);
-        assert_eq!(zombies(&freezes, &arrivals), ["sms of lead 2"]);
+        assert_eq!(zombies(&freezes, &arrivals, &kept), ["sms of lead 2"]);
+        let before = ringback_core::ids::first_of(thawed_at) - 1;
+        kept.insert((2, ChannelKind::Sms), vec![before]);
+        assert_eq!(zombies(&freezes, &arrivals, &kept), ["sms of lead 2"]);
+        kept.insert((2, ChannelKind::Sms), vec![before, before + 1]);
+        assert_eq!(zombies(&freezes, &arrivals, &kept), Vec::<String>::new());
     }
 }

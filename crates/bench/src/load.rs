@@ -82,7 +82,8 @@ impl Outcome {
         })
     }
 
-    fn join(&mut self, other: &Self) {
+    /// Takes in what came of another one.
+    pub fn join(&mut self, other: &Self) {
         self.accepted += other.accepted;
         self.refused += other.refused;
         self.broken += other.broken;

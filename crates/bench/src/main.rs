@@ -15,17 +15,21 @@ mod clock;
 mod crash;
 mod dice;
 mod disk;
+mod failover;
 mod fault;
 mod faults;
 mod figures;
 mod freeze;
+mod growth;
 mod hostile;
 mod isolation;
 mod load;
 mod meter;
+mod nodes;
 mod people;
 mod poison;
 mod power;
+mod restore;
 mod rig;
 mod routes;
 mod run;
@@ -75,8 +79,16 @@ enum What {
     Bulk(bulk::BulkArgs),
     /// Lets providers do everything wrong that they can do wrong (P3, P4).
     Faults(faults::FaultsArgs),
+    /// Kills the primary of two PostgreSQL servers under Patroni, again and again (P1).
+    Failover(failover::FailoverArgs),
+    /// Kills, freezes and cuts off one of three servers on one PostgreSQL, and restarts that (P1 to P4, P8).
+    Nodes(nodes::NodesArgs),
     /// One message that ends the server whenever it is to be sent, among many that do no harm; needs a build with `seeded-bugs`.
     Poison(poison::PoisonArgs),
+    /// Loses the data folder and restores a backup, with providers that remember (P11, P12).
+    Restore(restore::RestoreArgs),
+    /// Measures the same load on an empty and on a filled database, and while a backup is made.
+    Growth(growth::GrowthArgs),
     /// Sends random and hostile bodies to every route.
     Hostile(hostile::HostileArgs),
     /// Tries every route with another tenant's key (X4, P7).
@@ -106,6 +118,9 @@ fn main() -> ExitCode {
 
 /// True when everything that was promised held.
 fn start(cli: &Cli) -> Tried<bool> {
+    if matches!(cli.what, What::Nodes(_)) {
+        nodes::into_own_network()?;
+    }
     // One thread for the load: the server under test needs the others.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -121,7 +136,11 @@ fn start(cli: &Cli) -> Tried<bool> {
             What::Clock(args) => clock::run(args).await,
             What::Bulk(args) => bulk::run(args).await,
             What::Faults(args) => faults::run(args).await,
+            What::Failover(args) => failover::run(args).await,
+            What::Nodes(args) => nodes::run(args).await,
             What::Poison(args) => poison::run(args).await,
+            What::Restore(args) => restore::run(args).await,
+            What::Growth(args) => growth::run(args).await,
             What::Hostile(args) => hostile::run(args).await,
             What::Isolation(args) => isolation::run(args).await,
             What::Bare { database, seconds } => {

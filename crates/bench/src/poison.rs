@@ -104,7 +104,7 @@ pub async fn run(args: &PoisonArgs) -> Tried<(Value, bool)> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let database = subject.database()?;
+    let database = subject.records()?;
     let settled = loop {
         let open = open_messages(&database)?;
         if open.waiting == 0 {

@@ -138,7 +138,7 @@ impl Cutter {
         Connection::open(&database)
             .and_then(|db| db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())))
             .during("opening what a power cut left")?;
-        let book = records::read(&database)?;
+        let book = records::read(&records::Source::File(database))?;
         let gone = told.values().filter(
             |told| matches!(told, Told::Acknowledged(lead) if !book.leads.contains(&lead.raw())),
         );

@@ -160,7 +160,7 @@ impl Rig {
         )
         .await?;
         let stop = self.subject.stop()?;
-        let book = records::read(&self.subject.database()?)?;
+        let book = records::read(&self.subject.records()?)?;
         for sink in further {
             self.sink.adopt(sink);
         }
@@ -209,7 +209,7 @@ pub async fn wait_until_settled(
     limit: Duration,
     patience: Duration,
 ) -> Tried<Option<Duration>> {
-    let database = subject.database()?;
+    let database = subject.records()?;
     let begun = Instant::now();
     let mut settled = None;
     let mut unknown = (0, begun);

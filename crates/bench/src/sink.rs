@@ -220,6 +220,15 @@ impl Sink {
         self.state().arrivals.clone()
     }
 
+    /// The texts to a number, and when they came; kept with the log.
+    pub fn texts_to(&self, number: &str) -> Vec<(jiff::Timestamp, String)> {
+        let state = self.state();
+        let texts = state.texts_by_number.get(number).into_iter().flatten();
+        texts
+            .map(|text| (text.created, text.body.clone()))
+            .collect()
+    }
+
     /// The offers that arrived, and what time it truly was.
     pub fn offers(&self) -> Vec<(u64, jiff::Timestamp)> {
         self.state().offers.clone()

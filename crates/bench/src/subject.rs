@@ -1,6 +1,7 @@
 //! The server under test: the real binary, a data folder of its own, a tenant, two connections that lead to the sink.
 
 use crate::{
+    crash::records::Source,
     fault::{Fault, Tried, While, fault},
     sink::Sink,
     wire,
@@ -40,7 +41,19 @@ pub struct Subject {
     folder: PathBuf,
     addr: SocketAddr,
     environment: Vec<(String, String)>,
+    elsewhere: Option<Elsewhere>,
     child: Option<Child>,
+}
+
+/// A database of PostgreSQL instead of the file in the data folder.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// `postgres://…` as the application.
+    pub serves: String,
+    /// `postgres://…` as the owner.
+    pub owner: String,
+    /// The same as the harness looks at it.
+    pub source: Source,
 }
 
 impl Subject {
@@ -60,6 +73,7 @@ impl Subject {
             folder: folder.to_owned(),
             addr,
             environment: Vec::new(),
+            elsewhere: None,
             child: None,
         };
         fs::write(subject.config(), CONFIG).during("writing the configuration")?;
@@ -84,9 +98,30 @@ impl Subject {
             folder: self.folder.clone(),
             addr: self.addr,
             environment: self.environment.clone(),
+            elsewhere: self.elsewhere.clone(),
             child: None,
         };
         std::mem::replace(self, shell)
+    }
+
+    /// Keeps everything in a database elsewhere from now on.
+    pub fn keep_in(&mut self, elsewhere: Elsewhere) {
+        self.elsewhere = Some(elsewhere);
+    }
+
+    fn database_args(&self) -> Vec<&str> {
+        match &self.elsewhere {
+            None => Vec::new(),
+            Some(it) => vec!["--database", &it.serves, "--database-owner", &it.owner],
+        }
+    }
+
+    /// Where the harness reads what the server knows.
+    pub fn records(&self) -> Tried<Source> {
+        match &self.elsewhere {
+            None => self.database().map(Source::File),
+            Some(it) => Ok(it.source.clone()),
+        }
     }
 
     /// Where the server listens.
@@ -99,7 +134,8 @@ impl Subject {
         self.folder.join("data")
     }
 
-    fn config(&self) -> PathBuf {
+    /// The server's configuration.
+    pub fn config(&self) -> PathBuf {
         self.folder.join("ringback.toml")
     }
 
@@ -123,6 +159,7 @@ impl Subject {
                 "tenant", "create", name, "--preset", preset, "--json", "--data",
             ])
             .arg(self.data())
+            .args(self.database_args())
             .output()
             .during("running `ringback tenant create`")?;
         if !output.status.success() {
@@ -152,6 +189,7 @@ impl Subject {
             .arg(self.data())
             .arg("--listen")
             .arg(self.addr.to_string())
+            .args(self.database_args())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -181,6 +219,28 @@ impl Subject {
             ));
         }
         Ok(begun.elapsed())
+    }
+
+    /// The server's own command line on its data folder, with everything that is set for the server.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("RINGBACK_DATA", self.data())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Gets JSON and wants a 2xx.
+    pub async fn get(&self, key: &str, path: &str) -> Tried<Value> {
+        let answer = wire::call(self.addr, "GET", path, Some(key), None)
+            .await
+            .during(format_args!("GET {path}"))?;
+        if !(200..300).contains(&answer.status) {
+            let (status, text) = (answer.status, answer.text());
+            return Err(fault!("GET {path} was answered {status}: {text}"));
+        }
+        Ok(answer.json())
     }
 
     /// The process, while it runs.

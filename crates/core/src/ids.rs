@@ -159,11 +159,13 @@ pub struct IdMaker {
 }
 
 impl IdMaker {
-    /// A maker for node 0 to 63 that starts after `last`, the highest id that the store knows (0 for none).
+    /// A maker for node 0 to 63 that starts a second after `last`, the highest id that the store knows (0 for none). In that second lie
+    /// ids that were given and are not in the store any more: of a call that a report settled before the server died.
     pub fn new(node: u8, last: i64) -> Self {
+        let gap = if last == 0 { 0 } else { 1_000 << 16 };
         Self {
             node: i64::from(node & 63),
-            last: last >> 22 << 16 | (last & 0xffff),
+            last: (last >> 22 << 16 | (last & 0xffff)) + gap,
         }
     }
 

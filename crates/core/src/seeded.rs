@@ -28,11 +28,13 @@ pub enum Bug {
     TenantFilterMissing,
     /// What a message reserved of a budget is not given back when it does not go (I9).
     BudgetNotReleased,
+    /// A restore reads the journals and does nothing of what they remember (P12).
+    JournalNotReplayed,
 }
 
 impl Bug {
     /// All of them, in the order of the table in docs/promises.md.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AnswerBeforeCommit,
         Self::RetryOnUnknown,
         Self::ConsentAtPlanningOnly,
@@ -45,6 +47,7 @@ impl Bug {
         Self::LedgerRowChanged,
         Self::TenantFilterMissing,
         Self::BudgetNotReleased,
+        Self::JournalNotReplayed,
     ];
 
     /// Its name on a command line.
@@ -62,6 +65,7 @@ impl Bug {
             Self::LedgerRowChanged => "ledger-row-changed",
             Self::TenantFilterMissing => "tenant-filter-missing",
             Self::BudgetNotReleased => "budget-not-released",
+            Self::JournalNotReplayed => "journal-not-replayed",
         }
     }
 }

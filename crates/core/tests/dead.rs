@@ -59,6 +59,7 @@ fn tenant() -> Tenant {
         most_per_hour: None,
         zone: jiff::tz::TimeZone::UTC,
         references: ReferenceKey::new(b"a secret of a test"),
+        hold: None,
     }
 }
 

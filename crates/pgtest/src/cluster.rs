@@ -17,6 +17,10 @@ use std::{
 pub const OWNER: &str = "ringback_owner";
 /// The role of a running server: it owns nothing, and row security holds for it.
 pub const APP: &str = "ringback_app";
+/// The role that reads everything for a backup.
+pub const BACKUP: &str = "ringback_backup";
+/// The roles as docs/postgresql.md tells an operator to make them.
+pub(crate) const ROLES: &str = include_str!("../../../docs/postgresql/roles.sql");
 /// The superuser, for the tests' own look at things.
 const SUPERUSER: &str = "postgres";
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -116,7 +120,7 @@ pub struct Cluster {
 pub fn shared() -> Result<Server> {
     let binaries = Binaries::find()?;
     let settings = Settings::fast();
-    let kind = format!("{:?} {SHARED}", settings);
+    let kind = format!("{settings:?} {SHARED} {ROLES}");
     let (folder, server) = Folder::shared(&binaries, &kind, |started| {
         match Server::found(&binaries, started) {
             Some(server) => Ok(server),
@@ -236,11 +240,14 @@ impl Server {
                 launched => break launched?,
             }
         }
-        let roles = format!(
-            "CREATE ROLE {OWNER} LOGIN PASSWORD '{0}'; CREATE ROLE {APP} LOGIN PASSWORD '{0}' NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;",
-            server.password
-        );
-        server.sql("postgres", &roles)?;
+        let roles = started.join("roles.sql");
+        fs::write(&roles, ROLES).during("writing the roles")?;
+        let mut psql = server.psql("postgres");
+        run(psql.arg("--file").arg(&roles), "making the roles")?;
+        for role in [OWNER, APP, BACKUP] {
+            let word = format!("ALTER ROLE {role} PASSWORD '{}'", server.password);
+            server.sql("postgres", &word)?;
+        }
         let state = started.join("state");
         secret(&state, &format!("{} {}\n", server.port, server.password))?;
         Ok(server)
@@ -387,7 +394,7 @@ impl Server {
 
 /// A killed postmaster leaves its lock file, and as long as the process table remembers it, PostgreSQL takes it for alive. In a container
 /// where nobody collects the dead that is for ever, so then the file is removed.
-fn unlock(postmaster: u32, data: &Path) -> Result<()> {
+pub(crate) fn unlock(postmaster: u32, data: &Path) -> Result<()> {
     let lock = data.join("postmaster.pid");
     let free = || !lock.exists() || !Path::new(&format!("/proc/{postmaster}")).exists();
     if wait_until(Duration::from_secs(5), free) {
@@ -396,15 +403,15 @@ fn unlock(postmaster: u32, data: &Path) -> Result<()> {
     fs::remove_file(&lock).during("removing the lock file of a killed server")
 }
 
-/// The last twenty lines of a file.
+/// The last lines of a file.
 pub(crate) fn end_of(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
-fn secret(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn secret(path: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
     fs::OpenOptions::new()
         .create(true)

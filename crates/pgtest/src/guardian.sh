@@ -30,7 +30,7 @@ inside() {
 for process in $(inside); do
   [ "$(cat "/proc/$process/comm" 2>/dev/null)" = postgres ] || kill -KILL "$process" 2>/dev/null
 done
-for lock in "$folder"/*/postmaster.pid "$folder"/*/*/postmaster.pid; do
+for lock in "$folder"/*/*/postmaster.pid "$folder"/*/*/*/postmaster.pid; do
   [ -e "$lock" ] || continue
   process=$(head -n 1 "$lock")
   case $(readlink "/proc/$process/cwd" 2>/dev/null) in

@@ -4,6 +4,7 @@
 //! - [`Cluster`]: a server of one's own, which can be stopped in every way and started again.
 //! - [`Server::database`] and [`Server::template`]: a database for each test, copied from one that was prepared once.
 //! - [`PgBouncer`]: a pooler in transaction mode in front of a server.
+//! - [`Patroni`]: two servers that stand in for each other.
 //!
 //! As root everything runs as the system user `postgres`, because PostgreSQL refuses root. Nothing is left behind, not even by a test that
 //! is killed: a guardian outside of the test's process waits for the end of its users and then ends and removes what they started.
@@ -20,11 +21,13 @@ mod binaries;
 mod cluster;
 mod database;
 mod folder;
+mod patroni;
 mod pgbouncer;
 
 pub use binaries::Binaries;
-pub use cluster::{APP, Cluster, Durability, OWNER, Server, Settings, Stop, shared};
+pub use cluster::{APP, BACKUP, Cluster, Durability, OWNER, Server, Settings, Stop, shared};
 pub use database::{Database, NewTemplate, ReadyTemplate, Template};
+pub use patroni::{Held, Node, Patroni, Standby};
 pub use pgbouncer::PgBouncer;
 
 use std::{fmt, thread, time::Duration};

@@ -3,8 +3,10 @@
 //! Every setting is documented here, where it is defined. A mistake is answered with file, line and the mend.
 
 use ringback_channels::Egress;
+use ringback_core::config::durations;
 use ringback_core::turn::LookUps;
 use ringback_server::Settings;
+use ringback_server::backups::BackupPlan;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,10 @@ pub(crate) struct Config {
     pub(crate) egress: EgressConfig,
     /// `[limits]`
     pub(crate) limits: Limits,
+    /// `[backup]`
+    pub(crate) backup: BackupConfig,
+    /// `[journal]`
+    pub(crate) journal: JournalConfig,
 }
 
 /// Where the server listens and what it is called. Since 0.1.
@@ -58,6 +64,75 @@ pub(crate) struct EgressConfig {
     pub(crate) allow_http: bool,
 }
 
+/// Backups of the embedded database by the running server. Each is restored into a scratch file and checked before it counts, for which
+/// the disk needs room for twice the database. A backup holds the database alone: not `master.key`, without which it cannot be restored.
+/// Since 0.1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BackupConfig {
+    /// The folder of backups. Default `backups` in the data folder; name another disk, so that one loss does not take both.
+    pub(crate) to: Option<PathBuf>,
+    /// How often the server makes one by itself, such as `6h` or `1d`; `off` leaves it to you. Default `1d`.
+    pub(crate) every: String,
+    /// How many are kept. None is kept for longer than 35 days but the newest, so that erased people are gone from them too. Default 7.
+    pub(crate) keep: usize,
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self {
+            to: None,
+            every: "1d".to_owned(),
+            keep: 7,
+        }
+    }
+}
+
+impl BackupConfig {
+    /// The folder of backups of a data folder.
+    pub(crate) fn to(&self, data: &Path) -> PathBuf {
+        self.to.clone().unwrap_or_else(|| data.join("backups"))
+    }
+
+    fn plan(&self, data: &Path) -> Result<BackupPlan, String> {
+        let every = match self.every.as_str() {
+            "off" => None,
+            text => {
+                let every = durations::parse(text).map_err(|why| format!("backup.every: {why}"))?;
+                if every < Duration::from_secs(60) {
+                    return Err("backup.every: write at least 1m, or off.".into());
+                }
+                Some(every)
+            }
+        };
+        if self.keep == 0 {
+            return Err("backup.keep: write at least 1.".into());
+        }
+        Ok(BackupPlan {
+            to: self.to(data),
+            every,
+            keep: self.keep,
+        })
+    }
+}
+
+/// The journal: what a restored database must not have forgotten, kept outside of it: every STOP, bounce, complaint, entry of the
+/// suppression list, consent taken back, and deleted lead. Since 0.1.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JournalConfig {
+    /// Its folder. Default `journal` in the data folder; name another disk, so that it outlives the database. Files go by themselves
+    /// once a newer backup holds all they say and 35 days have passed.
+    pub(crate) dir: Option<PathBuf>,
+}
+
+impl JournalConfig {
+    /// The folder of the journal of a data folder.
+    pub(crate) fn dir(&self, data: &Path) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| data.join("journal"))
+    }
+}
+
 /// Bounds of the whole server. Since 0.1.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -89,14 +164,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn lease(&self) -> Result<Duration, String> {
+    pub(crate) fn lease(&self) -> Result<Duration, String> {
         if !(2..=600).contains(&self.lease_seconds) {
             return Err("limits.lease_seconds: write a number of seconds from 2 to 600.".into());
         }
         Ok(Duration::from_secs(self.lease_seconds.into()))
     }
 
-    fn looks(&self) -> Result<LookUps, String> {
+    pub(crate) fn looks(&self) -> Result<LookUps, String> {
         let after = self.look_up_seconds;
         if !after.is_sorted_by(|a, b| a < b) || after[0] == 0 || after[4] > 86_400 {
             return Err(
@@ -131,6 +206,8 @@ const KNOWN: &[(&str, &[&str])] = &[
             "lease_seconds",
         ],
     ),
+    ("backup", &["to", "every", "keep"]),
+    ("journal", &["dir"]),
 ];
 
 /// Reads the file, if one is given, and lays the environment over it.
@@ -257,6 +334,14 @@ fn meant<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl Config {
+    /// What outgoing calls may reach.
+    pub(crate) fn egress(&self) -> Result<Egress, String> {
+        Ok(Egress {
+            allow: networks(&self.egress.allow, "egress.allow")?,
+            allow_http: self.egress.allow_http,
+        })
+    }
+
     /// What the running server needs. `listen` is the address it really listens on.
     pub(crate) fn settings(&self, listen: SocketAddr) -> Result<Settings, String> {
         let public_url = self
@@ -266,27 +351,26 @@ impl Config {
             .unwrap_or_else(|| format!("http://{listen}"));
         let url = url_of(&public_url)?;
         let mut settings = Settings::new(self.server.data.clone(), url);
-        let networks = |list: &[String], what: &str| -> Result<Vec<_>, String> {
-            list.iter()
-                .map(|text| {
-                    text.parse().map_err(|_| {
-                        format!("{what}: `{text}` is no network; write it like 10.0.0.0/8.")
-                    })
-                })
-                .collect()
-        };
-        settings.egress = Egress {
-            allow: networks(&self.egress.allow, "egress.allow")?,
-            allow_http: self.egress.allow_http,
-        };
+        settings.egress = self.egress()?;
         settings.trusted_proxies =
             networks(&self.server.trusted_proxies, "server.trusted_proxies")?;
         settings.most_waiting = self.limits.waiting.max(16);
         settings.public_per_minute = self.limits.public_per_minute.max(1);
         settings.looks = self.limits.looks()?;
         settings.lease = self.limits.lease()?;
+        settings.backup = self.backup.plan(&self.server.data)?;
+        settings.journal = self.journal.dir(&self.server.data);
         Ok(settings)
     }
+}
+
+fn networks<T: std::str::FromStr>(list: &[String], what: &str) -> Result<Vec<T>, String> {
+    list.iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|_| format!("{what}: `{text}` is no network; write it like 10.0.0.0/8."))
+        })
+        .collect()
 }
 
 fn url_of(text: &str) -> Result<String, String> {
@@ -356,6 +440,24 @@ mod tests {
             let told = lease(&format!("[limits]\nlease_seconds = {wrong}\n")).unwrap_err();
             assert!(told.starts_with("limits.lease_seconds:"), "{told}");
         }
+    }
+
+    /// O5: backups are daily unless something else is said, and a mistake is named.
+    #[test]
+    fn backups_are_daily_unless_something_else_is_said() {
+        let plan = |text: &str| from(text, &[]).unwrap().backup.plan(Path::new("/d"));
+        let usual = plan("").unwrap();
+        assert_eq!(usual, BackupPlan::of_folder(Path::new("/d")));
+        let own = plan("[backup]\nto = \"/mnt/b\"\nevery = \"6h\"\nkeep = 30\n").unwrap();
+        assert_eq!((own.to, own.keep), (PathBuf::from("/mnt/b"), 30));
+        assert_eq!(own.every, Some(Duration::from_secs(6 * 3_600)));
+        assert_eq!(plan("[backup]\nevery = \"off\"\n").unwrap().every, None);
+        for wrong in ["every = \"5s\"", "every = \"daily\"", "keep = 0"] {
+            let told = plan(&format!("[backup]\n{wrong}\n")).unwrap_err();
+            assert!(told.starts_with("backup."), "{told}");
+        }
+        let config = from("", &[("RINGBACK__JOURNAL__DIR", "/mnt/j")]).unwrap();
+        assert_eq!(config.journal.dir(Path::new("/d")), Path::new("/mnt/j"));
     }
 
     /// Look-ups rise, or the mistake is named.

@@ -1,15 +1,18 @@
 //! The running server in one value: what every route and page works with.
 
-use crate::loops::{Inbox, Live, Loops};
+use crate::backups::{BackupPlan, Backups};
+use crate::journal::Journal;
+use crate::loops::{HOUSE, Inbox, Live, Loops, Neighbours};
 use crate::registry::Registry;
 use crate::secrets::{MasterKey, SealError, Tokens};
 use ringback_channels::{Egress, Http};
 use ringback_core::ids::{IdMaker, TenantId};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::{Answer, Intake, LookUps, Once, Order};
-use ringback_store::{House as _, OpenError, Readers, StoreError, Writer};
+use ringback_store::{House as _, OpenError, Readers, Role, StoreError, Writer};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +37,29 @@ pub struct Settings {
     pub looks: LookUps,
     /// How long a claim on a message holds; its call ends well before.
     pub lease: Duration,
+    /// PostgreSQL, instead of the file in the data folder. Nothing falls back from one to the other.
+    pub database: Option<Database>,
+    /// What this node does, where there may be several.
+    pub role: Role,
+    /// When and where the server backs itself up.
+    pub backup: BackupPlan,
+    /// The folder of the journal.
+    pub journal: PathBuf,
+}
+
+/// A database of PostgreSQL.
+#[derive(Clone)]
+pub struct Database {
+    /// `postgres://…` of the role that serves; it owns nothing and row security holds for it.
+    pub serves: String,
+    /// `postgres://…` of the role that owns the schema and brings it up to date at the start.
+    pub owner: Option<String>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database")
+    }
 }
 
 impl Settings {
@@ -41,6 +67,8 @@ impl Settings {
     pub fn new(data: PathBuf, public_url: impl Into<String>) -> Self {
         let public_url: String = public_url.into();
         Self {
+            backup: BackupPlan::of_folder(&data),
+            journal: data.join("journal"),
             data,
             https: public_url.starts_with("https://"),
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -50,6 +78,8 @@ impl Settings {
             public_per_minute: 300,
             looks: LookUps::default(),
             lease: crate::loops::LEASE,
+            database: None,
+            role: Role::All,
         }
     }
 }
@@ -82,11 +112,17 @@ pub struct Inner {
     pub(crate) forms: crate::forms::Memory,
     /// When the server started.
     pub started_at: Timestamp,
+    /// What is known of the backups.
+    pub backups: Backups,
+    /// No tenant is held since a restore, so that nobody has to look again.
+    pub(crate) released: AtomicBool,
     /// Renders the metrics.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     /// Ends everything that would never end by itself.
     pub stopping: tokio_util::sync::CancellationToken,
-    ids: Mutex<IdMaker>,
+    pub(crate) neighbours: Option<Neighbours>,
+    /// With the number of the node that they are marked with.
+    ids: Mutex<(u8, IdMaker)>,
 }
 
 impl std::ops::Deref for App {
@@ -115,25 +151,77 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal.
+    #[error("the folder of the journal {0} cannot be used: {1}. Name another one with journal.dir")]
+    Journal(PathBuf, #[source] std::io::Error),
     /// A thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
+/// What makes ids of the house on this node.
+fn ids_of(others: &Neighbours) -> (u8, IdMaker) {
+    let number = others.node().number();
+    let ids = IdMaker::new(number * 2 + 1, others.node().ids_from());
+    (number, ids)
+}
+
 impl App {
     /// Opens the data folder and starts the loops. Must be called inside a tokio runtime.
-    pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<(Self, Loops), StartError> {
-        let (writer, readers, checkpointer) = ringback_store::open(&settings.data)?;
+    pub fn start(
+        mut settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Loops), StartError> {
+        if settings.database.is_some() {
+            // Its own tools take copies of PostgreSQL.
+            settings.backup.every = None;
+        }
+        let opened = match &settings.database {
+            None => {
+                let (writer, readers, checkpointer) = ringback_store::open(&settings.data)?;
+                (writer, readers, Some(checkpointer), None)
+            }
+            Some(database) => {
+                // Its master key is in the data folder, the same on every node.
+                std::fs::create_dir_all(&settings.data)?;
+                let (owner, boot) = (
+                    database.owner.as_deref(),
+                    ringback_channels::BootClock::of_the_machine().now(),
+                );
+                let (writer, readers, registrar) = ringback_store::join_postgres(
+                    &database.serves,
+                    owner,
+                    settings.role,
+                    clock.now(),
+                    boot,
+                )?;
+                (writer, readers, None, Some(registrar))
+            }
+        };
+        let (writer, readers, checkpointer, registrar) = opened;
         let master = MasterKey::of_folder(&settings.data)?;
+        let journal = Journal::open(settings.journal.clone(), &master)
+            .map_err(|source| StartError::Journal(settings.journal.clone(), source))?;
         let http = Http::new(settings.egress.clone());
         let registry = Arc::new(Registry::new(master.clone(), http));
+        let version = writer.version()?;
         registry.reload(&writer)?;
+        writer.keeps_in_mind(version);
         let inbox = Arc::new(Inbox::new(settings.most_waiting));
         let live = Arc::new(Live::default());
         let tokens = Tokens::new(&master);
+        let (neighbours, heartbeat) = match registrar {
+            Some(registrar) => {
+                let (clock, inbox) = (Arc::clone(&clock), Arc::clone(&inbox));
+                let started = Neighbours::start(registrar, settings.role, clock, inbox)?;
+                (Some(started.0), Some(started.1))
+            }
+            None => (None, None),
+        };
         let sender = crate::loops::Sender::new(
             Arc::clone(&registry),
             Arc::clone(&inbox),
+            neighbours.clone(),
             readers.clone(),
             Arc::clone(&clock),
             tokens.clone(),
@@ -141,9 +229,13 @@ impl App {
             tokio::runtime::Handle::current(),
         );
         // Ids of the house (tenants, keys, connections) come from a maker of their own node, so that they never meet the writer's.
-        let ids = Mutex::new(IdMaker::new(1, writer.last_id()));
+        let ids = match &neighbours {
+            None => (0, IdMaker::new(1, writer.last_id())),
+            Some(others) => ids_of(others),
+        };
+        let ids = Mutex::new(ids);
         let turns = crate::loops::Turns::new(
-            writer,
+            (writer, journal),
             Arc::clone(&inbox),
             Arc::clone(&registry),
             Arc::clone(&clock),
@@ -157,9 +249,10 @@ impl App {
                 looks: settings.looks,
                 lease: settings.lease,
             },
+            neighbours.clone(),
             crate::http::written,
         );
-        let loops = Loops::start(turns, checkpointer)?;
+        let loops = Loops::start(turns, checkpointer, neighbours.clone().zip(heartbeat))?;
         let stopping = tokio_util::sync::CancellationToken::new();
         let telling = Arc::clone(&live);
         let stopped = stopping.clone();
@@ -188,8 +281,11 @@ impl App {
             throttle,
             forms,
             started_at,
+            backups: Backups::default(),
+            released: AtomicBool::new(false),
             metrics,
             stopping,
+            neighbours,
             ids,
         }));
         tokio::spawn(crate::upkeep::run(app.clone()));
@@ -204,10 +300,13 @@ impl App {
     /// A new id for something of the house.
     pub fn new_id(&self) -> i64 {
         let now = self.now();
-        self.ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next(now)
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(others) = &self.neighbours
+            && others.node().number() != ids.0
+        {
+            *ids = ids_of(others);
+        }
+        ids.1.next(now)
     }
 
     /// Decides something that happened, and answers after the commit.
@@ -257,6 +356,9 @@ impl App {
                 Ok::<_, StoreError>(done)
             })
             .await;
+        if let Some(others) = &self.neighbours {
+            others.tell(HOUSE);
+        }
         // A key may be among what ended.
         self.live.ask_again();
         done.map_err(crate::http::ApiError::from)?
@@ -288,10 +390,15 @@ impl App {
         self.inbox.close();
         self.stopping.cancel();
         let limit = Duration::from_secs(16);
+        // Calls of other nodes are theirs to end.
+        let own = self.neighbours.as_ref().map(|one| one.node().number() * 2);
         let calls = async {
             loop {
-                let flying = self.ask(|store| store.flying()).await.unwrap_or(0);
-                if flying == 0 && self.inbox.waiting() == 0 {
+                let flies = self.ask(move |store| match own {
+                    Some(node) => store.flies_for(node),
+                    None => store.flying().map(|n| n > 0),
+                });
+                if !flies.await.unwrap_or(false) && self.inbox.waiting() == 0 {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;

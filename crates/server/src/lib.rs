@@ -1,6 +1,7 @@
 //! The running Ringback: loops, HTTP API, dashboard.
 
 mod app;
+pub mod backups;
 mod clock;
 pub mod compliance;
 mod connections;
@@ -13,6 +14,7 @@ mod forms;
 mod health;
 mod hooks;
 pub mod http;
+pub mod journal;
 mod keys;
 mod leads;
 mod limits;
@@ -23,6 +25,7 @@ pub mod onboarding;
 mod pages;
 mod paper;
 pub mod presets;
+pub mod recovery;
 mod registry;
 mod routes;
 mod secrets;
@@ -35,9 +38,9 @@ mod unsubscribe;
 mod upkeep;
 mod workflows;
 
-pub use app::{App, Inner, Settings, StartError};
+pub use app::{App, Database, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};
 pub use loops::{Live, LiveChange, Loops, Rendered, render, webhook_url};
 pub use registry::{Home, Houses, Registry};
 pub use routes::{openapi, routes};
-pub use secrets::{TokenFor, Tokens};
+pub use secrets::{MasterKey, SealError, TokenFor, Tokens};

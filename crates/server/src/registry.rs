@@ -264,6 +264,7 @@ impl Registry {
             sandbox: row.sandbox,
             most_per_hour: row.messages_per_hour,
             references: ReferenceKey::new(&row.secret),
+            hold: store.hold(row.id)?.and_then(|hold| hold.in_force()),
         };
         let about = Own::new(about(&tenant.config.settings));
         Ok(Home {

@@ -26,6 +26,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(crate::keys::routes())
         .merge(crate::tenant::routes())
         .merge(crate::errors::routes())
+        .merge(crate::recovery::routes())
         .merge(crate::live::routes())
         .merge(crate::health::routes())
 }

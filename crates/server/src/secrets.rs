@@ -44,35 +44,45 @@ impl MasterKey {
     /// Reads the key of a data folder, or makes one on the first start.
     pub fn of_folder(folder: &Path) -> Result<Self, SealError> {
         let path = folder.join("master.key");
+        if path.exists() {
+            return Self::of_file(&path);
+        }
+        let key = Self(crate::clock::random_bytes::<32>());
+        key.keep_in(&path)?;
+        Ok(key)
+    }
+
+    /// Reads the key of a file.
+    pub fn of_file(path: &Path) -> Result<Self, SealError> {
         let failed = |why: String| SealError::File {
             path: path.display().to_string(),
             why,
         };
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes);
-                let key = URL_SAFE_NO_PAD
-                    .decode(text.trim())
-                    .ok()
-                    .and_then(|key| key.try_into().ok());
-                key.map(Self)
-                    .ok_or_else(|| failed("it does not hold 32 bytes in base64".into()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = crate::clock::random_bytes::<32>();
-                let mut file = std::fs::OpenOptions::new()
-                    .create_new(true)
-                    .write(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .map_err(|error| failed(error.to_string()))?;
-                file.write_all(URL_SAFE_NO_PAD.encode(key).as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .map_err(|error| failed(error.to_string()))?;
-                Ok(Self(key))
-            }
-            Err(error) => Err(failed(error.to_string())),
-        }
+        let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let key = URL_SAFE_NO_PAD
+            .decode(text.trim())
+            .ok()
+            .and_then(|key| key.try_into().ok());
+        key.map(Self)
+            .ok_or_else(|| failed("it does not hold 32 bytes in base64".into()))
+    }
+
+    /// Writes the key into a file that is not there yet, for its owner's eyes only.
+    pub fn keep_in(&self, path: &Path) -> Result<(), SealError> {
+        let failed = |error: std::io::Error| SealError::File {
+            path: path.display().to_string(),
+            why: error.to_string(),
+        };
+        let mut file = std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        file.write_all(URL_SAFE_NO_PAD.encode(self.0).as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)
     }
 
     /// A key from bytes, for tests.
@@ -137,6 +147,12 @@ impl MasterKey {
         serde_json::from_slice(plain).map_err(|_| SealError::Sealed)
     }
 
+    /// Tells whether a backup was made under this key; says nothing about the key itself.
+    pub fn mark(&self) -> String {
+        let mark = hmac::sign(&self.signer("ringback.backup.mark"), b"mark");
+        hex(&mark.as_ref()[..8])
+    }
+
     /// A key for signing, one per purpose.
     pub fn signer(&self, purpose: &str) -> hmac::Key {
         let root = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
@@ -145,6 +161,11 @@ impl MasterKey {
             hmac::sign(&root, purpose.as_bytes()).as_ref(),
         )
     }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes and reads the tokens in links: an id with a proof that we wrote it.

@@ -1,4 +1,4 @@
-//! What has to be done now and then beside the loops.
+//! What has to be done now and then beside the loops: metrics, the use of keys, backups, what a restore left to be let go.
 
 use crate::app::App;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub(crate) async fn run(app: App) {
             _ = tick.tick() => {}
         }
         app.metrics.run_upkeep();
+        crate::backups::when_due(&app).await;
+        crate::recovery::go_on_with_all(&app).await;
         round = round.wrapping_add(1);
         if round.is_multiple_of(KEYS_EVERY) {
             note_keys(&app).await;

@@ -131,6 +131,7 @@ pub fn tenant(n: usize, dice: &mut Dice) -> Tenant {
         sandbox: false,
         most_per_hour: None,
         references: ReferenceKey::new(&secret(n)),
+        hold: None,
         config,
     }
 }

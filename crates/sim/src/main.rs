@@ -159,6 +159,8 @@ const fn expected(bug: ringback_core::seeded::Bug) -> &'static [u8] {
         Bug::LedgerRowChanged => &[8],
         Bug::TenantFilterMissing => &[7],
         Bug::BudgetNotReleased => &[9],
+        // Worlds restore no backups: `ringback-bench restore` finds it.
+        Bug::JournalNotReplayed => &[],
     }
 }
 
@@ -189,7 +191,8 @@ fn seeded(seeds: u64, only: Option<&str>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut missed = 0;
-    for bug in Bug::ALL {
+    let in_worlds = |bug: &Bug| !expected(*bug).is_empty();
+    for bug in Bug::ALL.into_iter().filter(in_worlds) {
         let seeds = seeds.to_string();
         let run = std::process::Command::new(&program)
             .args(["seeded", "--seeds", &seeds, "--only", bug.as_str()])

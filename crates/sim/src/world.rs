@@ -944,10 +944,11 @@ impl Sim {
             faults: &mut self.faults,
             twin: self.twin.as_mut(),
         };
-        let decided = batch.commit(&mut records, |answers| {
+        let decided = batch.commit(&mut records, |answers, _| {
             if has(Bug::AnswerBeforeCommit) {
                 early = Some(answers.to_vec());
             }
+            Ok(())
         });
         self.server = Some(server);
         match decided {

@@ -6,7 +6,7 @@ mod write;
 use crate::engine::{Engine, Row, params};
 use crate::rows::{self, from_json};
 use crate::sql::{house, leads, ledger};
-use crate::{Reader, StoreError, Writer};
+use crate::{HoldRow, Reader, StoreError, Writer};
 use ringback_core::consent::ledger::Head;
 use ringback_core::consent::national::NationalList;
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
@@ -334,6 +334,13 @@ pub trait House {
     fn version(&self) -> Result<i64, StoreError> {
         let version = self.engine().value(&house::VERSION, params![1])?;
         Ok(version.unwrap_or_default())
+    }
+
+    /// What a tenant is held by since a restore.
+    fn hold(&self, tenant: TenantId) -> Result<Option<HoldRow>, StoreError> {
+        let values = params![tenant.raw()];
+        let statement = &crate::sql::recovery::HOLD;
+        self.engine().one(statement, values, crate::recovery::hold)
     }
 
     /// Whether the database answers.

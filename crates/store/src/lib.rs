@@ -2,12 +2,15 @@
 //!
 //! One [`Writer`] changes the database, a turn at a time; [`Readers`] answer questions beside it. Both are made by [`open`].
 
+pub mod backup;
 mod engine;
 mod house;
 mod ledger;
 mod lists;
+mod nodes;
 mod open;
 mod readers;
+mod recovery;
 mod rows;
 mod sql;
 mod writer;
@@ -15,8 +18,10 @@ mod writer;
 pub use house::*;
 pub use ledger::{Broken, BrokenHow, Verified};
 pub use lists::*;
-pub use open::{OpenError, look, open, open_postgres};
+pub use nodes::{Beat, Dead, Node, Registrar, Role};
+pub use open::{OpenError, join_postgres, look, open, open_postgres};
 pub use readers::{Reader, Readers};
+pub use recovery::{HeldCount, HoldRow, HoldState};
 pub use writer::{Checkpointer, Writer};
 
 /// Why the database did not do as asked.
@@ -62,6 +67,9 @@ pub enum StoreError {
     /// The house changed on another node: nothing was changed, and it is to be decided again with what holds now.
     #[error("the configuration changed on another node: it is read anew, try again")]
     Stale,
+    /// What must be remembered outside of the database could not be written down; nothing was changed.
+    #[error("the journal could not be written")]
+    Journal(#[source] std::io::Error),
     /// The disk is full: nothing was changed.
     #[error("the disk is full: nothing was stored, free some space and try again")]
     DiskFull,

@@ -178,6 +178,12 @@ impl Reader<'_> {
             .map(Option::unwrap_or_default)
     }
 
+    /// Whether any attempt is under way whose id a maker of this node made.
+    pub fn flies_for(&self, node: u8) -> Result<bool, StoreError> {
+        self.engine
+            .exists(&messages::IN_FLIGHT_OF, params![node, 1])
+    }
+
     /// What is wrong with the database file; nothing when it is whole. Reads all of it.
     pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
         self.engine.faults()

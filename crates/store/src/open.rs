@@ -1,7 +1,8 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
 use crate::engine::{Address, Engine, Postgres, postgres};
-use crate::{Checkpointer, Readers, StoreError, Writer};
+use crate::{Checkpointer, Readers, Registrar, Role, StoreError, Writer};
+use ringback_core::time::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -123,6 +124,25 @@ pub fn open_postgres(serves: &str, owner: Option<&str>) -> Result<(Writer, Reade
     Ok((Writer::new(engine(), None)?, readers))
 }
 
+/// A house on PostgreSQL for one of its nodes: what changes it, what reads it, and what keeps the node alive in the eyes of the others.
+pub fn join_postgres(
+    serves: &str,
+    owner: Option<&str>,
+    role: Role,
+    now: Timestamp,
+    since_boot: Duration,
+) -> Result<(Writer, Readers, Registrar), OpenError> {
+    let serves = Arc::new(Address::parse(serves)?);
+    let owner = owner.map(Address::parse).transpose()?;
+    postgres::migrate(&serves, owner.as_ref())?;
+    let registrar = Registrar::join(Arc::clone(&serves), role, now, since_boot)?;
+    let reader = || Engine::Postgres(Box::new(Postgres::new(Arc::clone(&serves))));
+    let readers = Readers::new(reader_count(), || Ok(reader()))?;
+    let engine = Postgres::of_node(Arc::clone(&serves), registrar.node());
+    let writer = Writer::new(Engine::Postgres(Box::new(engine)), None)?;
+    Ok((writer, readers, registrar))
+}
+
 /// Looks into the database of a data folder without changing it, beside a running server too. Nothing is made or brought up to date.
 pub fn look(folder: &Path) -> Result<Readers, OpenError> {
     let file = folder.join("ringback.db");
@@ -160,7 +180,7 @@ fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
 
 /// Every connection has the same manners. FULL: an acknowledged lead is on the disk (P1). No mmap. Cache 8 MiB: a larger one costs
 /// CPU at every commit.
-fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
+pub(crate) fn settle_in(connection: &Connection, writes: bool) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(256);
     // Without this, SQLite looks at the value of every `LIMIT ?` and compiles the statement anew each time it is bound.
@@ -269,7 +289,7 @@ mod tests {
         use ringback_core::ids::{IdMaker, TenantId};
         let path = folder("drafts");
         let (writer, readers, _) = open(&path).expect("made");
-        let now: ringback_core::time::Timestamp = "2026-11-21T16:00:00Z".parse().expect("a time");
+        let now: Timestamp = "2026-11-21T16:00:00Z".parse().expect("a time");
         let (tenant, mut ids) = (TenantId::from_raw(1), IdMaker::new(1, 0));
         let days = |n: i64| now - jiff::SignedDuration::from_hours(24 * n);
         let mut draft = |made: i64, touched: i64| {
@@ -314,7 +334,7 @@ mod tests {
             .expect("a message");
     }
 
-    fn at(second: i64) -> ringback_core::time::Timestamp {
+    fn at(second: i64) -> Timestamp {
         ringback_core::time::from_micros(second * 1_000_000)
     }
 

@@ -361,6 +361,16 @@ impl Writer {
         self.messages(&messages::IN_FLIGHT, params![most])
     }
 
+    /// Attempts under way whose ids a maker of this node made.
+    pub fn in_flight_of(&self, node: u8, most: u32) -> Result<Vec<Message>, StoreError> {
+        self.messages(&messages::IN_FLIGHT_OF, params![node, most])
+    }
+
+    /// True where other nodes may change the same database.
+    pub const fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
     /// Unknown messages whose next look-up is due.
     pub fn looks(&self, now: Timestamp, most: u32) -> Result<Vec<Message>, StoreError> {
         self.messages(&messages::LOOKS, params![micros(now), most])

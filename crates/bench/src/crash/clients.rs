@@ -18,6 +18,10 @@ use std::{
 /// A client gives a lead up after this long without an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A client takes a line for broken after this long without an answer; sooner when there is another server to turn to.
+const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE_OF_ONE: Duration = Duration::from_secs(8);
+
 /// What a client was told about its lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
@@ -41,6 +45,8 @@ pub struct Manners {
 /// All clients of a campaign, and their notebook.
 pub struct Clients {
     addr: SocketAddr,
+    /// Further servers, to which a client turns when one does not answer.
+    others: Vec<SocketAddr>,
     authorization: String,
     seed: u64,
     first: u64,
@@ -53,6 +59,8 @@ pub struct Clients {
     full: AtomicU64,
     manners: Manners,
     told: Mutex<BTreeMap<u64, Told>>,
+    /// When the last lead was acknowledged, and the longest time in which none was.
+    silence: Mutex<(Option<Instant>, Duration)>,
 }
 
 impl Clients {
@@ -60,6 +68,7 @@ impl Clients {
     pub fn new(addr: SocketAddr, key: &str, seed: u64, leads: u64) -> Self {
         Self {
             addr,
+            others: Vec::new(),
             authorization: format!("Bearer {key}"),
             seed,
             first: 0,
@@ -72,6 +81,21 @@ impl Clients {
             full: AtomicU64::new(0),
             manners: Manners::default(),
             told: Mutex::default(),
+            silence: Mutex::default(),
+        }
+    }
+
+    /// The longest time in which no lead was acknowledged.
+    pub fn longest_silence(&self) -> Duration {
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        silence.1
+    }
+
+    fn heard(&self) {
+        let now = Instant::now();
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = silence.0.replace(now) {
+            silence.1 = silence.1.max(now - last);
         }
     }
 
@@ -80,6 +104,21 @@ impl Clients {
     pub fn with(mut self, manners: Manners) -> Self {
         self.manners = manners;
         self
+    }
+
+    /// The same clients with further servers to turn to.
+    #[must_use]
+    pub fn also(mut self, others: Vec<SocketAddr>) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// The n-th server, round and round.
+    fn server(&self, n: usize) -> SocketAddr {
+        match n % (self.others.len() + 1) {
+            0 => self.addr,
+            other => self.others[other - 1],
+        }
     }
 
     /// Clients for the leads from `first` up to, and without, `end` alone.
@@ -140,7 +179,7 @@ impl Clients {
     /// Posts every lead over so many connections.
     pub async fn post_all(self: &Arc<Self>, connections: usize) {
         let tasks: Vec<_> = (0..connections)
-            .map(|_| tokio::spawn(self.clone().one_connection()))
+            .map(|n| tokio::spawn(self.clone().one_connection(n)))
             .collect();
         for task in tasks {
             // A client that panicked leaves leads without an answer, which `done` and the verdict show.
@@ -148,7 +187,7 @@ impl Clients {
         }
     }
 
-    async fn one_connection(self: Arc<Self>) {
+    async fn one_connection(self: Arc<Self>, mut server: usize) {
         let mut wire = None;
         let begun = Instant::now();
         loop {
@@ -160,9 +199,10 @@ impl Clients {
                 let due = Duration::from_secs_f64((n - self.first) as f64 / f64::from(pace.max(1)));
                 tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
             }
-            let told = self.post(n, &mut wire).await;
+            let told = self.post(n, &mut wire, &mut server).await;
             if matches!(told, Told::Acknowledged(_)) {
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
+                self.heard();
             }
             self.told
                 .lock()
@@ -172,7 +212,7 @@ impl Clients {
         }
     }
 
-    async fn post(&self, n: u64, wire: &mut Option<Wire>) -> Told {
+    async fn post(&self, n: u64, wire: &mut Option<Wire>, server: &mut usize) -> Told {
         // The same bytes each time: another body under the same key is refused.
         let request = Request::new("POST", "/v1/leads", self.addr)
             .header("authorization", &self.authorization)
@@ -181,10 +221,17 @@ impl Clients {
             .body(self.body(n).as_bytes());
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE && !self.abandoned.load(Ordering::Relaxed) {
-            let answer = match ask(wire, self.addr, &request).await {
-                Ok(answer) => answer,
-                Err(_) => {
+            let asked = ask(wire, self.server(*server), &request);
+            let limit = if self.others.is_empty() {
+                SILENCE
+            } else {
+                SILENCE_OF_ONE
+            };
+            let answer = match tokio::time::timeout(limit, asked).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) | Err(_) => {
                     *wire = None;
+                    *server += 1;
                     self.again(20).await;
                     continue;
                 }
@@ -192,7 +239,13 @@ impl Clients {
             match answer.status {
                 200 | 201 => return acknowledged(&answer),
                 // The first request is still at work, or the server sheds load: both say "ask again".
-                409 | 429 | 503 => self.again(50).await,
+                409 | 429 | 503 => {
+                    if !self.others.is_empty() {
+                        *wire = None;
+                        *server += 1;
+                    }
+                    self.again(50).await;
+                }
                 507 if self.manners.bear_a_full_disk => {
                     self.full.fetch_add(1, Ordering::Relaxed);
                     self.again(50).await;

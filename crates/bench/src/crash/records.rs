@@ -1,15 +1,29 @@
 //! What the database says: read from the file itself, without the server and without its code.
 
 use crate::{
-    fault::{Fault, Tried, While, fault},
+    fault::{Tried, While, fault},
     people,
 };
 use ringback_core::messages::{Category, ChannelKind, Status};
-use rusqlite::{Connection, OpenFlags, Row, types::ValueRef};
+use ringback_pgtest::Server;
+use rusqlite::{Connection, OpenFlags, types::ValueRef};
+use serde_json::{Map, Value};
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+/// Where the server keeps what it knows.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A database of a PostgreSQL server, looked at as its superuser.
+    Postgres(Server, String),
+}
+
+/// A row by the names of its columns.
+type Row = Map<String, Value>;
 
 /// A message as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,121 +71,178 @@ pub struct Open {
 }
 
 /// Counts the messages that are not done with. An offer may wait for an hour that is allowed; it is no part of this.
-pub fn open_messages(database: &Path) -> Tried<Open> {
+pub fn open_messages(source: &Source) -> Tried<Open> {
     let codes: Vec<String> = Status::ALL
         .iter()
         .filter(|status| !status.settled())
         .map(|status| status.code().to_string())
         .collect();
     let sql = format!(
-        "SELECT count(*) FILTER (WHERE status IN ({})), count(*) FILTER (WHERE status = {}) FROM messages WHERE category <> {}",
+        "SELECT count(*) FILTER (WHERE status IN ({})) AS waiting, count(*) FILTER (WHERE status = {}) AS unknown FROM messages WHERE category <> {}",
         codes.join(", "),
         Status::Unknown.code(),
         Category::Promotional.code()
     );
-    open(database)?
-        .query_row(&sql, [], |row| {
-            Ok(Open {
-                waiting: row.get(0)?,
-                unknown: row.get(1)?,
-            })
-        })
-        .during("counting open messages")
+    let mut open = Open {
+        waiting: 0,
+        unknown: 0,
+    };
+    each(source, &sql, |row| {
+        open = Open {
+            waiting: number(row, "waiting")?,
+            unknown: number(row, "unknown")?,
+        };
+        Ok(())
+    })?;
+    Ok(open)
 }
 
 /// The messages whose call was under way, as number of the lead and channel.
-pub fn calls_under_way(database: &Path) -> Tried<HashSet<(u64, ChannelKind)>> {
+pub fn calls_under_way(source: &Source) -> Tried<HashSet<(u64, ChannelKind)>> {
     let mut calls = HashSet::new();
     let sql = "SELECT leads.*, messages.channel AS called_on FROM messages JOIN leads ON leads.id = messages.lead_id WHERE messages.state = 1";
-    each(&open(database)?, sql, |row| {
-        let channel: i64 = row.get("called_on").during("reading a channel")?;
+    each(source, sql, |row| {
+        let channel = number(row, "called_on")?;
         calls.extend(number_in(row).zip(ChannelKind::from_code(channel)));
         Ok(())
     })?;
     Ok(calls)
 }
 
+/// The ids of all calls that were kept, by number of the lead and channel; they rise with the instant of their claim.
+pub fn calls_kept(source: &Source) -> Tried<HashMap<(u64, ChannelKind), Vec<i64>>> {
+    let mut calls: HashMap<_, Vec<i64>> = HashMap::new();
+    let sql = "SELECT leads.*, messages.channel AS called_on, attempts.id AS call FROM attempts JOIN messages ON messages.id = attempts.message_id JOIN leads ON leads.id = messages.lead_id";
+    each(source, sql, |row| {
+        let channel = number(row, "called_on")?;
+        if let Some(key) = number_in(row).zip(ChannelKind::from_code(channel)) {
+            calls.entry(key).or_default().push(number(row, "call")?);
+        }
+        Ok(())
+    })?;
+    Ok(calls)
+}
+
 /// Reads the whole book.
-pub fn read(database: &Path) -> Tried<Book> {
-    let db = open(database)?;
+pub fn read(source: &Source) -> Tried<Book> {
     let mut book = Book {
-        damage: damage(&db)?,
+        damage: match source {
+            Source::File(database) => damage(&open(database)?)?,
+            Source::Postgres(..) => Vec::new(),
+        },
         ..Book::default()
     };
-    each(&db, "SELECT * FROM leads", |row| {
-        let id = row.get("id").during("reading a lead")?;
+    each(source, "SELECT * FROM leads", |row| {
+        let id = number(row, "id")?;
         book.leads.insert(id);
         if let Some(n) = number_in(row) {
             book.by_number.entry(n).or_default().push(id);
         }
         Ok(())
     })?;
-    each(
-        &db,
-        "SELECT * FROM messages WHERE lead_id IS NOT NULL",
-        |row| {
-            let offer =
-                row.get::<_, i64>("category").unwrap_or_default() == Category::Promotional.code();
-            let books = if offer {
-                &mut book.offers
-            } else {
-                &mut book.messages
-            };
-            books.push(message(row)?);
-            Ok(())
-        },
-    )?;
+    let messages = "SELECT * FROM messages WHERE lead_id IS NOT NULL";
+    each(source, messages, |row| {
+        let offer = number(row, "category").unwrap_or_default() == Category::Promotional.code();
+        let books = if offer {
+            &mut book.offers
+        } else {
+            &mut book.messages
+        };
+        books.push(message(row)?);
+        Ok(())
+    })?;
     Ok(book)
 }
 
-fn each(db: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Tried<()>) -> Tried<()> {
+/// Hands every row of a question on, whichever engine answers.
+fn each(source: &Source, sql: &str, mut take: impl FnMut(&Row) -> Tried<()>) -> Tried<()> {
+    match source {
+        Source::File(database) => each_of_file(&open(database)?, sql, take),
+        Source::Postgres(server, database) => {
+            let rows = server
+                .sql(
+                    database,
+                    &format!("SELECT row_to_json(r) FROM ({sql}) AS r"),
+                )
+                .during(sql)?;
+            for line in rows.lines() {
+                take(&serde_json::from_str(line).during(sql)?)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn each_of_file(db: &Connection, sql: &str, mut take: impl FnMut(&Row) -> Tried<()>) -> Tried<()> {
     let mut read = db.prepare(sql).during(sql)?;
+    let names: Vec<String> = read.column_names().map(str::to_owned).collect();
     let mut rows = read.query([]).during(sql)?;
     while let Some(row) = rows.next().during(sql)? {
-        take(row)?;
+        let mut fields = Row::new();
+        for (at, name) in names.iter().enumerate() {
+            let value = match row.get_ref(at).during(sql)? {
+                ValueRef::Integer(number) => number.into(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
+                ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Value::Null,
+            };
+            // Of two columns of one name, as in a join, the first counts.
+            fields.entry(name.clone()).or_insert(value);
+        }
+        take(&fields)?;
     }
     Ok(())
 }
 
-fn message(row: &Row<'_>) -> Tried<Message> {
-    let number = |name: &str| {
-        row.get::<_, i64>(name)
-            .during(format_args!("reading messages.{name}"))
-    };
+fn number(row: &Row, name: &str) -> Tried<i64> {
+    row.get(name)
+        .and_then(Value::as_i64)
+        .ok_or_else(|| fault!("a row has no number in {name}"))
+}
+
+fn message(row: &Row) -> Tried<Message> {
     let unreadable =
         |name: &str, code: i64| fault!("messages.{name} holds {code}, which is no such code");
-    let (status, channel) = (number("status")?, number("channel")?);
+    let (status, channel) = (number(row, "status")?, number(row, "channel")?);
     Ok(Message {
-        lead: number("lead_id")?,
+        lead: number(row, "lead_id")?,
         channel: ChannelKind::from_code(channel).ok_or_else(|| unreadable("channel", channel))?,
         status: Status::from_code(status).ok_or_else(|| unreadable("status", status))?,
         // A schema without the mark lists nothing but unknown messages.
-        maybe_repeated: row.get::<_, i64>("repeated").unwrap_or(0) != 0,
+        maybe_repeated: number(row, "repeated").unwrap_or(0) != 0,
     })
 }
 
 /// The number of the token in any text of a row.
-fn number_in(row: &Row<'_>) -> Option<u64> {
-    (0..row.as_ref().column_count()).find_map(|at| match row.get_ref(at) {
-        Ok(ValueRef::Text(text)) => people::read_token(text).map(|(n, _)| n),
-        _ => None,
-    })
+fn number_in(row: &Row) -> Option<u64> {
+    row.values()
+        .filter_map(Value::as_str)
+        .find_map(|text| people::read_token(text.as_bytes()).map(|(n, _)| n))
 }
 
 fn damage(db: &Connection) -> Tried<Vec<String>> {
     let mut damage = Vec::new();
-    each(db, "PRAGMA integrity_check", |row| {
-        let line: String = row.get(0).during("reading integrity_check")?;
+    let mut read = db
+        .prepare("PRAGMA integrity_check")
+        .during("integrity_check")?;
+    let lines = read
+        .query_map([], |row| row.get::<_, String>(0))
+        .during("integrity_check")?;
+    for line in lines {
+        let line = line.during("reading integrity_check")?;
         if line != "ok" {
             damage.push(line);
         }
-        Ok(())
-    })?;
-    each(db, "PRAGMA foreign_key_check", |row| {
-        let table: String = row.get(0).map_err(|why| Fault::new(why.to_string()))?;
+    }
+    let mut read = db
+        .prepare("PRAGMA foreign_key_check")
+        .during("foreign_key_check")?;
+    let tables = read
+        .query_map([], |row| row.get::<_, String>(0))
+        .during("foreign_key_check")?;
+    for table in tables {
+        let table = table.during("reading foreign_key_check")?;
         damage.push(format!("a row of {table} points at nothing"));
-        Ok(())
-    })?;
+    }
     Ok(damage)
 }
 
@@ -194,7 +265,8 @@ mod tests {
         ))
         .unwrap();
         drop(db);
-        let book = read(&path).unwrap();
+        let file = Source::File(path.clone());
+        let book = read(&file).unwrap();
         assert_eq!(book.leads, HashSet::from([10, 11]));
         assert_eq!(book.by_number, HashMap::from([(42, vec![10])]));
         assert_eq!(book.messages.len(), 4, "messages to staff are not compared");
@@ -203,12 +275,40 @@ mod tests {
         assert_eq!(book.messages[1].status, Status::Unknown);
         assert_eq!(book.damage, ["a row of messages points at nothing"]);
         assert_eq!(
-            open_messages(&path).unwrap(),
+            open_messages(&file).unwrap(),
             Open {
                 waiting: 2,
                 unknown: 1
             }
         );
         std::fs::remove_file(&path).unwrap();
+    }
+
+    /// Both engines tell the same of the same rows.
+    #[test]
+    fn the_book_is_read_from_postgresql() {
+        let database = ringback_pgtest::shared().unwrap().database().unwrap();
+        database
+            .sql(&format!(
+                "CREATE TABLE leads (id BIGINT PRIMARY KEY, note BIGINT, last_name TEXT);
+                 CREATE TABLE messages (id BIGINT PRIMARY KEY, lead_id BIGINT, channel BIGINT, status BIGINT, category BIGINT, state BIGINT);
+                 INSERT INTO leads VALUES (10, 7, E'Whit\nfield {}'), (11, NULL, 'somebody else');
+                 INSERT INTO messages VALUES (1, 10, 0, 4, 0, 2), (2, 10, 1, 11, 0, 3), (3, 11, 0, 3, 0, 1), (4, NULL, 0, 1, 0, 0), (6, 10, 0, 2, {}, 0);",
+                people::token(42, 1_790_000_000_000_000),
+                Category::Promotional.code()
+            ))
+            .unwrap();
+        let source = Source::Postgres(database.server().clone(), database.name().to_owned());
+        let book = read(&source).unwrap();
+        assert_eq!(book.leads, HashSet::from([10, 11]));
+        assert_eq!(book.by_number, HashMap::from([(42, vec![10])]));
+        assert_eq!((book.messages.len(), book.offers.len()), (3, 1));
+        assert_eq!(book.messages[1].status, Status::Unknown);
+        let open = Open {
+            waiting: 2,
+            unknown: 1,
+        };
+        assert_eq!(open_messages(&source).unwrap(), open);
+        assert_eq!(calls_under_way(&source).unwrap(), HashSet::new());
     }
 }

@@ -95,7 +95,7 @@ pub async fn run(args: &FaultsArgs) -> Tried<(Value, bool)> {
         })
         .await?;
     // What is tried again meets faults too, until most is through; then all comes to rest.
-    let database = rig.subject.database()?;
+    let database = rig.subject.records()?;
     let begun = Instant::now();
     while open_messages(&database)?.waiting as u64 > args.size.leads / 20
         && begun.elapsed() < Duration::from_secs(args.patience_seconds)

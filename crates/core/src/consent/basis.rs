@@ -144,3 +144,83 @@ pub struct Term {
     /// The instant from which it counts no more.
     pub until: Option<Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C1: a basis keeps its number and its word, which are stored and spoken.
+    #[test]
+    fn bases_keep_their_numbers_and_words() {
+        let all = [
+            (0, "written", "in writing"),
+            (1, "provided_number", "by giving the contact in an enquiry"),
+            (2, "soft_opt_in", "by soft opt-in"),
+            (3, "implied", "by implication"),
+            (4, "verbal", "by word of mouth"),
+            (5, "imported", "only by an imported list"),
+            (6, "keyword", "by a keyword"),
+        ];
+        for (code, name, words) in all {
+            let basis = Basis::from_name(name).unwrap();
+            assert_eq!(Basis::from_code(code), Some(basis));
+            assert_eq!(
+                (basis as u8, basis.as_str(), basis.in_words()),
+                (code, name, words)
+            );
+        }
+        assert_eq!(
+            (Basis::from_code(7), Basis::from_name("wished_for")),
+            (None, None)
+        );
+    }
+
+    /// UK-1: the first of the five conditions that does not hold is named; all five leave nothing to name.
+    #[test]
+    fn the_first_condition_that_does_not_hold_is_named() {
+        let all = SoftOptIn::WHOLE;
+        assert_eq!(all.missing(), None);
+        for (spoilt, name) in [
+            (
+                SoftOptIn {
+                    from_the_person: false,
+                    ..all
+                },
+                "from_the_person",
+            ),
+            (
+                SoftOptIn {
+                    in_a_sale: false,
+                    ..all
+                },
+                "in_a_sale",
+            ),
+            (
+                SoftOptIn {
+                    own_similar_things: false,
+                    ..all
+                },
+                "own_similar_things",
+            ),
+            (
+                SoftOptIn {
+                    refusal_offered: false,
+                    ..all
+                },
+                "refusal_offered",
+            ),
+            (
+                SoftOptIn {
+                    refusal_in_every_message: false,
+                    ..all
+                },
+                "refusal_in_every_message",
+            ),
+            (SoftOptIn::default(), "from_the_person"),
+        ] {
+            let (missing, asks) = spoilt.missing().unwrap();
+            assert_eq!(missing, name);
+            assert!(asks.ends_with('.'), "{asks}");
+        }
+    }
+}

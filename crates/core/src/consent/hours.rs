@@ -203,7 +203,6 @@ impl<'a> Applied<'a> {
         }
         let wait = hours
             .next_start(local.second, margin)
-            .filter(|start| *start < self.close - margin)
             .map_or(tomorrow, |start| start - local.second);
         Some((wait, None))
     }

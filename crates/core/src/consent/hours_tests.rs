@@ -808,3 +808,102 @@ fn a_wrong_file_of_rules_does_not_load() {
         assert!(problems.contains(part), "{part}: {problems}");
     }
 }
+
+/// C4: nothing is deferred further than 72 hours, and exactly 72 is not further.
+#[test]
+fn three_days_are_the_furthest() {
+    // On Saturday Pennsylvania closes before Los Angeles is up, on Sunday and Labor Day Rhode Island is closed, and Kentucky opens at ten.
+    let apart = places(
+        &["America/New_York", "America/Los_Angeles"],
+        &["RI", "PA", "KY"],
+        &["US"],
+    );
+    let eastern = |text: &str| local("America/New_York", text);
+    let opens = eastern("2026-09-08T13:00:00");
+    let saturday = eastern("2026-09-05T13:00:00");
+    assert_eq!(opening(&promotional(&apart, saturday)), Some(opens));
+    let before = promotional(&apart, saturday - 1.seconds());
+    assert!(
+        matches!(
+            before,
+            Hours::Never {
+                because: Barred::NoCommonHour(_)
+            }
+        ),
+        "{before}"
+    );
+}
+
+/// C4: the last open moment is the latest itself where that is open, and never one at which nothing may go.
+#[test]
+fn the_last_open_moment_has_its_edges() {
+    let there = places(&["America/New_York"], &["NY"], &["US"]);
+    let unknown = Places {
+        unknown: true,
+        ..places(&["America/New_York"], &[], &["US"])
+    };
+    let eastern = |text: &str| local("America/New_York", &format!("2026-10-06T{text}"));
+    let last = |category, places: &Places, now: &str, latest: &str| {
+        let question = HoursQuestion {
+            category,
+            places,
+            reply_to: None,
+            now: eastern(now),
+        };
+        QuietHours::built_in().last_open(&question, &HoursSettings::default(), eastern(latest))
+    };
+    use Category::{Emergency, Promotional, Staff, Transactional};
+    for (category, now, latest, found) in [
+        (Transactional, "06:00:00", "07:59:59", None),
+        (Transactional, "06:00:00", "08:00:00", Some("08:00:00")),
+        (Transactional, "06:00:00", "19:49:59", Some("19:49:59")),
+        (Transactional, "06:00:00", "19:50:00", Some("19:49:59")),
+        (Promotional, "06:00:00", "23:00:00", Some("19:49:59")),
+        (Staff, "03:00:00", "03:00:00", Some("03:00:00")),
+        (Emergency, "03:00:00", "04:00:00", Some("04:00:00")),
+        (Staff, "03:00:00", "02:59:59", None),
+    ] {
+        assert_eq!(
+            last(category, &there, now, latest),
+            found.map(eastern),
+            "{category} {now} {latest}"
+        );
+    }
+    assert_eq!(
+        last(Promotional, &unknown, "10:00:00", "12:00:00"),
+        None,
+        "an offer goes nowhere unknown"
+    );
+    assert_eq!(
+        last(Transactional, &unknown, "10:00:00", "12:00:00"),
+        Some(eastern("12:00:00"))
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// C4: any set of zones in which a person of any state may be, around the changes of clocks on either side of the ocean and in the south,
+    /// against the naive judge, to the second and at its edges.
+    #[test]
+    fn every_set_of_zones_is_judged_minute_by_minute(
+        zones in prop::sample::subsequence(every_zone(), 1..=4),
+        states in prop::sample::subsequence(SOME_STATES, 0..=2),
+        promotional in any::<bool>(),
+        margin in prop::sample::select(vec![0u8, 10, 60]),
+        day in prop::sample::select(vec![
+            "2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25", "2026-11-01", "2026-12-31", "2027-03-14", "2027-11-07", "2028-02-29",
+        ]),
+        (quarters, edge) in (-96i64..=96, prop::sample::select(vec![-1i64, 0, 1, 437])),
+    ) {
+        let midnight = day.parse::<Date>().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp();
+        agree(&zones, &states, promotional, margin, midnight + (quarters * 900 + edge).seconds())?;
+    }
+}
+
+/// Every zone that a state has, and some of elsewhere.
+fn every_zone() -> Vec<&'static str> {
+    let own = State::all().flat_map(State::zones).map(|zone| zone.name());
+    let all: std::collections::BTreeSet<&str> = own.chain(SOME_ZONES.iter().copied()).collect();
+    all.into_iter().collect()
+}

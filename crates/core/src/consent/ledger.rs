@@ -251,4 +251,44 @@ mod tests {
             assert_eq!(text.parse::<Head>(), Err(NoAnchor), "{text}");
         }
     }
+
+    /// C1: an entry says in which table its row is.
+    #[test]
+    fn an_entry_names_its_table() {
+        for (code, entry, table) in [(0, Entry::Consent, "consents"), (1, Entry::Audit, "audit")] {
+            assert_eq!(Entry::from_code(code), Some(entry));
+            assert_eq!((entry as i64, entry.table()), (code, table));
+        }
+        assert_eq!(Entry::from_code(2), None);
+    }
+
+    /// C1: numbers are part of a payload too, and none is not zero; a chain made long ago still verifies.
+    #[test]
+    fn a_chain_made_long_ago_still_verifies() {
+        let of = |number| Payload::salted(&[1; 16]).number(number).commitment();
+        assert!(of(Some(0)) != of(None) && of(Some(1)) != of(Some(-1)) && of(None) != [0; 32]);
+        // Worked out apart from this program: SHA-256 over salt, lengths and bytes, then over the fields in their order.
+        let head = Head::default().after(TenantId::from_raw(5), &link(1));
+        assert_eq!(
+            head.to_string(),
+            "1:6c31e2d4afe7330b3a2677c8f7f06baeda491dc0f55c598e32d32e9a0f46c1b1"
+        );
+        let words: String = wording_hash("Yes.")
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            words,
+            "5f9a2b795615ba6a3d5455fd5624d773fbca5bcd16249c421fd37411dc9837da"
+        );
+        assert!(format!("{head}x").parse::<Head>() == Err(NoAnchor));
+        assert_eq!(
+            format!(" {} ", head.to_string().to_uppercase()).parse(),
+            Ok(head)
+        );
+        assert_eq!(
+            head.to_string().replacen(':', ":g", 1)[..67].parse::<Head>(),
+            Err(NoAnchor)
+        );
+    }
 }

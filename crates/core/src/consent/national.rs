@@ -309,4 +309,40 @@ mod tests {
         }
         assert_eq!(number_of("12", Region::GB), None);
     }
+
+    /// US-9: a column of three digits is an area code only before the rest of a number; what begins with 0 or 1 is no number.
+    #[test]
+    fn area_codes_and_first_digits_are_minded() {
+        for line in [
+            "303;x5550142",
+            "303",
+            "3035;550142",
+            "1303555014",
+            "13035550142,9",
+            "(303) 155-0142",
+            "1303-055-0142",
+        ] {
+            let whole = line.starts_with("13035550142");
+            assert_eq!(number_of(line, Region::US).is_some(), whole, "{line}");
+        }
+        assert_eq!(number_of("303\t555-0142", Region::US), Some(13_035_550_142));
+        assert_eq!(
+            number_of("23035550142", Region::US),
+            None,
+            "eleven digits begin with the country"
+        );
+        for (line, digits) in [
+            ("441632960", None),
+            ("44163296012", Some(44_163_296_012)),
+            ("00441632960123", Some(441_632_960_123)),
+            ("0 0 1632960123", None),
+            ("16329601234", None),
+        ] {
+            assert_eq!(number_of(line, Region::GB), digits, "{line}");
+        }
+        assert_eq!(
+            day_of("2026-11-23T23:59:59Z".parse().unwrap()),
+            date("2026-11-23")
+        );
+    }
 }

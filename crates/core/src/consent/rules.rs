@@ -287,4 +287,85 @@ mod tests {
         }
         assert!(rules.hours.all().all(|rule| !rule.source.is_empty()));
     }
+
+    /// C2: what carries an offer is looked up by country and channel; where no rule is about both, only writing is enough.
+    #[test]
+    fn what_carries_an_offer_goes_by_country_and_channel() {
+        use ChannelKind::{Email, Sms, Webhook};
+        let rules = Rules::built_in();
+        for (country, channel, rule) in [
+            (Some(Region::US), Sms, "US-1"),
+            (Some(Region::US), Email, "US-17"),
+            (Some(Region::GB), Sms, "UK-1"),
+            (Some(Region::GB), Webhook, "XX-1"),
+            ("BR".parse().ok(), Sms, "XX-1"),
+            (None, Sms, "XX-1"),
+        ] {
+            let (found, bases) = rules.offers(country, channel);
+            assert_eq!(found, rule, "{country:?} {channel}");
+            assert!(bases.contains(&Basis::Written));
+            assert_eq!(bases.contains(&Basis::Verbal), rule == "US-17");
+        }
+        assert_eq!(rules.rule("US-8").map(|rule| &*rule.gate), Some("caps"));
+        assert_eq!(rules.rule("US-99"), None);
+        let lists: Vec<(&str, u16)> = rules
+            .nationals()
+            .map(|rule| (&*rule.rule, rule.oldest_days))
+            .collect();
+        assert_eq!(lists, [("US-9", 31), ("UK-4", 28)]);
+        assert_eq!(
+            rules.national(Region::GB).map(|rule| &*rule.rule),
+            Some("UK-4")
+        );
+        assert_eq!(rules.national(Region::CA), None);
+    }
+
+    /// US-9: a country has one list; another country's may be asked for longer than the American one.
+    #[test]
+    fn a_country_has_one_rule_for_its_list() {
+        let (from, to) = ("rule: UK-4, country: GB", "rule: UK-4, country: US");
+        let problems = Rules::load(&GOOD.replacen(from, to, 1), Holidays::built_in()).unwrap_err();
+        assert_eq!(problems, ["US has two rules for its list"]);
+        let longer = GOOD.replacen(
+            "country: GB, oldest_days: 28",
+            "country: GB, oldest_days: 90",
+            1,
+        );
+        assert!(longer != GOOD && Rules::load(&longer, Holidays::built_in()).is_ok());
+        let shorter = GOOD.replacen("promotional_per_24h: 3\n#", "promotional_per_24h: 2\n#", 1);
+        assert_eq!(
+            Rules::load(&shorter, Holidays::built_in()).map(|rules| rules.promotional_per_24h),
+            Ok(2)
+        );
+    }
+
+    /// C4: rules of hours are found by state and country, and say whether they keep holidays.
+    #[test]
+    fn rules_of_hours_are_found_by_state_and_country() {
+        let hours = &Rules::built_in().hours;
+        let state = |code: &str| hours.of_state(code.parse().unwrap());
+        let rhode_island = state("RI").unwrap();
+        assert!(rhode_island.keeps_holidays());
+        assert_eq!(
+            rhode_island.days().each_ref().map(ToString::to_string),
+            ["09:00-18:00", "10:00-17:00", "closed"]
+        );
+        let florida = state("FL").unwrap();
+        assert!(!florida.keeps_holidays() && florida.id == "US-FL");
+        assert_eq!(state("AK"), None);
+        assert_eq!(
+            hours.of_country(Region::US),
+            Some(None),
+            "the states' rules count"
+        );
+        assert_eq!(
+            hours
+                .of_country(Region::GB)
+                .flatten()
+                .map(|rule| &*rule.place),
+            Some(Region::GB.name())
+        );
+        assert_eq!(hours.of_country("BR".parse().unwrap()), None);
+        assert!(hours.all().count() > 15);
+    }
 }

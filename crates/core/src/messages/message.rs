@@ -178,6 +178,9 @@ pub struct Plan {
     /// to a provider that drops twins by our key.
     #[serde(skip_serializing_if = "is_zero")]
     pub rounds: u32,
+    /// A person let it go after a restore, while others are still held.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub let_go: bool,
 }
 
 impl Plan {

@@ -296,7 +296,7 @@ impl Turn<'_> {
             self.finish(tenant, lead, run, RunState::Stopped, &why);
         }
         if everywhere {
-            self.let_go(tenant, lead);
+            self.out_of_hands(tenant, lead);
         }
     }
 
@@ -473,6 +473,21 @@ impl Turn<'_> {
                 }
             }
         }
+        let points = self
+            .world
+            .lead(lead)
+            .map(|state| state.points.clone())
+            .unwrap_or_default();
+        // Whoever comes with these contact points from now on is somebody new.
+        let before = self.ids.next(now);
+        self.world.out.journal.push(super::JournalEntry::Erased {
+            tenant: tenant.id,
+            lead,
+            before,
+            points,
+            marks: Vec::new(),
+            at: now,
+        });
         self.world.out.deleted.push((tenant.id, lead));
         self.audit(tenant, actor, "lead.delete", json!({"lead": lead}));
         Answer::Done

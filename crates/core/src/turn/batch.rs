@@ -131,16 +131,17 @@ pub struct Decided {
 type Outcome = (Vec<Answer>, Vec<Arc<Message>>, Vec<(QueueOf, bool)>);
 
 impl Batch<'_> {
-    /// Decides and commits. `before_commit` sees the answers when they are decided and nothing is lasting yet.
+    /// Decides and commits. `before_commit` sees the answers and what changes when they are decided and nothing is lasting yet; when it
+    /// fails, all is taken back.
     pub fn commit<R: Records>(
         mut self,
         records: &mut R,
-        before_commit: impl FnOnce(&[Answer]),
+        before_commit: impl FnOnce(&[Answer], &World) -> Result<(), R::Error>,
     ) -> Result<Decided, R::Error> {
         records.begin()?;
         let decided = self.load_and_decide(records);
         let committed = decided.and_then(|decided| {
-            before_commit(&decided.answers);
+            before_commit(&decided.answers, &decided.world)?;
             records.commit().map(|()| decided)
         });
         match committed {

@@ -540,4 +540,157 @@ mod tests {
         assert_eq!(seconds(0, Some(86_400)), 900);
         assert_eq!(seconds(0, Some(120)), 120);
     }
+
+    /// What a provider asks beyond the longest rest is a failure; a quarter of an hour itself is patience.
+    #[test]
+    fn a_wish_beyond_the_longest_rest_is_a_failure() {
+        let wish = |seconds| Outcome::Retryable {
+            why: Reason::new("http_503", "Later."),
+            after: Some(Duration::from_secs(seconds)),
+        };
+        let mut breakers = Breakers::default();
+        for n in 0..5 {
+            assert_eq!(tell(&mut breakers, &wish(900), n), Swing::None);
+        }
+        assert!(breakers.is_empty());
+        for n in 0..4 {
+            assert_eq!(tell(&mut breakers, &wish(901), n), Swing::None);
+        }
+        assert!(!breakers.is_empty());
+        assert!(
+            matches!(tell(&mut breakers, &wish(901), 4), Swing::Opened(why) if why.ends_with("last: Later."))
+        );
+        assert_eq!(breakers.passage(ID, at(4)), Passage::Rests(at(904)));
+    }
+
+    /// A refusal for a reason of our own says nothing, neither of a healthy account nor by its probe; one of the provider's own does.
+    #[test]
+    fn our_own_faults_say_nothing() {
+        let own = Outcome::Permanent {
+            why: Reason::new("template", "It cannot be filled in."),
+            suppress: Suppress::No,
+        };
+        let mut breakers = Breakers::default();
+        for _ in 0..5 {
+            tell(&mut breakers, &fails(), 0);
+        }
+        let (first, second) = (AttemptId::from_raw(1), AttemptId::from_raw(2));
+        breakers.begin_probe(ID, first, at(30));
+        breakers.written();
+        assert_eq!(breakers.settled(ID, Some(first), &own, at(31)), Swing::None);
+        assert_eq!(
+            breakers.passage(ID, at(31)),
+            Passage::Probe,
+            "the next one tries it"
+        );
+        assert_eq!(breakers.changed().count(), 1, "and that is written");
+        breakers.begin_probe(ID, second, at(31));
+        assert!(breakers.is_probe(ID, Some(second)) && !breakers.is_probe(ID, Some(first)));
+        assert!(!breakers.is_probe(ID, None) && !Breakers::default().is_probe(ID, Some(second)));
+        // A probe that says nothing for a minute is given up.
+        assert_eq!(breakers.passage(ID, at(90)), Passage::Rests(at(95)));
+        assert_eq!(breakers.passage(ID, at(91)), Passage::Probe);
+    }
+
+    /// Each failed probe doubles the rest; once mended or set anew an account begins as a new one, and what others do stays.
+    #[test]
+    fn an_account_that_was_mended_begins_anew() {
+        let other = ConnectionId::from_raw(8);
+        let mut breakers = Breakers::default();
+        for id in [ID, other] {
+            for _ in 0..5 {
+                breakers.settled(id, None, &fails(), at(0));
+            }
+        }
+        let mut now = 30;
+        for (n, rest) in [(1, 60), (2, 120), (3, 240)] {
+            let probe = AttemptId::from_raw(n);
+            breakers.begin_probe(ID, probe, at(now));
+            breakers.settled(ID, Some(probe), &fails(), at(now));
+            assert_eq!(
+                breakers.passage(ID, at(now)),
+                Passage::Rests(at(now + rest))
+            );
+            now += rest;
+        }
+        let kept = breakers
+            .changed()
+            .filter_map(|(id, resting)| Some((id, resting?.failed_probes)));
+        assert_eq!(kept.max(), Some((other, 0)));
+        breakers.forget(ID);
+        assert_eq!(breakers.passage(ID, at(31)), Passage::Free);
+        assert_eq!(breakers.passage(other, at(29)), Passage::Rests(at(30)));
+        // What failed but does not rest is forgotten too, and nothing of the others.
+        tell(&mut breakers, &fails(), 40);
+        breakers.forget(ID);
+        assert_eq!(breakers.passage(other, at(29)), Passage::Rests(at(30)));
+        breakers.forget(other);
+        assert!(breakers.is_empty() && breakers.passage(other, at(29)) == Passage::Free);
+        // Begun anew it takes five failures again.
+        for n in 0..4 {
+            assert_eq!(tell(&mut breakers, &fails(), n), Swing::None);
+        }
+        assert!(matches!(tell(&mut breakers, &fails(), 5), Swing::Opened(_)));
+    }
+
+    /// An account without failures among its last twenty is forgotten; one with some is kept, and written only when it rests.
+    #[test]
+    fn what_failed_long_ago_is_forgotten() {
+        let mut breakers = Breakers::default();
+        tell(&mut breakers, &fails(), 0);
+        for n in 0..19 {
+            tell(&mut breakers, &works(), n);
+            breakers.written();
+            assert!(!breakers.is_empty(), "{n}");
+        }
+        assert_eq!(breakers.changed().count(), 0);
+        tell(&mut breakers, &works(), 20);
+        assert!(breakers.is_empty());
+        // Half of nineteen is not half of twenty.
+        for n in 0..10 {
+            assert_eq!(tell(&mut breakers, &fails(), n), Swing::None, "{n}");
+            if n < 9 {
+                assert_eq!(tell(&mut breakers, &works(), n), Swing::None, "{n}");
+            }
+        }
+        let opened = tell(&mut breakers, &works(), 20);
+        assert_eq!(opened, Swing::None, "a success opens nothing");
+        assert!(
+            matches!(tell(&mut breakers, &fails(), 21), Swing::Opened(why) if why.starts_with("10 of the last 20"))
+        );
+        // Another success after a rest that was closed and is not written yet keeps it until it is.
+        let probe = AttemptId::from_raw(3);
+        breakers.begin_probe(ID, probe, at(60));
+        assert_eq!(
+            breakers.settled(ID, Some(probe), &works(), at(61)),
+            Swing::Closed
+        );
+        tell(&mut breakers, &works(), 62);
+        assert_eq!(breakers.changed().collect::<Vec<_>>(), [(ID, None)]);
+        breakers.written();
+        assert!(breakers.is_empty());
+    }
+
+    /// Reliability 4.5: when the wall clock is set, who rests goes on resting as long as was meant, and a probe as long as it may.
+    #[test]
+    fn rests_go_with_the_clock() {
+        let mut breakers = Breakers::default();
+        for _ in 0..5 {
+            tell(&mut breakers, &fails(), 0);
+        }
+        breakers.written();
+        breakers.shift(3_600_000_000);
+        assert_eq!(breakers.passage(ID, at(3_600)), Passage::Rests(at(3_630)));
+        assert_eq!(
+            breakers
+                .changed()
+                .map(|(_, resting)| resting.unwrap().since)
+                .collect::<Vec<_>>(),
+            [at(3_600).as_microsecond()]
+        );
+        breakers.begin_probe(ID, AttemptId::from_raw(1), at(3_630));
+        breakers.shift(-3_600_000_000);
+        assert_eq!(breakers.passage(ID, at(89)), Passage::Rests(at(94)));
+        assert_eq!(breakers.passage(ID, at(90)), Passage::Probe);
+    }
 }

@@ -1,5 +1,6 @@
 //! A lead comes in: found again or made, told apart from others by phone and email without limit of time (L1, L7).
 
+use super::JournalEntry;
 use super::react::{Happening, facts};
 use super::world::{Consent, ConsentRow, LeadState, PointKey, PointKind, Purpose};
 use super::{
@@ -350,6 +351,7 @@ impl Turn<'_> {
         } else {
             Consent::Revoked
         };
+        let before = point.consent.get(told.channel.code(), told.purpose);
         let basis = told.grounds();
         point.allow(
             told.channel.code(),
@@ -358,6 +360,29 @@ impl Turn<'_> {
             basis,
             told.expires_at,
         );
+        let (channel, purpose) = (told.channel, told.purpose);
+        let named = (key.clone(), channel, purpose, now);
+        match (before, consent) {
+            (Consent::Revoked, Consent::Granted) => {
+                let (key, channel, purpose, at) = named;
+                self.world.out.journal.push(JournalEntry::Granted {
+                    key,
+                    channel,
+                    purpose,
+                    at,
+                });
+            }
+            (before, Consent::Revoked) if before != Consent::Revoked => {
+                let (key, channel, purpose, at) = named;
+                self.world.out.journal.push(JournalEntry::Revoked {
+                    key,
+                    channel,
+                    purpose,
+                    at,
+                });
+            }
+            _ => {}
+        }
         // A wording is shown to many and kept once; what one person wrote is theirs, and can be erased with the row.
         let (wording, wrote) = if basis == Basis::Keyword {
             (None, told.wording.clone())

@@ -400,3 +400,7 @@ impl Turn<'_> {
 }
 
 const LOOKS: u32 = 5;
+
+#[cfg(test)]
+#[path = "doubt_tests.rs"]
+mod tests;

@@ -239,6 +239,17 @@ impl Turn<'_> {
                 false
             }
         };
+        if let Some(hold) = tenant
+            .hold
+            .as_ref()
+            .filter(|hold| !sandbox && hold.holds(message))
+        {
+            let because = format!(
+                "The database was restored at {}; nothing goes to customers until a person has looked at what waits and let it go.",
+                hold.since
+            );
+            return said.defer("recovery", super::HELD, hold.until(), because, sandbox);
+        }
         let key = PointKey {
             tenant: tenant.id,
             kind: kind_of(message.channel),
@@ -426,6 +437,12 @@ impl Turn<'_> {
             "Connection {name} rests after failures, and there is no other; asked again when it is tried."
         );
         Some((RESTS.into(), until, because))
+    }
+
+    /// True when the sandbox stands in for a provider: nothing of it leaves the house.
+    pub(super) fn stays_in_house(&self, tenant: &Tenant, message: &Message) -> bool {
+        let lead = message.lead.and_then(|lead| self.world.lead(lead));
+        sandboxed(tenant, message, lead.map(|state| &state.lead)).is_some()
     }
 
     /// Quiet hours by the recipient's own places (C4).

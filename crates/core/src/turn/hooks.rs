@@ -258,7 +258,7 @@ impl Turn<'_> {
     ) {
         let now = self.now;
         // START undoes an opt-out and nothing else: bounces, complaints and lists of others stay (compliance 4).
-        if self.world.point(key).is_none() || !self.world.point_mut(key, now).start(now) {
+        if self.world.point(key).is_none() || !self.changing_list(key, |point| point.start(now)) {
             return;
         }
         let still_held = self
@@ -434,15 +434,7 @@ impl Turn<'_> {
         match order.reason {
             Some(reason) => {
                 self.put_on_list(&key, reason, &order.how, now);
-                let categories: &'static [Category] = if reason.offers_only() {
-                    &[Category::Promotional]
-                } else {
-                    &[
-                        Category::Transactional,
-                        Category::Promotional,
-                        Category::Staff,
-                    ]
-                };
+                let categories = super::recovery::stopped_by(reason);
                 self.world.out.cancels.push(Cancel {
                     tenant: tenant.id,
                     recipient: key.value.clone(),
@@ -468,7 +460,7 @@ impl Turn<'_> {
                             field: None,
                         };
                     }
-                    Some(_) => self.world.point_mut(&key, now).lift(now),
+                    Some(_) => self.changing_list(&key, |point| point.lift(now)),
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What comes into a turn, and what its caller is answered.
 
+use super::JournalEntry;
 use super::world::{PointKey, PointKind, Purpose, Suppression};
 use crate::consent::{Basis, SoftOptIn};
 use crate::contact::{Email, Phone};
@@ -187,6 +188,36 @@ pub enum Intake {
         run: RunId,
         /// Its lead.
         lead: LeadId,
+    },
+    /// A journal remembers what a restored database may have forgotten.
+    Journal(Box<JournalEntry>),
+    /// A message of a restored database that may have gone out since the backup.
+    Restored {
+        /// The message.
+        message: MessageId,
+        /// The instant of the backup.
+        since: Timestamp,
+    },
+    /// A run of a restored database that may have gone on since the backup.
+    RestoredRun {
+        /// The run.
+        run: RunId,
+        /// Its lead.
+        lead: LeadId,
+        /// The instant of the backup.
+        since: Timestamp,
+    },
+    /// A message that is held since a restore may go.
+    LetGo {
+        /// The message.
+        message: MessageId,
+    },
+    /// A message that is held since a restore does not go.
+    HoldBack {
+        /// The message.
+        message: MessageId,
+        /// Who says so.
+        actor: String,
     },
 }
 
@@ -670,6 +701,7 @@ impl Order {
             | Intake::Take { lead, .. }
             | Intake::StartRun { lead, .. }
             | Intake::Assign { lead, .. }
+            | Intake::RestoredRun { lead, .. }
             | Intake::Wake { lead, .. } => {
                 needs.leads.push(*lead);
             }
@@ -691,6 +723,9 @@ impl Order {
             Intake::Cancel { message, .. }
             | Intake::Retry { message, .. }
             | Intake::Weigh { message }
+            | Intake::Restored { message, .. }
+            | Intake::LetGo { message }
+            | Intake::HoldBack { message, .. }
             | Intake::Discard { message, .. } => needs.messages.push(*message),
             Intake::Amend(amend) => {
                 if let Some(to) = &amend.to {
@@ -716,6 +751,13 @@ impl Order {
                 needs.leads.extend(given.lead);
             }
             Intake::Suppress(order) => point(order.kind, order.value.clone()),
+            Intake::Journal(entry) => match &**entry {
+                JournalEntry::Stands { key, .. }
+                | JournalEntry::Revoked { key, .. }
+                | JournalEntry::Granted { key, .. } => point(key.kind, key.value.clone()),
+                JournalEntry::Erased { lead, .. } => needs.leads.push(*lead),
+                JournalEntry::Forgotten { .. } => {}
+            },
             Intake::Looked(looked) => needs.messages.push(looked.message.id),
             Intake::Settled(settled) => {
                 let as_reserved = match &settled.outcome {

@@ -6,7 +6,7 @@
 use super::points::{Point, PointKey};
 use super::{Connection, Tenant, Turn, kind_of};
 use crate::consent::rules::Rules;
-use crate::ids::{ConnectionId, TenantId};
+use crate::ids::{AttemptId, ConnectionId, TenantId, first_of};
 use crate::messages::{Category, ChannelKind, Message, Priority};
 use crate::seeded::{Bug, has};
 use crate::time::{Timestamp, from_micros};
@@ -217,8 +217,18 @@ impl Turn<'_> {
         message: &Message,
         point: Option<&Point>,
     ) -> Option<Held> {
-        if message.attempts > 0 || message.plan.keyword_answer {
+        if message.plan.keyword_answer {
             return None;
+        }
+        if message.attempts > 0 {
+            // It was counted with its first call; once that is a day ago the person may have had others since (US-8).
+            let customers = matches!(
+                message.category,
+                Category::Transactional | Category::Promotional
+            );
+            return (customers && !self.within_a_day(message.attempt))
+                .then(|| self.over_contacts(tenant, point, message))
+                .flatten();
         }
         let of_person = match message.category {
             _ if message.channel == ChannelKind::Webhook => None,
@@ -229,6 +239,14 @@ impl Turn<'_> {
             Category::Emergency => None,
         };
         of_person.or_else(|| self.over_tenant(tenant, message))
+    }
+
+    /// True when a call began so lately that the person's rolling day still counts it.
+    fn within_a_day(&self, call: Option<AttemptId>) -> bool {
+        let day = jiff::SignedDuration::from_hours(24);
+        // Ids know milliseconds: of the last one it is not said that it counts.
+        let from = self.now - day + jiff::SignedDuration::from_millis(1);
+        call.is_some_and(|call| call.raw() >= first_of(from))
     }
 
     /// Alerts to staff: over the limit they join a digest.
@@ -424,8 +442,13 @@ impl Turn<'_> {
         }
     }
 
-    /// What limits count, at the moment of the intent (M6).
-    pub(super) fn count_contact(&mut self, tenant: &Tenant, message: &Message) {
+    /// What limits count, at the moment of the intent (M6). `before` is the call before this one.
+    pub(super) fn count_contact(
+        &mut self,
+        tenant: &Tenant,
+        message: &Message,
+        before: Option<AttemptId>,
+    ) {
         if let Some(id) = message.connection
             && let Some(way) = tenant.connections.iter().find(|way| way.id == id)
         {
@@ -457,8 +480,9 @@ impl Turn<'_> {
                 value: message.recipient.clone(),
             };
             let now = self.now;
+            let counted = again && self.within_a_day(before);
             let recent = &mut self.world.point_mut(&key, now).recent;
-            if again {
+            if counted {
                 // The call before did not go through, so the contact is now and not then.
                 recent.forget_oldest(offer);
             }

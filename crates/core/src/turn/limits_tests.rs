@@ -6,6 +6,7 @@ use crate::turn::scene::{
 use crate::turn::{Ruling, Share};
 use Category::{Emergency, Promotional, Staff, Transactional};
 use ChannelKind::{Email, Sms, Webhook};
+use proptest::prelude::*;
 use std::sync::Arc;
 
 /// M6: what is held does not all come back at the same instant.
@@ -200,6 +201,7 @@ fn every_limit_of_the_tenant_holds_at_its_bound() {
         // Where a limit stands a repeated call is not held, and the one answer to a word never is.
         let again = Message {
             attempts: 1,
+            attempt: Some(AttemptId::from_raw(first_of(scene.now))),
             ..message.clone()
         };
         assert_eq!(held(&mut scene, &again), None, "{code}");
@@ -460,7 +462,7 @@ fn an_intent_counts_what_its_kind_counts() {
         message.attempts = 1;
         message.connection = Some(if to.contains('@') { MAILS } else { TEXTS });
         change(&mut scene, &mut message);
-        scene.turn(|turn, tenant| turn.count_contact(tenant, &message));
+        scene.turn(|turn, tenant| turn.count_contact(tenant, &message, message.attempt));
         let mut names: Vec<String> = scene
             .world
             .counters
@@ -527,6 +529,7 @@ fn an_intent_counts_what_its_kind_counts() {
     let again = |scene: &mut Scene, message: &mut Message| {
         message.attempts = 2;
         let before = after(scene.now, -600);
+        message.attempt = Some(AttemptId::from_raw(first_of(before)));
         scene.point(DANA).recent.add(before, false);
     };
     assert_eq!(
@@ -796,4 +799,222 @@ fn a_repeated_call_is_no_further_contact() {
         sent += 1;
     }
     assert_eq!(sent, 4);
+}
+
+/// M6, US-8: a call that is made again a day after the first is asked for anew, since the person may have had others meanwhile.
+#[test]
+fn a_call_that_is_made_again_a_day_later_is_a_contact_again() {
+    for (others, goes) in [(3, true), (4, false)] {
+        let mut scene = Scene::new();
+        let text = scene.message(DANA, Transactional);
+        let sent = scene.post(text);
+        let first = scene.settle(sent.id, retryable(Some(100_000)));
+        assert_eq!(first.due_at, after(scene.now, 86_400));
+        scene.now = after(scene.now, 86_401);
+        for _ in 0..others {
+            let text = scene.message(DANA, Transactional);
+            assert_eq!(scene.post(text).status, Status::Sending);
+        }
+        scene.claim();
+        let again = &scene.world.messages[&sent.id];
+        assert_eq!(again.status == Status::Sending, goes, "{others} others");
+        let code = again.why.as_ref().map(|why| &*why.code);
+        assert_eq!(code, (!goes).then_some("limit:person.texts"));
+        let now = scene.now;
+        let (all, _) = scene.point(DANA).recent.within(now);
+        assert_eq!(all.n, 4);
+    }
+    // Within the day it is the same contact, which moves; in its very last millisecond that is not said any more.
+    for (later, asked) in [(86_399_998, false), (86_400_000, true)] {
+        let mut scene = Scene::new();
+        let text = scene.message(DANA, Transactional);
+        let sent = scene.post(text);
+        scene.now += jiff::SignedDuration::from_millis(later);
+        let within = scene.turn(|turn, _| turn.within_a_day(sent.attempt));
+        assert_eq!(within, !asked);
+        assert!(!scene.turn(|turn, _| turn.within_a_day(None)));
+    }
+}
+
+/// Something that happens to a business with limits.
+#[derive(Debug, Clone)]
+enum Act {
+    /// Somebody is written to.
+    Send(&'static str, Category, Priority),
+    /// The how manieth call under way ends: taken, or to be made again, perhaps at a wish in seconds.
+    End(usize, bool, Option<u64>),
+    /// Minutes pass, and what is due is claimed.
+    Pass(i64),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let to = prop::sample::select(vec![
+        (DANA, Transactional),
+        (DANA, Promotional),
+        (DANAS_MAIL, Transactional),
+        (DANAS_MAIL, Promotional),
+        (RUTH, Staff),
+        ("ruth@example.com", Staff),
+    ]);
+    let wish = prop::option::weighted(0.3, prop::sample::select(vec![30u64, 4_000, 90_000]));
+    prop_oneof![
+        6 => (to, prop::sample::select(Priority::ALL)).prop_map(|((to, category), priority)| Act::Send(to, category, priority)),
+        4 => (0..6usize, any::<bool>(), wish).prop_map(|(n, fine, wish)| Act::End(n, fine, wish)),
+        4 => prop::sample::select(vec![1i64, 7, 61, 300, 725]).prop_map(Act::Pass),
+    ]
+}
+
+/// A call as a naive judge notes it down.
+#[derive(Debug, Clone)]
+struct Call {
+    at: Timestamp,
+    message: Message,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// M6, M8, US-8: whatever is sent, repeated and waited for, no window is ever passed: counted naively, from a list of all calls.
+    #[test]
+    fn random_calls_are_never_more_than_a_window_allows(acts in prop::collection::vec(act(), 1..70)) {
+        let mut scene = Scene::with("limits: { sms: { per_hour: 5, per_day: 12 }, email: { per_hour: 4 }, all_per_hour: 7, staff_alerts: { sms_per_hour: 2, sms_per_day: 6, email_per_hour: 2, email_per_day: 5, all_per_hour: 3 } }\n");
+        scene.edit(|tenant| {
+            tenant.connections[0].pace = Pace { interval: Some(2_000_000), per_hour: Some(9), per_day: Some(20) };
+        });
+        let mut calls: Vec<Call> = Vec::new();
+        for act in &acts {
+            match act {
+                Act::Send(to, category, priority) => {
+                    let mut message = scene.message(to, *category);
+                    message.priority = *priority;
+                    message.plan.answers = (*category == Transactional).then(|| scene.now.as_microsecond());
+                    // Mails find their place by the lead.
+                    message.lead = Some(scene.lead(|_| ()));
+                    scene.post(message);
+                }
+                Act::End(n, fine, wish) => {
+                    let mut under_way: Vec<_> = scene.world.messages.values().filter(|one| one.status == Status::Sending).map(|one| one.id).collect();
+                    under_way.sort();
+                    if let Some(id) = under_way.get(n % under_way.len().max(1)) {
+                        scene.settle(*id, if *fine { accepted(None) } else { retryable(*wish) });
+                    }
+                }
+                Act::Pass(minutes) => {
+                    scene.now = after(scene.now, minutes * 60);
+                    scene.claim();
+                }
+            }
+            let fresh = |one: &&Message| one.attempt.is_some() && calls.iter().all(|call| call.message.attempt != one.attempt);
+            let mut fresh: Vec<Message> = scene.world.messages.values().filter(fresh).cloned().collect();
+            fresh.sort_by_key(|one| one.attempt);
+            for message in fresh {
+                calls.push(Call { at: scene.now, message });
+                naive(&calls).map_err(|why| TestCaseError::fail(format!("{why} after {act:?}")))?;
+            }
+        }
+    }
+}
+
+/// Holds the last call of a list against every window; counts nothing but the list.
+fn naive(calls: &[Call]) -> Result<(), String> {
+    let Some((last, before)) = calls.split_last() else {
+        return Ok(());
+    };
+    let hour = |at: Timestamp| at.strftime("%F %H").to_string();
+    let day = |at: Timestamp| at.strftime("%F").to_string();
+    let first = |call: &&Call| call.message.attempts == 1;
+    let texts = |call: &&Call| call.message.channel == Sms;
+    let count = |fits: &dyn Fn(&&Call) -> bool| before.iter().filter(|call| fits(call)).count();
+    let same_hour = |call: &&Call| hour(call.at) == hour(last.at);
+    let same_day = |call: &&Call| day(call.at) == day(last.at);
+    let staff = |call: &&Call| call.message.category == Staff;
+    let text = last.message.channel == Sms;
+    let of_channel = |call: &&Call| texts(call) == text;
+    let mut windows: Vec<(&str, usize, usize)> = Vec::new();
+    if last.message.attempts == 1
+        && last.message.priority != Priority::Critical
+        && !last.message.plan.digest
+    {
+        windows.push((
+            "channel, hour",
+            count(&|call| first(call) && of_channel(call) && same_hour(call)),
+            if text { 5 } else { 4 },
+        ));
+        windows.push((
+            "all, hour",
+            count(&|call| first(call) && same_hour(call)),
+            7,
+        ));
+        if text {
+            windows.push((
+                "texts, day",
+                count(&|call| first(call) && texts(call) && same_day(call)),
+                12,
+            ));
+        }
+    }
+    if last.message.attempts == 1 && last.message.category == Staff && !last.message.plan.digest {
+        let alerts = |call: &&Call| first(call) && staff(call);
+        windows.push((
+            "alerts, hour",
+            count(&|call| alerts(call) && same_hour(call)),
+            3,
+        ));
+        windows.push((
+            "alerts by channel, hour",
+            count(&|call| alerts(call) && of_channel(call) && same_hour(call)),
+            2,
+        ));
+        windows.push((
+            "alerts by channel, day",
+            count(&|call| alerts(call) && of_channel(call) && same_day(call)),
+            if text { 6 } else { 5 },
+        ));
+    }
+    if text {
+        windows.push((
+            "account, hour",
+            count(&|call| texts(call) && same_hour(call)),
+            9,
+        ));
+        windows.push((
+            "account, day",
+            count(&|call| texts(call) && same_day(call)),
+            20,
+        ));
+        let near = |call: &&Call| {
+            texts(call) && last.at.duration_since(call.at) < jiff::SignedDuration::from_secs(2)
+        };
+        windows.push(("account, pace", count(&|call| near(call)), 1));
+    }
+    if last.message.category != Staff {
+        // A message is one contact, at its last call.
+        let contacts = |offers: bool, channel: Option<ChannelKind>| {
+            let mut last_calls = HashMap::new();
+            for call in before {
+                let counts = call.message.category != Staff
+                    && call.message.recipient == last.message.recipient
+                    && (!offers || call.message.category == Promotional)
+                    && channel.is_none_or(|channel| call.message.channel == channel);
+                if counts && call.message.id != last.message.id {
+                    last_calls.insert(call.message.id, call.at);
+                }
+            }
+            let day = jiff::SignedDuration::from_hours(24);
+            last_calls
+                .values()
+                .filter(|at| last.at.duration_since(**at) < day)
+                .count()
+        };
+        if last.message.category == Promotional {
+            windows.push(("offers, rolling day", contacts(true, None), 3));
+        }
+        if text {
+            windows.push(("texts, rolling day", contacts(false, Some(Sms)), 4));
+        }
+    }
+    match windows.iter().find(|(_, n, most)| n >= most) {
+        Some(window) => Err(format!("{window:?} of {:?}", last.message)),
+        None => Ok(()),
+    }
 }

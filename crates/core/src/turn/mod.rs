@@ -24,6 +24,7 @@ mod people_tests;
 mod points;
 mod queues;
 mod react;
+mod recovery;
 pub mod rehearsal;
 mod rollout;
 mod say;
@@ -53,6 +54,7 @@ pub use jobs::{JOB_PAGE, Job, JobKind, may_migrate};
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
+pub use recovery::{HELD, Hold, JournalEntry, RESTORED, Standing};
 pub use rollout::Share;
 pub use settle::Retries;
 pub use staff::{CONFIRM_LINK, staff_consent};
@@ -245,6 +247,11 @@ impl<'a> Turn<'a> {
                 actor,
             } => self.migrate(tenant, workflow, *preview, actor),
             Intake::Assign { lead, to, actor } => self.assign_by_hand(tenant, *lead, to, actor),
+            Intake::Journal(entry) => self.replay(tenant, entry),
+            Intake::Restored { message, since } => self.restored(tenant, *message, *since),
+            Intake::RestoredRun { run, lead, since } => self.restored_run(*lead, *run, *since),
+            Intake::LetGo { message } => self.let_go(tenant, *message),
+            Intake::HoldBack { message, actor } => self.hold_back(tenant, *message, actor),
         }
     }
 

@@ -297,7 +297,7 @@ impl Turn<'_> {
     }
 
     /// Nobody has anything to do for the lead any more.
-    pub(super) fn let_go(&mut self, tenant: &Tenant, lead: LeadId) {
+    pub(super) fn out_of_hands(&mut self, tenant: &Tenant, lead: LeadId) {
         let owner = self
             .world
             .lead(lead)

@@ -34,7 +34,7 @@ impl PointKind {
 }
 
 /// Names a contact point.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointKey {
     /// Whose it is.
     pub tenant: TenantId,
@@ -122,7 +122,7 @@ pub enum Consent {
 }
 
 /// What consent is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Offers.
@@ -202,9 +202,40 @@ impl ConsentBits {
         (Suppression::Unsubscribed, 60),
     ];
 
+    /// The high bits of the consents, their low bits, and the bits of what the person asked for.
+    pub const MASKS: [i64; 3] = [0x02aa_aaaa_aaaa_aaaa, 0x0155_5555_5555_5555, 7 << 58];
+
+    /// True when a consent was taken back: that outlasts the lead.
+    pub const fn has_a_no(self) -> bool {
+        let [high, low, _] = Self::MASKS;
+        self.0 & high & !((self.0 & low) << 1) != 0
+    }
+
+    /// What outlasts the lead: what was taken back, and what the person asked for.
+    pub const fn only_no(self) -> Self {
+        let [high, low, wishes] = Self::MASKS;
+        Self(self.0 & high & !((self.0 & low) << 1) | self.0 & wishes)
+    }
+
     fn wish_bit(reason: Suppression) -> i64 {
         let known = Self::WISHES.iter().find(|(wish, _)| *wish == reason);
         known.map_or(0, |(_, bit)| 1 << bit)
+    }
+
+    /// All that the person asked for.
+    pub fn wishes(self) -> Vec<Suppression> {
+        let known = Self::WISHES
+            .iter()
+            .filter(|(_, bit)| self.0 & (1 << bit) != 0);
+        known.map(|(wish, _)| *wish).collect()
+    }
+
+    /// The person asked for these and for nothing else.
+    pub fn set_wishes(&mut self, wishes: &[Suppression]) {
+        for (wish, bit) in Self::WISHES {
+            self.0 &= !(1 << bit);
+            self.0 |= i64::from(wishes.contains(&wish)) << bit;
+        }
     }
 
     /// True when the person asked for this, whatever stands in front of it.
@@ -227,15 +258,16 @@ impl ConsentBits {
     }
 }
 
-/// The contacts of the last 24 hours: microseconds UTC with the lowest bit set for offers. Oldest first.
+/// The contacts of the last 24 hours: microseconds UTC with the lowest bit set for offers. Oldest first. Those of the day before are kept
+/// too: a clock that is set ahead by a day and back again must not make them forgotten (P6).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recent(pub SmallVec<[i64; 4]>);
 
 impl Recent {
-    /// Adds a contact and forgets what is older than a day. At most 32 are kept.
+    /// Adds a contact and forgets what is older than two days. At most 32 are kept.
     pub fn add(&mut self, at: Timestamp, offer: bool) {
         let now = at.as_microsecond();
-        self.0.retain(|one| *one > now - DAY_US);
+        self.0.retain(|one| *one > now - 2 * DAY_US);
         if self.0.len() == 32 {
             self.0.remove(0);
         }
@@ -473,6 +505,34 @@ mod tests {
         ] {
             assert_eq!(stands(after, lift), left, "{case}");
         }
+    }
+
+    /// C6: what a person took back is remembered when the lead is deleted, and nothing else of the consents.
+    #[test]
+    fn of_the_consents_only_the_no_outlasts_the_lead() {
+        let all = [
+            Purpose::Promotional,
+            Purpose::Transactional,
+            Purpose::AutomatedCall,
+            Purpose::Tracking,
+            Purpose::Staff,
+        ];
+        for (channel, purpose) in (0..7).flat_map(|channel| all.map(|purpose| (channel, purpose))) {
+            for (consent, stays) in [
+                (Consent::Granted, Consent::Unasked),
+                (Consent::Provided, Consent::Unasked),
+                (Consent::Revoked, Consent::Revoked),
+            ] {
+                let mut bits = ConsentBits::default();
+                bits.set(channel, purpose, consent);
+                assert_eq!(bits.has_a_no(), consent == Consent::Revoked);
+                assert_eq!(bits.only_no().get(channel, purpose), stays);
+            }
+        }
+        let mut stopped = Point::new(None, Timestamp::UNIX_EPOCH);
+        stopped.suppress(OptedOut, "", Timestamp::UNIX_EPOCH);
+        assert!(!stopped.consent.has_a_no());
+        assert_eq!(stopped.consent.only_no(), stopped.consent);
     }
 
     /// US-10: START lifts the person's STOP wherever it stands, and nothing else.

@@ -183,7 +183,9 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::{Category, Status};
     use crate::time::from_micros;
+    use crate::turn::scene::{DANA, Scene};
 
     fn queue(tenant: i64, priority: Priority) -> QueueOf {
         QueueOf {
@@ -249,5 +251,109 @@ mod tests {
         assert_eq!(queues.next(), Some(from_micros(40)));
         queues.fill(Vec::new());
         assert_eq!(queues.next(), None);
+    }
+
+    /// M7: due is what is due at this very instant, and a queue is known by its earliest message.
+    #[test]
+    fn a_queue_is_due_with_its_earliest_message() {
+        let mut queues = Queues::default();
+        let one = queue(1, Priority::Low);
+        assert_eq!(
+            (queues.next(), queues.any_due(from_micros(9))),
+            (None, false)
+        );
+        queues.note(one, from_micros(50));
+        for later in [50, 60] {
+            queues.note(one, from_micros(later));
+            assert_eq!(queues.next(), Some(from_micros(50)));
+        }
+        queues.note(one, from_micros(40));
+        assert_eq!(queues.next(), Some(from_micros(40)));
+        assert_eq!(queues.order.len(), 1, "a queue stands once in the order");
+        assert!(!queues.any_due(from_micros(39)) && queues.any_due(from_micros(40)));
+        assert_eq!(queues.shares(from_micros(39), 10), []);
+        assert_eq!(queues.shares(from_micros(40), 10), [(one, 10)]);
+        assert_eq!(queues.shares(from_micros(40), 0), []);
+        let behind = |queues: &Queues, at| queues.behind(from_micros(at)).len();
+        assert_eq!((behind(&queues, 39), behind(&queues, 40)), (0, 1));
+        queues.set(one, None);
+        assert_eq!((queues.next(), behind(&queues, 40)), (None, 0));
+    }
+
+    /// M7: what one queue cannot take of a turn is for the next priorities; a queue that is filled anew stays held.
+    #[test]
+    fn a_turn_is_shared_down_to_its_last_place() {
+        let now = from_micros(100);
+        let mut queues = Queues::default();
+        let (urgent, other, low) = (
+            queue(1, Priority::High),
+            queue(2, Priority::High),
+            queue(3, Priority::Low),
+        );
+        queues.fill(vec![(urgent, now), (other, now), (low, now)]);
+        // Seven for two are three each, and the one that is left goes down.
+        assert_eq!(queues.shares(now, 7), [(urgent, 3), (other, 3), (low, 1)]);
+        assert_eq!(queues.shares(now, 6), [(urgent, 3), (other, 3)]);
+        queues.hold(urgent, now);
+        queues.fill(vec![(urgent, from_micros(70)), (other, now)]);
+        assert_eq!(
+            queues.next(),
+            Some(now),
+            "held as before, and what the store does not have is gone"
+        );
+        queues.release(urgent.tenant, ChannelKind::Sms);
+        assert_eq!(queues.next(), Some(from_micros(70)));
+    }
+
+    /// M7, M8: after a turn its queues are asked for their next; one without a line rests when more of it is due; what was put in is known.
+    #[test]
+    fn after_a_turn_the_queues_know_what_waits() {
+        let now = from_micros(100);
+        for (held, next, rests) in [
+            (false, Some(100), false),
+            (true, Some(100), true),
+            (true, Some(101), false),
+            (true, None, false),
+        ] {
+            let mut queues = Queues::default();
+            let one = queue(1, Priority::Low);
+            queues.note(one, from_micros(5));
+            let next = next.map(from_micros);
+            queues.after_turn(&World::default(), &[(one, held)], now, |asked| {
+                assert_eq!(asked, one);
+                next
+            });
+            assert_eq!(queues.next(), next.filter(|_| !rests), "{held} {next:?}");
+            assert_eq!(queues.held.contains_key(&one), rests, "{held} {next:?}");
+        }
+        let mut scene = Scene::new();
+        let waiting = |status, due| {
+            let mut scene = Scene::new();
+            let message = scene.message(DANA, Category::Transactional);
+            Message {
+                status,
+                due_at: from_micros(due),
+                ..message
+            }
+        };
+        scene.world.out.messages =
+            vec![waiting(Status::Queued, 70), waiting(Status::Delivered, 10)];
+        scene.world.out.changes = vec![crate::turn::world::MessageChange {
+            message: waiting(Status::Deferred, 60),
+            expects: crate::turn::world::Expects::Read,
+        }];
+        let mut queues = Queues::default();
+        queues.after_turn(&scene.world, &[], now, |_| None);
+        assert_eq!(queues.next(), Some(from_micros(60)));
+        let of = QueueOf::of(&scene.world.out.messages[0]);
+        assert_eq!(
+            of,
+            QueueOf {
+                tenant: TenantId::from_raw(1),
+                channel: ChannelKind::Sms,
+                priority: Priority::Normal
+            }
+        );
+        assert_eq!(queues.order.first().map(|(_, queue)| *queue), Some(of));
     }
 }

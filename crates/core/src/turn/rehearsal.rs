@@ -299,7 +299,7 @@ impl<P: Provider> Rehearsal<P> {
             lease: Duration::from_secs(60),
             written: |_| (200, String::new()),
         };
-        let decided = match batch.commit(&mut self.memory, |_| {}) {
+        let decided = match batch.commit(&mut self.memory, |_, _| Ok(())) {
             Ok(decided) => decided,
             Err(never) => match never {},
         };
@@ -389,6 +389,7 @@ pub fn tenant_of(id: i64, config: Arc<TenantConfig>) -> Tenant {
         most_per_hour: None,
         zone: config.settings.time_zone.rules().clone(),
         references: ReferenceKey::new(&id.to_be_bytes()),
+        hold: None,
         config,
     }
 }

@@ -34,6 +34,8 @@ struct Frame<'a> {
     step: &'a str,
     send: &'a Send,
     answers: Option<i64>,
+    /// The run was restored from a backup of this instant, microseconds UTC.
+    restored: Option<i64>,
     data: Value,
 }
 
@@ -65,6 +67,7 @@ impl Turn<'_> {
             .as_str()
             .and_then(|at| at.parse::<jiff::Timestamp>().ok())
             .map(jiff::Timestamp::as_microsecond);
+        let restored = run_data[super::RESTORED].as_i64();
         let story = run_data["event"].clone();
         let gathered = run_data["answers"].clone();
         let appointment = story["type"]
@@ -126,6 +129,7 @@ impl Turn<'_> {
             step: &step,
             send,
             answers,
+            restored,
             data,
         };
         self.tell_all(tenant, &frame, hearers);
@@ -174,6 +178,7 @@ impl Turn<'_> {
             step: &label,
             send,
             answers: None,
+            restored: None,
             data: json!({"event": event, "list": list}),
         };
         self.tell_all(tenant, &frame, hearers);
@@ -226,6 +231,10 @@ impl Turn<'_> {
                             frame.send.template
                         ),
                     );
+                } else if !self.stays_in_house(tenant, &message)
+                    && let Some(why) = self.said_before(&mut message, frame.restored)
+                {
+                    self.skip(message, super::RESTORED, why);
                 } else {
                     self.post(tenant, message);
                     if first {
@@ -426,7 +435,7 @@ impl Turn<'_> {
         message.status = Status::Sending;
         message.epoch += 1;
         message.attempts += 1;
-        message.attempt = Some(attempt);
+        let before = message.attempt.replace(attempt);
         if let Some(doubt) = &message.plan.doubt {
             message.repeated = doubt.calls > 1 || !self.drops_twin(tenant, message, doubt);
         }
@@ -436,7 +445,7 @@ impl Turn<'_> {
             message.hash = Some(hash_of(message));
         }
         self.begun.add(Line::of(message));
-        self.count_contact(tenant, message);
+        self.count_contact(tenant, message, before);
         if !message.sandbox {
             self.reserve(tenant, message);
         }

@@ -139,6 +139,7 @@ fn business(more: &str) -> Tenant {
         most_per_hour: None,
         zone,
         references: ReferenceKey::new(b"a secret of a test"),
+        hold: None,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::breaker::Swing;
 use super::budget;
+use super::recovery::Standing;
 use super::say::signed;
-use super::world::{Expects, MessageChange, PointKey, Suppression, Tally};
-use super::{Answer, Settled, Tenant, Turn, kind_of};
+use super::world::{Expects, MessageChange, Point, PointKey, Suppression, Tally};
+use super::{Answer, JournalEntry, Settled, Tenant, Turn, kind_of};
 use crate::messages::{
     Attempt, Category, ChannelKind, Message, Outcome, Plan, Reason, Status, Suppress,
 };
@@ -465,8 +466,31 @@ impl Turn<'_> {
         how: &str,
         at: Timestamp,
     ) {
+        self.changing_list(key, |point| point.suppress(reason, how, at));
+    }
+}
+
+impl Turn<'_> {
+    /// Changes where a contact point stands on the suppression list. A restored database must not have forgotten it (P12).
+    pub(super) fn changing_list<T>(
+        &mut self,
+        key: &PointKey,
+        change: impl FnOnce(&mut Point) -> T,
+    ) -> T {
         let now = self.now;
-        self.world.point_mut(key, now).suppress(reason, how, at);
+        let point = self.world.point_mut(key, now);
+        let before = Standing::of(point);
+        let answer = change(point);
+        let after = Standing::of(point);
+        if after != before {
+            self.world.out.journal.push(JournalEntry::Stands {
+                key: key.clone(),
+                holds_back: after.holds_more_than(&before),
+                standing: after,
+                at: now,
+            });
+        }
+        answer
     }
 }
 
@@ -489,3 +513,7 @@ fn told(outcome: &Outcome) -> (&'static str, Option<String>, Option<Reason>) {
         Outcome::Unknown { why } => ("unknown", None, Some(why.clone())),
     }
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

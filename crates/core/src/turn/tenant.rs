@@ -31,6 +31,8 @@ pub struct Tenant {
     pub zone: TimeZone,
     /// Its key for reference numbers.
     pub references: ReferenceKey,
+    /// Since a restore nothing goes to its customers until a person lets it.
+    pub hold: Option<super::Hold>,
 }
 
 /// A person who works the leads.

@@ -363,6 +363,8 @@ pub struct Output {
     pub work: Vec<WorkRow>,
     /// Jobs as they are to be; of several of one name the last counts.
     pub jobs: Vec<super::Job>,
+    /// What must be remembered outside of the database too.
+    pub journal: Vec<super::JournalEntry>,
 }
 
 /// An order that a workflow wrote down for a person or another part of the house.
@@ -513,7 +515,7 @@ enum Undo {
 #[derive(Debug, Clone, Copy)]
 pub struct Savepoint {
     undo: usize,
-    lengths: [usize; 19],
+    lengths: [usize; 20],
 }
 
 impl World {
@@ -731,7 +733,7 @@ impl Output {
         all.find(|message| message.id == id)
     }
 
-    fn lengths(&self) -> [usize; 19] {
+    fn lengths(&self) -> [usize; 20] {
         [
             self.merges.len(),
             self.events.len(),
@@ -752,10 +754,11 @@ impl Output {
             self.switched.len(),
             self.work.len(),
             self.jobs.len(),
+            self.journal.len(),
         ]
     }
 
-    fn truncate(&mut self, to: [usize; 19]) {
+    fn truncate(&mut self, to: [usize; 20]) {
         self.merges.truncate(to[0]);
         self.events.truncate(to[1]);
         self.event_keys.truncate(to[2]);
@@ -775,5 +778,6 @@ impl Output {
         self.switched.truncate(to[16]);
         self.work.truncate(to[17]);
         self.jobs.truncate(to[18]);
+        self.journal.truncate(to[19]);
     }
 }

@@ -5,8 +5,11 @@ use clap::{Args, Subcommand};
 use ringback_core::consent::ledger::Head;
 use ringback_core::places::Region;
 use ringback_core::time::Clock as _;
-use ringback_server::WallClock;
+use ringback_core::turn::JournalEntry;
+use ringback_core::turn::world::PointKey;
 use ringback_server::compliance::report::{ReportedAbout, csv, make};
+use ringback_server::journal::Journal;
+use ringback_server::{MasterKey, WallClock};
 use ringback_store::{House as _, Readers, TenantRow};
 
 /// The chain of consents and administrative actions.
@@ -85,7 +88,7 @@ pub(crate) struct Erase {
 
 impl Which {
     fn look(&self) -> Result<(Readers, Vec<TenantRow>), Failed> {
-        let readers = ringback_store::look(&self.data.data)?;
+        let readers = ringback_store::look(self.data.embedded()?)?;
         let mut rows = readers.ask(|store| store.tenants())?;
         if let Some(name) = &self.tenant {
             rows.retain(|row| {
@@ -207,10 +210,27 @@ impl Erase {
         let about = about(&self.address)?;
         let mut offline = self.which.data.open()?;
         let row = offline.tenant(self.which.tenant.as_deref())?;
+        let master = MasterKey::of_folder(self.which.data.folder())?;
+        let config = crate::config::load(None, std::env::vars()).map_err(failed)?;
+        let folder = config.journal.dir(self.which.data.folder());
+        let mut journal = Journal::open(folder, &master)?;
+        let key = PointKey {
+            tenant: row.id,
+            kind: about.kind,
+            value: about.value.clone(),
+        };
+        let forgotten = JournalEntry::Forgotten {
+            tenant: row.id,
+            before: offline.ids.next(offline.now),
+            marks: vec![journal.marks().of(&key)],
+            at: offline.now,
+        };
         offline.writer.begin()?;
+        // A restored database must not bring it back: the journal has it first (P12).
         let n = offline
             .writer
             .erase_consents(row.id, &about.value, "cli", &self.why, offline.now)
+            .and_then(|n| journal.write(&[forgotten]).map(|()| n))
             .and_then(|n| offline.writer.commit().map(|()| n));
         if n.is_err() {
             offline.writer.roll_back();

@@ -140,8 +140,9 @@ impl Findings {
 impl Doctor {
     pub(crate) fn run(self) -> Done {
         let mut findings = Findings::default();
-        findings.machine(&self.data.data);
-        findings.database(&self.data.data)?;
+        let folder = self.data.embedded()?;
+        findings.machine(folder);
+        findings.database(folder)?;
         let findings = findings.0;
         let bad = findings.iter().filter(|finding| !finding.fine).count();
         if self.json {

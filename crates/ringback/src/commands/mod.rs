@@ -2,6 +2,7 @@
 //! failed, says why) and 2 (wrong use).
 
 mod audit;
+mod backup;
 mod check;
 mod client;
 mod dead;
@@ -9,6 +10,7 @@ mod demo;
 mod do_not_call;
 mod doctor;
 mod people;
+mod restore;
 mod send;
 mod serve;
 mod simulate;
@@ -18,8 +20,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use ringback_core::ids::IdMaker;
 use ringback_core::time::{Clock as _, Timestamp};
 use ringback_server::WallClock;
-use ringback_store::{House as _, TenantRow, Writer};
-use std::path::PathBuf;
+use ringback_store::{House as _, Registrar, Role, TenantRow, Writer};
+use std::path::{Path, PathBuf};
 
 /// A self-hosted lead engagement server: leads come in, are scored, and the right people hear about it, once.
 #[derive(Debug, Parser)]
@@ -62,6 +64,14 @@ enum Command {
     /// National do-not-call lists.
     #[command(subcommand)]
     DoNotCall(do_not_call::DoNotCall),
+    /// Copy the database beside a running server; the copy counts once it was restored into a scratch file and checked.
+    #[command(after_help = "Example: ringback backup --data /var/lib/ringback --to /mnt/backups")]
+    Backup(backup::Backup),
+    /// Restore a backup into a data folder that has no database. Nothing goes to customers until a person lets it.
+    #[command(
+        after_help = "Example: ringback restore /mnt/backups --data /var/lib/ringback --key /root/master.key"
+    )]
+    Restore(restore::Restore),
     /// Send one message through a running server.
     #[command(
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
@@ -81,12 +91,25 @@ enum Command {
     },
 }
 
-/// The data folder of an embedded server.
-#[derive(Debug, Clone, Args)]
+/// Where a server keeps what it knows.
+#[derive(Clone, Args)]
 pub(crate) struct Data {
-    /// Holds everything of an embedded server.
+    /// Holds everything of an embedded server, and the key of any.
     #[arg(long, default_value = "data", env = "RINGBACK_DATA")]
     data: PathBuf,
+    /// A database elsewhere instead of the SQLite file in the data folder.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database: Option<String>,
+    /// The role that owns the database; needed by whatever comes first after an upgrade.
+    #[arg(long, env = "DATABASE_OWNER_URL", hide_env_values = true)]
+    database_owner: Option<String>,
+}
+
+/// Without the addresses, which have passwords in them.
+impl std::fmt::Debug for Data {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Data").field(&self.data).finish()
+    }
 }
 
 /// Why a command failed.
@@ -144,6 +167,8 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::User(user) => user.run(),
         Command::Audit(audit) => audit.run(),
         Command::DoNotCall(command) => command.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Send(send) => send.run(),
         Command::Dead(dead) => dead.run(),
         Command::Doctor(doctor) => doctor.run(),
@@ -159,21 +184,65 @@ pub(crate) fn run(cli: Cli) -> Done {
     }
 }
 
-/// The database of a data folder, opened to change something while no server runs on it.
+/// The database, opened to change something: that of a data folder while no server runs on it, or one elsewhere beside its nodes.
 pub(crate) struct Offline {
     pub(crate) writer: Writer,
     pub(crate) ids: IdMaker,
     pub(crate) now: Timestamp,
+    node: Option<Registrar>,
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        // A node that does not say goodbye is taken for dead some seconds later, which harms nobody.
+        if let Some(node) = &self.node {
+            drop(node.leave());
+        }
+    }
 }
 
 impl Data {
+    pub(crate) fn folder(&self) -> &Path {
+        &self.data
+    }
+
+    /// The address of a database elsewhere.
+    fn elsewhere(&self) -> Option<&str> {
+        let named = self.database.as_deref();
+        named.filter(|url| !url.starts_with("sqlite:"))
+    }
+
+    /// An error where a command knows the SQLite file alone and would look at the wrong one.
+    pub(crate) fn embedded(&self) -> Result<&Path, Failed> {
+        match self.elsewhere() {
+            None => Ok(&self.data),
+            Some(_) => Err(failed(
+                "this looks at the SQLite file of a data folder only; with --database (DATABASE_URL) it is not built yet",
+            )),
+        }
+    }
+
     pub(crate) fn open(&self) -> Result<Offline, Failed> {
+        if let Some(serves) = self.elsewhere() {
+            let (owner, now) = (self.database_owner.as_deref(), WallClock.now());
+            let since_boot = ringback_channels::BootClock::of_the_machine().now();
+            let (writer, _, node) =
+                ringback_store::join_postgres(serves, owner, Role::Api, now, since_boot)?;
+            let ids = IdMaker::new(node.node().number() * 2 + 1, node.node().ids_from());
+            return Ok(Offline {
+                writer,
+                ids,
+                now,
+                node: Some(node),
+            });
+        }
         let (writer, ..) = ringback_store::open(&self.data)?;
         let ids = IdMaker::new(1, writer.last_id());
         Ok(Offline {
             writer,
             ids,
             now: WallClock.now(),
+            node: None,
         })
     }
 }

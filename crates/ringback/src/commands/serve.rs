@@ -21,6 +21,10 @@ pub(crate) struct Serve {
     /// A database elsewhere instead of the SQLite file in the data folder.
     #[arg(long, env = "DATABASE_URL")]
     database: Option<String>,
+    /// The role that owns the database, which brings the schema up to date and lets the role of --database use it. Needed by the first start
+    /// of each version.
+    #[arg(long, env = "DATABASE_OWNER_URL")]
+    database_owner: Option<String>,
     /// Address and port; port 0 takes a free one.
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -36,23 +40,31 @@ enum Role {
     Worker,
 }
 
+impl From<Role> for ringback_store::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::All => Self::All,
+            Role::Api => Self::Api,
+            Role::Worker => Self::Worker,
+        }
+    }
+}
+
 impl Serve {
     pub(crate) fn run(self) -> Done {
         crate::logs::start();
-        if self
-            .database
-            .as_deref()
-            .is_some_and(|url| !url.starts_with("sqlite:"))
-        {
-            return Err(failed(
-                "--database with PostgreSQL is not built yet: leave it out to use the SQLite file in --data. Nothing falls back by itself.",
-            ));
-        }
-        if self.role != Role::All {
-            return Err(failed(
-                "--role api and worker need PostgreSQL, which is not built yet: an embedded server does everything itself",
-            ));
-        }
+        let database = match self.database.filter(|url| !url.starts_with("sqlite:")) {
+            None if self.role != Role::All => {
+                return Err(failed(
+                    "--role api and worker need PostgreSQL, --database postgres://…: an embedded server does everything itself",
+                ));
+            }
+            None => None,
+            Some(serves) => Some(ringback_server::Database {
+                serves,
+                owner: self.database_owner,
+            }),
+        };
         let mut config = config::load(self.config.as_deref(), std::env::vars()).map_err(failed)?;
         if let Some(data) = self.data {
             config.server.data = data;
@@ -61,7 +73,7 @@ impl Serve {
             config.server.listen = listen;
         }
         runtime()?.block_on(async {
-            let running = Running::start(&config).await?;
+            let running = Running::start_with(&config, database, self.role.into()).await?;
             if running.app.registry.houses().homes.is_empty() {
                 anstream::eprintln!("There is no tenant yet. Stop the server and make one: ringback tenant create NAME --preset plumbing --data {}", config.server.data.display());
             }
@@ -89,6 +101,15 @@ pub(crate) struct Running {
 impl Running {
     /// Binds, opens, starts, and prints the line that says so.
     pub(crate) async fn start(config: &Config) -> Result<Self, Failed> {
+        Self::start_with(config, None, ringback_store::Role::All).await
+    }
+
+    /// The same on another database than the file in the data folder.
+    pub(crate) async fn start_with(
+        config: &Config,
+        database: Option<ringback_server::Database>,
+        role: ringback_store::Role,
+    ) -> Result<Self, Failed> {
         let listener = TcpListener::bind(config.server.listen)
             .await
             .map_err(|error| {
@@ -98,7 +119,8 @@ impl Running {
                 ))
             })?;
         let address = listener.local_addr()?;
-        let settings = config.settings(address).map_err(failed)?;
+        let mut settings = config.settings(address).map_err(failed)?;
+        (settings.database, settings.role) = (database, role);
         let (app, loops) = App::start(settings, Arc::new(WallClock))?;
         let routes = ringback_server::routes(&app);
         let serving = {

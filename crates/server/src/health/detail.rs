@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use crate::app::App;
+use crate::backups::BackupHealth;
 use crate::connections::RestBody;
 use crate::http::{ApiError, Caller};
 use axum::Json;
@@ -43,6 +44,10 @@ pub struct Health {
     queue: Queue,
     /// The disk that the data folder is on.
     disk: Option<Disk>,
+    /// The backups.
+    backups: BackupHealth,
+    /// Businesses whose messages to customers are held since a restore.
+    held_since_restore: usize,
     /// Orders that wait for the writer.
     orders_waiting: usize,
     /// The version of the IANA zone data in use; they are part of the program, so that the machine's cannot change what a rule says.
@@ -196,6 +201,15 @@ fn assess(app: &App, caller: Option<&Caller>, asked: Option<Asked>, took: Durati
             disk.free_bytes >> 20
         ));
     }
+    reasons.extend(app.backups.trouble(now));
+    let houses = app.registry.houses();
+    let held = |home: &&std::sync::Arc<crate::registry::Home>| home.tenant.hold.is_some();
+    let held_since_restore = houses.homes.values().filter(held).count();
+    if held_since_restore > 0 {
+        reasons.push(format!(
+            "The database was restored from a backup; messages to customers of {held_since_restore} businesses are held until a person lets them go."
+        ));
+    }
     let rows = asked.map(|asked| asked.rows).unwrap_or_default();
     let connections = caller.map(|caller| connections(caller, &rows));
     for one in connections.iter().flatten() {
@@ -229,6 +243,8 @@ fn assess(app: &App, caller: Option<&Caller>, asked: Option<Asked>, took: Durati
         },
         queue,
         disk,
+        backups: app.backups.health(&app.settings.backup),
+        held_since_restore,
         orders_waiting,
         time_zone_data: ringback_core::places::zone_data_version(),
         connections,

@@ -149,6 +149,9 @@ impl App {
         match deed {
             Ok(deed) => {
                 self.registry.reload(writer)?;
+                if let Some(others) = &self.neighbours {
+                    others.tell(crate::loops::HOUSE);
+                }
                 self.live.ask_again();
                 Ok((deed.status.as_u16(), deed.body, false))
             }

@@ -34,6 +34,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "staff", description = "Who works the leads"),
         (name = "tenant", description = "The business itself, its switches and its audit log"),
         (name = "errors", description = "What went wrong"),
+        (name = "recovery", description = "What is held since a restore, until a person lets it go"),
         (name = "live", description = "What changes, as it changes"),
         (name = "health", description = "How the server is")
     )

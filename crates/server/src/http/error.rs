@@ -257,6 +257,7 @@ impl From<Refused> for ApiError {
             Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, Code::Busy, 1),
             Refused::Stopping => (StatusCode::SERVICE_UNAVAILABLE, Code::Busy, 5),
             Refused::Store => (StatusCode::SERVICE_UNAVAILABLE, Code::Internal, 2),
+            Refused::Unsure => (StatusCode::SERVICE_UNAVAILABLE, Code::Internal, 2),
             Refused::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, Code::DiskFull, 60),
         };
         let mut error = Self::new(status, code).say(refused.to_string());
@@ -269,6 +270,15 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::DiskFull => Refused::DiskFull.into(),
+            StoreError::Unsure => Refused::Unsure.into(),
+            StoreError::Busy { .. }
+            | StoreError::Away { .. }
+            | StoreError::Stale
+            | StoreError::Fenced => {
+                let mut refused = Self::from(Refused::Store);
+                refused.source = Some(Box::new(error));
+                refused
+            }
             other => Self::internal(other),
         }
     }

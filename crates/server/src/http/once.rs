@@ -101,6 +101,7 @@ fn refused(code: &'static str, detail: &str, field: Option<&'static str>) -> Api
         "stage_not_allowed"
         | "not_waiting"
         | "not_ended"
+        | "not_held"
         | "not_dead"
         | "replaced"
         | "belongs_to_another_lead"

@@ -20,6 +20,11 @@ pub enum Refused {
     /// The database failed.
     #[error("The database did not take it; nothing was stored. Try again.")]
     Store,
+    /// The database went away in the middle, and it could not be found out what became of it.
+    #[error(
+        "The database went away while this was stored, so nobody knows whether it was. Send it again with the same Idempotency-Key."
+    )]
+    Unsure,
     /// The server is stopping.
     #[error("The server is stopping; nothing was stored. Try again in a moment.")]
     Stopping,
@@ -40,6 +45,7 @@ pub(crate) struct Queue {
     pub(crate) jobs: Vec<Job>,
     pub(crate) closed: bool,
     pub(crate) stop: bool,
+    pub(crate) nudged: bool,
 }
 
 /// The door to the writer.
@@ -144,6 +150,12 @@ impl Inbox {
         answer.await.map_err(|_| Refused::Store)
     }
 
+    /// Has the writer look around, though nothing waits.
+    pub(crate) fn nudge(&self) {
+        self.queue().nudged = true;
+        self.wake.notify_one();
+    }
+
     /// How many orders wait.
     pub fn waiting(&self) -> usize {
         self.queue().orders.len()
@@ -184,6 +196,7 @@ impl Inbox {
                 || !queue.jobs.is_empty()
                 || !queue.outcomes.is_empty()
                 || !queue.looked.is_empty()
+                || queue.nudged
             {
                 break;
             }
@@ -213,7 +226,9 @@ impl Inbox {
         let outcomes = std::mem::take(&mut queue.outcomes);
         let jobs = std::mem::take(&mut queue.jobs);
         let looked = std::mem::take(&mut queue.looked);
+        let nudged = std::mem::take(&mut queue.nudged);
         Some(Queue {
+            nudged,
             orders,
             outcomes,
             looked,

@@ -2,6 +2,7 @@
 
 mod inbox;
 mod live;
+mod nodes;
 #[cfg(feature = "seeded-bugs")]
 mod seeded;
 mod sending;
@@ -10,6 +11,7 @@ mod turns;
 pub(crate) use inbox::instant;
 pub use inbox::{Inbox, Refused};
 pub use live::{Live, LiveChange};
+pub(crate) use nodes::{HOUSE, Neighbours};
 pub(crate) use sending::Sender;
 pub use sending::{Rendered, render, webhook_url};
 pub(crate) use turns::LEASE;

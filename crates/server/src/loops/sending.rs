@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox::Inbox;
+use super::nodes::Neighbours;
 
 /// What a message says, as the provider gets it or the sandbox shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) struct Sender(Arc<Inner>);
 struct Inner {
     registry: Arc<Registry>,
     inbox: Arc<Inbox>,
+    neighbours: Option<Neighbours>,
     readers: Readers,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
@@ -72,9 +74,14 @@ fn frozen(outcome: &mut Outcome) {
 }
 
 impl Sender {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the wiring of everything that a call needs"
+    )]
     pub(crate) fn new(
         registry: Arc<Registry>,
         inbox: Arc<Inbox>,
+        neighbours: Option<Neighbours>,
         readers: Readers,
         clock: Arc<dyn Clock>,
         tokens: Tokens,
@@ -86,6 +93,7 @@ impl Sender {
         Self(Arc::new(Inner {
             registry,
             inbox,
+            neighbours,
             readers,
             clock,
             tokens,
@@ -253,7 +261,8 @@ impl Sender {
         let now = inner.clock.now();
         // A worker that was frozen past its lease must not speak any more: somebody else may have taken over (reliability 3.1).
         // By the boot clock: the wall clock may have been set meanwhile.
-        if inner.registry.http().boot().now() >= ends {
+        let fenced = inner.neighbours.as_ref().is_some_and(|one| !one.holds());
+        if fenced || inner.registry.http().boot().now() >= ends {
             let why = Reason::new(
                 "late",
                 "The server was frozen past the deadline before it called.",

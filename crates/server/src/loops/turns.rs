@@ -2,7 +2,9 @@
 
 use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
+use super::nodes::Neighbours;
 use crate::clock::WallDice;
+use crate::journal::Journal;
 use crate::registry::Registry;
 use jiff::SignedDuration;
 use metrics::{counter, gauge, histogram};
@@ -11,10 +13,10 @@ use ringback_core::messages::{ChannelKind, Message, Outcome, Reason, Status};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::world::Tally;
 use ringback_core::turn::{
-    Answer, Batch, Decided, Distrust, Intake, Lines, LookUps, MOST_CALLS, Order, QueueOf, Queues,
-    Settled, Tenants, WallWatch, World,
+    Answer, Batch, Decided, Distrust, Intake, JournalEntry, Lines, LookUps, MOST_CALLS, Order,
+    QueueOf, Queues, Settled, Tenants, WallWatch, World,
 };
-use ringback_store::{Checkpointer, StoreError, Writer};
+use ringback_store::{Checkpointer, House as _, StoreError, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,8 @@ const MOST_ORDERS_BEHIND: usize = 24;
 const SLOWEST_POLL: Duration = Duration::from_secs(5);
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(50);
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// So often a turn is decided again before its callers are asked to come back.
+const MOST_TRIES: usize = 5;
 const RETRY_STORE: Duration = Duration::from_millis(200);
 
 /// The threads of the loops; joined on stop.
@@ -44,11 +48,13 @@ pub struct Loops {
     writer: Option<JoinHandle<()>>,
     checkpoints: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    heartbeat: Option<(Neighbours, JoinHandle<()>)>,
 }
 
 /// What the writer thread works with.
 pub(crate) struct Turns {
     pub(crate) writer: Writer,
+    journal: Journal,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -69,6 +75,9 @@ pub(crate) struct Turns {
     watch: WallWatch,
     looked: Instant,
     tidied: Instant,
+    neighbours: Option<Neighbours>,
+    /// The number that ids are marked with, where there may be several nodes.
+    number: u8,
 }
 
 /// What the turns ask of the sending side.
@@ -85,25 +94,25 @@ pub(crate) struct Sending {
 
 impl Loops {
     /// Starts the threads.
-    pub(crate) fn start(turns: Turns, checkpointer: Checkpointer) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        turns: Turns,
+        checkpointer: Option<Checkpointer>,
+        heartbeat: Option<(Neighbours, JoinHandle<()>)>,
+    ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let checkpoints = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::park_timeout(CHECKPOINT_EVERY);
-                if let Err(error) = checkpointer.run() {
-                    tracing::warn!(%error, "the write-ahead log could not be moved into the database; tried again");
-                }
-            }
-        })?;
+        let checkpoints = match checkpointer {
+            Some(checkpointer) => Some(checkpoints(checkpointer, Arc::clone(&stop))?),
+            None => None,
+        };
         let writer = std::thread::Builder::new()
             .name("turns".into())
             .stack_size(8 << 20)
             .spawn(move || turns.run())?;
         Ok(Self {
             writer: Some(writer),
-            checkpoints: Some(checkpoints),
+            checkpoints,
             stop,
+            heartbeat,
         })
     }
 
@@ -119,23 +128,53 @@ impl Loops {
             checkpoints.thread().unpark();
             let _ = checkpoints.join();
         }
+        // Last of all: what was taken is written by a node that is still taken for alive.
+        if let Some((neighbours, heartbeat)) = self.heartbeat.take() {
+            neighbours.leave();
+            let _ = heartbeat.join();
+        }
     }
 }
 
+fn checkpoints(
+    checkpointer: Checkpointer,
+    stopped: Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            std::thread::park_timeout(CHECKPOINT_EVERY);
+            if let Err(error) = checkpointer.run() {
+                tracing::warn!(%error, "the write-ahead log could not be moved into the database; tried again");
+            }
+        }
+    })
+}
+
 impl Turns {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the wiring of everything that a turn needs"
+    )]
     pub(crate) fn new(
-        writer: Writer,
+        (writer, journal): (Writer, Journal),
         inbox: Arc<Inbox>,
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         live: Arc<Live>,
         sending: Sending,
+        neighbours: Option<Neighbours>,
         written: fn(&Answer) -> (u16, String),
     ) -> Self {
-        let ids = IdMaker::new(0, writer.last_id());
+        let number = neighbours.as_ref().map_or(0, |one| one.node().number());
+        let ids = match &neighbours {
+            None => IdMaker::new(0, writer.last_id()),
+            Some(one) => IdMaker::new(number * 2, one.node().ids_from()),
+        };
+        let lines = lines_of(neighbours.as_ref());
         let now = instant();
         Self {
             writer,
+            journal,
             inbox,
             registry,
             clock,
@@ -143,7 +182,7 @@ impl Turns {
             sending,
             written,
             ids,
-            lines: Lines::default(),
+            lines,
             queues: Queues::default(),
             filled: now,
             next_wake: None,
@@ -154,6 +193,8 @@ impl Turns {
             watch: WallWatch::default(),
             looked: now,
             tidied: now,
+            neighbours,
+            number,
         }
     }
 
@@ -171,6 +212,10 @@ impl Turns {
 
     /// Attempts that were under way when the process before this one ended: nobody knows what became of them (M3).
     fn recover(&mut self) {
+        if self.neighbours.is_some() {
+            // Other nodes are at it, or have taken over from the process before this one.
+            return;
+        }
         let lost = match self.writer.in_flight(100_000) {
             Ok(lost) => lost,
             Err(error) => {
@@ -227,7 +272,9 @@ impl Turns {
     }
 
     fn most_orders(&self) -> usize {
-        if self.lines.full() || self.queues.any_due(self.clock.now()) {
+        if !self.sends() {
+            MOST_ORDERS
+        } else if self.lines.full() || self.queues.any_due(self.clock.now()) {
             MOST_ORDERS_BEHIND
         } else {
             MOST_ORDERS
@@ -264,6 +311,7 @@ impl Turns {
         }
         let began = instant();
         let now = self.clock.now();
+        self.look_at_neighbours();
         // The leases of this turn count from here, however long the server stands still before it sends anything off (SIGSTOP).
         let leased = self.clock.since_boot();
         self.watch_clock(now);
@@ -279,12 +327,13 @@ impl Turns {
         }
         self.ring_runs(now, &mut orders);
         self.collect_overdue(now, &mut orders);
+        self.take_over(now, &mut orders);
         self.hand_out_looks(now);
         if orders.is_empty() && !self.anything_due(now) {
             return;
         }
         let (orders, mut replies): (Vec<Order>, Vec<Option<Reply>>) = orders.into_iter().unzip();
-        match self.decide(&orders, &mut replies, &tenants, now) {
+        match self.decide_until_free(&orders, &mut replies, tenants, now) {
             Ok((sent_off, world)) => {
                 for order in &orders {
                     if let Intake::Settled(settled) = &order.intake {
@@ -312,10 +361,10 @@ impl Turns {
             Err(error) => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "a turn could not be written");
                 counter!("ringback_turns_failed_total").increment(1);
-                let refused = if matches!(error, StoreError::DiskFull) {
-                    Refused::DiskFull
-                } else {
-                    Refused::Store
+                let refused = match error {
+                    StoreError::DiskFull => Refused::DiskFull,
+                    StoreError::Unsure => Refused::Unsure,
+                    _ => Refused::Store,
                 };
                 for reply in replies.into_iter().flatten() {
                     let _ = reply.send(Err(refused));
@@ -367,6 +416,10 @@ impl Turns {
             seconds = jump.by as f64 / 1e6,
             "the clock of the server was set; what goes to customers waits for a minute. Let a time service such as chrony keep it right"
         );
+        // Where several nodes keep the time of one database, one clock that was set says nothing of the others.
+        if self.neighbours.as_ref().is_some_and(|one| !one.alone()) {
+            return;
+        }
         self.writer.breakers.borrow_mut().shift(jump.by);
         match self.writer.clock_was_set(jump.by, now) {
             Ok(0) => {}
@@ -387,6 +440,105 @@ impl Turns {
         self.watch.distrust(now, self.clock.since_boot()?)
     }
 
+    /// Decides again what another node was in the way of, or what the house as it was kept in mind is too old for.
+    fn decide_until_free(
+        &mut self,
+        orders: &[Order],
+        replies: &mut [Option<Reply>],
+        mut tenants: Arc<Tenants>,
+        now: Timestamp,
+    ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
+        for _ in 0..MOST_TRIES {
+            match self.decide(orders, replies, &tenants, now) {
+                Err(StoreError::Stale) => {
+                    self.read_the_house()?;
+                    tenants = self.registry.tenants();
+                }
+                Err(StoreError::Busy { at, .. }) => {
+                    tracing::debug!(at, "another node was in the way; the turn is decided again");
+                }
+                other => return other,
+            }
+        }
+        self.decide(orders, replies, &tenants, now)
+    }
+
+    /// Reads anew what is kept in mind.
+    fn read_the_house(&mut self) -> Result<(), StoreError> {
+        let version = self.writer.version()?;
+        self.registry.reload(&self.writer)?;
+        self.writer.keeps_in_mind(version);
+        self.live.ask_again();
+        Ok(())
+    }
+
+    fn sends(&self) -> bool {
+        self.neighbours.as_ref().is_none_or(Neighbours::sends)
+    }
+
+    /// Whether this node does what only one may do.
+    fn leads(&self) -> bool {
+        self.neighbours.as_ref().is_none_or(Neighbours::leads)
+    }
+
+    /// Takes in what other nodes did, and what they made of this one.
+    fn look_at_neighbours(&mut self) {
+        let Some(others) = self.neighbours.clone() else {
+            return;
+        };
+        if others.node().number() != self.number {
+            // It was taken for dead. Its calls under way are settled by others; what it still hears of them comes too late.
+            self.number = others.node().number();
+            self.ids = IdMaker::new(self.number * 2, others.node().ids_from());
+            self.lines = lines_of(Some(&others));
+        }
+        if others.heard_of_house()
+            && let Err(error) = self.read_the_house()
+        {
+            tracing::error!(%error, "what another node changed could not be read; the next turn reads it");
+        }
+        if others.heard_of_due() {
+            self.fill_queues();
+            self.look_ahead();
+            self.look_for_looks();
+        }
+    }
+
+    /// Calls of nodes that fell silent: nobody knows what became of them (M3).
+    fn take_over(
+        &mut self,
+        now: Timestamp,
+        orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
+    ) {
+        let Some(others) = self.neighbours.clone().filter(Neighbours::leads) else {
+            return;
+        };
+        let why = Reason::new(
+            "restart",
+            "The node that called the provider fell silent in the middle.",
+        );
+        for dead in others.node().dead() {
+            match self.writer.in_flight_of(dead.number * 2, 500) {
+                Ok(lost) if lost.is_empty() => others.settled(dead),
+                Ok(lost) => {
+                    for message in lost {
+                        let settled = Settled {
+                            died: true,
+                            ..self.lost(&message, &why)
+                        };
+                        let intake = Intake::Settled(Box::new(settled));
+                        orders.push_back(own(message.tenant, now, intake));
+                    }
+                    // After this turn it is looked whether that was all.
+                    self.inbox.nudge();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the calls of a node that fell silent could not be read; tried again");
+                }
+            }
+        }
+    }
+
     /// Decides, commits, and only then answers.
     fn decide(
         &mut self,
@@ -396,6 +548,8 @@ impl Turns {
         now: Timestamp,
     ) -> Result<(Vec<Arc<Message>>, World), StoreError> {
         let distrust = self.distrust(now);
+        let journal = &mut self.journal;
+        let mut given_back = Vec::new();
         let batch = Batch {
             orders,
             tenants,
@@ -414,11 +568,21 @@ impl Turns {
             sent_off,
             claimed,
             world,
-        } = batch.commit(&mut self.writer, |_answers| {
+        } = batch.commit(&mut self.writer, |_answers, world| {
             #[cfg(feature = "seeded-bugs")]
             super::seeded::answer_before_commit(replies, _answers);
+            if world.out.journal.is_empty() {
+                return Ok(());
+            }
+            // Nobody hears that a STOP was taken before the journal has it (P12).
+            let (before, after) = JournalEntry::around_commit(&world.out.journal);
+            given_back = after;
+            journal.write(&before)
         })?;
         answer(replies, answers);
+        if let Err(error) = journal.write(&given_back) {
+            tracing::error!(%error, "the journal does not have what was given back; after a restore it would be held back again");
+        }
         self.look_ahead_after(&world, &claimed);
         Ok((sent_off, world))
     }
@@ -433,6 +597,9 @@ impl Turns {
         now: Timestamp,
         orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
     ) {
+        if !self.sends() {
+            return;
+        }
         if self.next_job.is_some_and(|next| next <= now) {
             match self.writer.jobs_due(now, MOST_JOBS) {
                 Ok(jobs) => {
@@ -484,7 +651,7 @@ impl Turns {
         }
         self.look_ahead();
         self.look_for_looks();
-        if self.tidied.elapsed() > TIDY_EVERY {
+        if self.tidied.elapsed() > TIDY_EVERY && self.leads() {
             self.tidied = instant();
             match self.writer.tidy(now) {
                 Ok(false) => {}
@@ -504,6 +671,14 @@ impl Turns {
     /// Attempts whose lease is over: by the boot clock where this process made the call, else by what was written with the intent.
     fn outlived(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
         let mut overdue = self.writer.overdue(now, MOST_CALLS + 500)?;
+        if self.neighbours.is_some() {
+            // Leases of others are the database's to judge.
+            let number = i64::from(self.number) * 2;
+            overdue.retain(|message| {
+                let attempt = message.attempt.map_or(0, |attempt| attempt.raw());
+                attempt >> 16 & 63 == number
+            });
+        }
         let Some(boot) = self.clock.since_boot() else {
             return Ok(overdue);
         };
@@ -531,7 +706,7 @@ impl Turns {
     /// Unknown messages whose next look-up is due are handed over; what is found comes back as an order.
     fn hand_out_looks(&mut self, now: Timestamp) {
         let room = MOST_LOOKS.saturating_sub(self.looking.len());
-        if room == 0 || self.next_look.is_none_or(|next| next > now) {
+        if room == 0 || !self.leads() || self.next_look.is_none_or(|next| next > now) {
             return;
         }
         // Those under way are still due in the store until what they found is written.
@@ -629,6 +804,21 @@ impl Turns {
             .map(|change| (change.message.tenant, change.message.lead));
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
+        if let Some(others) = &self.neighbours {
+            // A node that sends finds by itself what it wrote; one that does not has to tell those that do.
+            let runs = || {
+                world
+                    .leads
+                    .values()
+                    .any(|one| one.runs.iter().any(|run| run.dirty))
+            };
+            if !others.sends() && (!world.out.messages.is_empty() || runs()) {
+                others.tell(super::nodes::DUE);
+            }
+            if !world.out.switched.is_empty() {
+                others.tell(super::nodes::HOUSE);
+            }
+        }
         if !world.out.switched.is_empty()
             && let Err(error) = self.registry.reload(&self.writer)
         {
@@ -668,6 +858,15 @@ pub(super) fn answer(replies: &mut [Option<Reply>], answers: Vec<Answer>) {
             // A caller who went away is no reason to worry: the lead is stored.
             let _ = reply.send(Ok(answer));
         }
+    }
+}
+
+/// As many calls at a time as a node may have: none where it only takes in and answers.
+fn lines_of(neighbours: Option<&Neighbours>) -> Lines {
+    if neighbours.is_none_or(Neighbours::sends) {
+        Lines::default()
+    } else {
+        Lines::with_room_for(0)
     }
 }
 

@@ -148,6 +148,8 @@ pub struct Frame {
     pub failed: i64,
     /// Everything stays on this server.
     pub sandbox: bool,
+    /// Since when messages to customers are held after a restore, a sentence.
+    pub held: Option<String>,
     /// Who is signed in.
     pub user: String,
     /// May change something.
@@ -234,6 +236,12 @@ impl Frame {
             ringing,
             failed,
             sandbox: session.home.in_sandbox(),
+            held: session
+                .home
+                .tenant
+                .hold
+                .as_ref()
+                .map(|hold| local.when(hold.since, now)),
             user: session.user.name.clone(),
             writes: session.may_write(),
             admin,

@@ -17,6 +17,7 @@ mod messages;
 mod overview;
 pub(crate) mod people;
 mod queue;
+mod recovery;
 mod sandbox;
 pub(crate) mod session;
 mod settings;
@@ -46,6 +47,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(session::routes())
         .merge(alert::routes())
         .merge(errors::routes())
+        .merge(recovery::routes())
         .merge(example::routes())
         .merge(settings::routes())
         .merge(templates::routes())

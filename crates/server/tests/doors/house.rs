@@ -129,6 +129,7 @@ pub struct House {
     pub twilio: ConnectionId,
     /// Wren's mail account, which takes reports signed with [`MAIL_SECRET`].
     pub mail: ConnectionId,
+    _database: Option<ringback_pgtest::Database>,
     router: Router,
     loops: Mutex<Option<Loops>>,
     changes: tokio::sync::broadcast::Receiver<Arc<ringback_server::LiveChange>>,
@@ -214,6 +215,8 @@ impl House {
             allow_http: true,
         };
         settings.public_per_minute = per_minute;
+        let database = crate::database::fresh();
+        settings.database = crate::database::of(database.as_ref());
         let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let changes = app.live.listen();
         let alder = tenant(&app, "alder", "plumbing", change).await;
@@ -248,6 +251,7 @@ impl House {
         .await;
         let router = ringback_server::routes(&app);
         Self {
+            _database: database,
             app,
             clock,
             far,

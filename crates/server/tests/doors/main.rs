@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+#[path = "../support/database.rs"]
+mod database;
+
 mod faults;
 mod forms;
 mod gates;

@@ -1,5 +1,6 @@
 //! A server on a folder of its own, with businesses opened from the presets, and a caller who speaks to its router.
 
+use crate::database;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -12,7 +13,8 @@ use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Consent, Point, PointKey, PointKind, Purpose};
 use ringback_server::http::{hash_key, make_key};
-use ringback_server::{App, Loops, Settings};
+use ringback_server::recovery::{RestoreError, RestoreWish, Restored, restore};
+use ringback_server::{App, Loops, MasterKey, Settings, backups};
 use ringback_store::{KeyKind, KeyRow, TenantRow};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,7 +49,8 @@ pub struct House {
     pub clock: Arc<Hands>,
     loops: Option<Loops>,
     router: Router,
-    folder: PathBuf,
+    pub folder: PathBuf,
+    database: Option<ringback_pgtest::Database>,
 }
 
 /// A business in the house, with its keys.
@@ -108,22 +111,22 @@ impl House {
         ));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Arc::new(Hands(Mutex::new("2026-11-23T17:00:00Z".parse().unwrap())));
-        Self::on(folder, clock)
+        Self::on(folder, clock, database::fresh())
     }
 
     /// A second process that would like to have the same folder.
     pub fn second(&self) -> Result<(), String> {
         App::start(
-            settings(self.folder.clone()),
+            settings(self.folder.clone(), self.database.as_ref()),
             Arc::clone(&self.clock) as Arc<dyn Clock>,
         )
         .map(|_| ())
         .map_err(|error| error.to_string())
     }
 
-    fn on(folder: PathBuf, clock: Arc<Hands>) -> Self {
+    fn on(folder: PathBuf, clock: Arc<Hands>, database: Option<ringback_pgtest::Database>) -> Self {
         let (app, loops) = App::start(
-            settings(folder.clone()),
+            settings(folder.clone(), database.as_ref()),
             Arc::clone(&clock) as Arc<dyn Clock>,
         )
         .unwrap();
@@ -134,6 +137,7 @@ impl House {
             loops: Some(loops),
             router,
             folder,
+            database,
         }
     }
 
@@ -292,12 +296,50 @@ impl House {
         self.app.inbox.stop();
         self.loops.take().unwrap().join();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (app, loops) = App::start(settings(self.folder.clone()), clock).unwrap();
+        let (app, loops) =
+            App::start(settings(self.folder.clone(), self.database.as_ref()), clock).unwrap();
         self.router = ringback_server::routes(&app);
         self.app = app;
         self.loops = Some(loops);
         // What was under way is written down before anything else is done.
         self.app.write(|_| Ok(())).await.unwrap();
+    }
+
+    /// Takes a backup beside the running server.
+    pub fn back_up(&self, to: &Path) {
+        let master = MasterKey::of_folder(&self.folder).unwrap();
+        backups::take(&self.folder, to, &master, &*self.clock).unwrap();
+    }
+
+    /// The database is lost, what is beside it is not; the newest backup takes its place.
+    pub async fn lose_and_restore(&mut self, from: &Path) -> Restored {
+        self.app.stopping.cancel();
+        self.app.inbox.stop();
+        self.loops.take().unwrap().join();
+        let own = settings(self.folder.clone(), None);
+        let wish = RestoreWish {
+            from: from.to_owned(),
+            data: own.data,
+            journal: own.journal,
+            journal_from: None,
+            without_journal: false,
+            key: None,
+            egress: own.egress,
+            looks: own.looks,
+            lease: own.lease,
+        };
+        let refused = restore(&wish, &*self.clock).unwrap_err();
+        assert!(matches!(refused, RestoreError::Occupied(_)), "{refused}");
+        for name in ["ringback.db", "ringback.db-wal", "ringback.db-shm"] {
+            drop(std::fs::remove_file(self.folder.join(name)));
+        }
+        let done = restore(&wish, &*self.clock).unwrap();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let (app, loops) = App::start(settings(self.folder.clone(), None), clock).unwrap();
+        self.router = ringback_server::routes(&app);
+        self.app = app;
+        self.loops = Some(loops);
+        done
     }
 
     /// Sends a request as it is.
@@ -445,8 +487,9 @@ impl Drop for House {
 }
 
 /// Providers on this machine may be reached.
-fn settings(folder: PathBuf) -> Settings {
+fn settings(folder: PathBuf, database: Option<&ringback_pgtest::Database>) -> Settings {
     let mut settings = Settings::new(folder, "https://ringback.example");
+    settings.database = database::of(database);
     settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
     settings
 }

@@ -5,6 +5,9 @@
     reason = "a test that cannot go on should say where"
 )]
 
+#[path = "../support/database.rs"]
+mod database;
+
 mod accidents;
 mod breaker;
 mod capture;
@@ -26,3 +29,4 @@ mod limits;
 mod live;
 mod messages;
 mod poison;
+mod restore;

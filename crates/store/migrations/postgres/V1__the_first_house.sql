@@ -134,6 +134,8 @@ CREATE TABLE leads (
 );
 CREATE UNIQUE INDEX leads_number ON leads (tenant_id, number);
 CREATE INDEX leads_tenant ON leads (tenant_id, id) WHERE merged_into IS NULL AND deleted_at IS NULL;
+-- Who was merged into a lead goes with it when it is deleted.
+CREATE INDEX leads_merged ON leads (tenant_id, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX leads_ringing ON leads (tenant_id, ringing_since) WHERE ringing_since IS NOT NULL AND answered_at IS NULL AND merged_into IS NULL AND deleted_at IS NULL;
 
 -- One phone number, email address, browser or outside identity; one seek tells whose it is, whether it may be used and what it had lately.
@@ -500,6 +502,20 @@ CREATE TABLE do_not_call_numbers (
     PRIMARY KEY (tenant_id, list_id, number)
 );
 
+-- Since a restore nothing goes to a tenant's customers until a person lets it go. state: 0 holds, 1 was released and lets go piece by piece, 2 is over.
+CREATE TABLE recovery_holds (
+    tenant_id BIGINT PRIMARY KEY REFERENCES tenants (id),
+    backup TEXT COLLATE "C" NOT NULL,
+    snapshot_at BIGINT NOT NULL,
+    restored_at BIGINT NOT NULL,
+    floor BIGINT NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 2),
+    changed_at BIGINT NOT NULL,
+    changed_by TEXT COLLATE "C" NOT NULL,
+    report TEXT COLLATE "C" NOT NULL
+);
+
+CREATE INDEX drafts_lead ON drafts (tenant_id, lead_id) WHERE lead_id IS NOT NULL;
 -- The oldest drafts of all tenants, which upkeep removes.
 CREATE INDEX drafts_old ON drafts (id);
 
@@ -511,14 +527,14 @@ ALTER TABLE runs SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_t
 
 -- Nodes that work on this database. Instants are the database's own. A number is free again when its lease is over and its work was taken over.
 CREATE TABLE nodes (
-    node BIGINT PRIMARY KEY CHECK (node BETWEEN 0 AND 31),
+    node BIGINT PRIMARY KEY CHECK (node BETWEEN 1 AND 31),
     epoch BIGINT NOT NULL,
     role TEXT COLLATE "C" NOT NULL CHECK (role IN ('all', 'api', 'worker')),
     lease_until BIGINT NOT NULL,
     -- No id of this node is from a later millisecond.
     ids_until BIGINT NOT NULL,
-    -- Its work is being taken over: nothing of this epoch is committed any more.
-    over BIGINT NOT NULL DEFAULT 0 CHECK (over IN (0, 1))
+    -- 0 works, 1 is being taken over by others, 2 is free for the next node that joins.
+    state BIGINT NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 2)
 );
 
 -- The last turn of each node: what tells whether a commit whose answer was lost was one, and what a node must hold to commit at all.
@@ -530,6 +546,21 @@ CREATE TABLE node_turns (
     PRIMARY KEY (node, epoch)
 );
 ALTER TABLE node_turns SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- A turn begins with this. The row stays locked until it ends, so that nobody takes over in its middle; a node that was taken for dead is refused.
+CREATE FUNCTION ringback_hold(of_node BIGINT, of_epoch BIGINT, this_turn BIGINT) RETURNS VOID LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE node_turns AS t SET turn = this_turn
+    WHERE t.node = of_node AND t.epoch = of_epoch AND t.over = 0
+        AND EXISTS (
+            SELECT 1 FROM nodes AS n
+            WHERE n.node = of_node AND n.epoch = of_epoch AND n.state = 0
+                AND n.lease_until > (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'node % of epoch % was taken over', of_node, of_epoch USING ERRCODE = 'RB001';
+    END IF;
+END
+$$;
 
 -- Counts up with every change of what nodes keep in mind: tenants, documents, staff, connections, keys.
 CREATE TABLE house_version (

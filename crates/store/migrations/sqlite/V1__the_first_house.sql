@@ -128,6 +128,8 @@ CREATE TABLE leads (
 );
 CREATE UNIQUE INDEX leads_number ON leads (tenant_id, number);
 CREATE INDEX leads_tenant ON leads (tenant_id, id) WHERE merged_into IS NULL AND deleted_at IS NULL;
+-- Who was merged into a lead goes with it when it is deleted.
+CREATE INDEX leads_merged ON leads (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX leads_ringing ON leads (tenant_id, ringing_since) WHERE ringing_since IS NOT NULL AND answered_at IS NULL AND merged_into IS NULL AND deleted_at IS NULL;
 
 -- One phone number, email address, browser or outside identity; one seek tells whose it is, whether it may be used and what it had lately.
@@ -453,6 +455,7 @@ CREATE TABLE drafts (
     at BIGINT NOT NULL,
     lead_id BIGINT
 );
+CREATE INDEX drafts_lead ON drafts (lead_id) WHERE lead_id IS NOT NULL;
 
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
@@ -485,3 +488,16 @@ CREATE TABLE do_not_call_numbers (
     number BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, list_id, number)
 ) WITHOUT ROWID;
+
+-- Since a restore nothing goes to a tenant's customers until a person lets it go. state: 0 holds, 1 was released and lets go piece by piece, 2 is over.
+CREATE TABLE recovery_holds (
+    tenant_id BIGINT PRIMARY KEY REFERENCES tenants (id),
+    backup TEXT NOT NULL,
+    snapshot_at BIGINT NOT NULL,
+    restored_at BIGINT NOT NULL,
+    floor BIGINT NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 2),
+    changed_at BIGINT NOT NULL,
+    changed_by TEXT NOT NULL,
+    report TEXT NOT NULL
+);

@@ -53,11 +53,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 UPDATE contact_points SET lead_id = $4, suppressed = $5, suppressed_at = $6, suppressed_how = $7, consent = $8, recent = $9, terms = $10
 WHERE tenant_id = $1 AND kind = $2 AND value = $3;
 
--- forget_points: contact points of a deleted lead go, unless they must be remembered as suppressed.
-DELETE FROM contact_points WHERE tenant_id = $1 AND lead_id = $2 AND suppressed = 0;
+-- forget_points: contact points of a deleted lead go, unless a no must be remembered: they are suppressed, or a consent was taken back ($3 and
+-- $4 are the high and the low bits of the consents).
+DELETE FROM contact_points
+WHERE tenant_id = $1 AND lead_id = $2 AND suppressed = 0 AND (consent & $3 & ~((consent & $4) << 1)) = 0;
 
--- detach_points: what is suppressed stays without its lead.
-UPDATE contact_points SET lead_id = NULL WHERE tenant_id = $1 AND lead_id = $2;
+-- detach_points: what must be remembered stays without its lead, and of the consents only the no, with what the person asked for ($5).
+UPDATE contact_points SET lead_id = NULL, terms = NULL, consent = (consent & $3 & ~((consent & $4) << 1)) | (consent & $5)
+WHERE tenant_id = $1 AND lead_id = $2;
 
 -- suppressions: the list, newest first.
 SELECT kind, value, suppressed, suppressed_at, suppressed_how FROM contact_points

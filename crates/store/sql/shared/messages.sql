@@ -57,6 +57,9 @@ UPDATE messages SET expires_at = expires_at + $1 WHERE state IN (0, 1, 3) AND ex
 -- in_flight [hot, operator]: attempts that were under way when the process ended.
 SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL ORDER BY deadline, id LIMIT $1;
 
+-- in_flight_of [operator]: attempts under way that a node made: it is in their ids.
+SELECT {message} FROM messages WHERE state = 1 AND deadline IS NOT NULL AND (attempt_id >> 16) & 63 = $1 ORDER BY deadline, id LIMIT $2;
+
 -- looks [hot, operator]: unknown messages whose next look-up is due.
 SELECT {message} FROM messages WHERE state = 3 AND deadline <= $1 ORDER BY deadline, id LIMIT $2;
 
@@ -150,5 +153,8 @@ SELECT {message} FROM messages WHERE state = 0 AND tenant_id = $1 ORDER BY due_a
 
 -- attempts_of_lead: the calls of all messages about a lead, newest first.
 SELECT a.id, a.number, a.connection_id, a.started_at, a.finished_at, a.outcome, a.provider_ref, a.why, a.late, a.message_id, m.channel, m.staff
-FROM messages AS m JOIN attempts AS a ON a.message_id = m.id
+FROM messages AS m JOIN attempts AS a ON a.tenant_id = m.tenant_id AND a.message_id = m.id
 WHERE m.lead_id = $2 AND m.tenant_id = $1 AND a.id < $3 ORDER BY a.id DESC LIMIT $4;
+
+-- held: what waits for a person since a restore, oldest first.
+SELECT {message} FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 AND due_at = $2 AND id > $3 ORDER BY id LIMIT $4;

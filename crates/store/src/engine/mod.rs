@@ -146,6 +146,19 @@ impl Engine {
         }
     }
 
+    /// The word that compares with a pattern whatever the case of the letters.
+    pub(crate) const fn like(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "LIKE",
+            Self::Postgres(_) => "ILIKE",
+        }
+    }
+
+    /// True where other nodes may change the same database.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// PostgreSQL, when it is that.
     pub(crate) fn as_postgres(&self) -> Option<&Postgres> {
         match self {

@@ -14,6 +14,9 @@ use ringback_core::turn::world::{Point, PointKey, PointKind, Run};
 /// How many leads a search by name looks at, newest first.
 const SEARCH_DEPTH: i64 = 50_000;
 
+/// What a search by words looks at.
+const NAMED_LIKE: &str = " AND (coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) {LIKE} $";
+
 impl Reader<'_> {
     /// A lead of this tenant; a merged one leads to the one it became.
     pub fn lead(&self, tenant: TenantId, id: LeadId) -> Result<Option<Lead>, StoreError> {
@@ -134,14 +137,11 @@ impl Reader<'_> {
         {
             // A search by name reads the newest leads only: an index over names would cost every lead that comes in.
             let floor = self.search_floor(tenant)?;
+            let clause = NAMED_LIKE.replace("{LIKE}", self.engine.like());
             narrow(&mut text, " AND id >= $", floor.into());
             for word in words.split_whitespace().take(5) {
                 let like = format!("%{}%", word.replace(['%', '_', '\\'], ""));
-                narrow(
-                    &mut text,
-                    " AND (coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '')) LIKE $",
-                    like.into(),
-                );
+                narrow(&mut text, &clause, like.into());
             }
         }
         text.push_str(" ORDER BY id DESC LIMIT ");

@@ -10,7 +10,8 @@ use ringback_core::messages::{Cause, Message, Status};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
-    Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
+    Cancel, ConsentBits, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState,
+    World,
 };
 use std::collections::HashSet;
 
@@ -151,9 +152,17 @@ impl Writer {
                 &leads::DELETE,
                 params![tenant.raw(), lead.raw(), micros(now)],
             )?;
-            self.run(&leads::FORGET_POINTS, params![tenant.raw(), lead.raw()])?;
-            self.run(&leads::DETACH_POINTS, params![tenant.raw(), lead.raw()])?;
+            let [high, low, wishes] = ConsentBits::MASKS;
+            self.run(
+                &leads::FORGET_POINTS,
+                params![tenant.raw(), lead.raw(), high, low],
+            )?;
+            self.run(
+                &leads::DETACH_POINTS,
+                params![tenant.raw(), lead.raw(), high, low, wishes],
+            )?;
             self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
+            self.erase_traces(*tenant, *lead, now)?;
         }
         for row in &world.out.audit {
             self.write_audit_row(row)?;

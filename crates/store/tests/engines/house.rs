@@ -28,6 +28,8 @@ pub enum Engine {
 pub enum Place {
     Folder(PathBuf),
     Database(Database),
+    /// With the house that this one stands beside.
+    Elsewhere,
 }
 
 pub struct House {
@@ -141,6 +143,7 @@ pub fn tenant(n: i64, preset: &'static str) -> Tenant {
         staff: staff.collect(),
         connections: vec![connection(ChannelKind::Sms), connection(ChannelKind::Email)],
         kill: Vec::new(),
+        hold: None,
         sandbox: false,
         most_per_hour: None,
         references: ReferenceKey::new(&[n as u8; 32]),
@@ -167,6 +170,11 @@ impl House {
                 (writer, readers, Place::Database(database))
             }
         };
+        Self::with(writer, readers, place)
+    }
+
+    /// A house on what was opened, with two businesses that move in.
+    pub fn with(writer: Writer, readers: Readers, place: Place) -> Self {
         let mut house = Self {
             writer,
             readers,
@@ -181,6 +189,28 @@ impl House {
             house.move_in(one);
         }
         house
+    }
+
+    /// Another node of the same house.
+    pub fn beside(&self, writer: Writer, readers: Readers) -> Self {
+        let mut house = Self {
+            writer,
+            readers,
+            place: Place::Elsewhere,
+            tenants: self.tenants.clone(),
+            ids: IdMaker::new(0, 0),
+            lines: Lines::default(),
+            queues: Queues::default(),
+            dice: Throws(2),
+        };
+        house.reads_the_house();
+        house
+    }
+
+    /// Takes for true what is written down of the house now.
+    pub fn reads_the_house(&mut self) {
+        let version = self.writer.version().unwrap();
+        self.writer.keeps_in_mind(version);
     }
 
     fn move_in(&mut self, tenant: Tenant) {
@@ -236,8 +266,7 @@ impl House {
         }
         self.writer.apply(&mut known, now).unwrap();
         self.writer.commit().unwrap();
-        let version = self.writer.version().unwrap();
-        self.writer.keeps_in_mind(version);
+        self.reads_the_house();
         self.tenants.insert(tenant.id, Arc::new(tenant));
     }
 
@@ -257,7 +286,7 @@ impl House {
             lease: Duration::from_secs(60),
             written: |answer: &Answer| (200, format!("{answer:?}")),
         };
-        let decided = batch.commit(&mut self.writer, |_| {})?;
+        let decided = batch.commit(&mut self.writer, |_, _| Ok(()))?;
         for message in &decided.sent_off {
             self.lines.begin(message, None);
         }
@@ -278,6 +307,7 @@ impl House {
                 let mut rows = match &self.place {
                     Place::Folder(folder) => of_sqlite(folder, table, columns),
                     Place::Database(database) => of_postgres(database, table, columns),
+                    Place::Elsewhere => panic!("ask the house that has the database"),
                 };
                 rows.sort();
                 ((*table).to_owned(), rows)
@@ -411,6 +441,10 @@ const TABLES: &[(&str, &str)] = &[
     (
         "staff",
         "tenant_id, name, phone, email, roles, lists, on_call",
+    ),
+    (
+        "drafts",
+        "id, tenant_id, form, #hash, data, step, at, lead_id",
     ),
     (
         "tenants",

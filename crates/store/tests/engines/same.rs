@@ -66,8 +66,8 @@ pub fn capture(person: u64, key: String) -> Intake {
         phone: Phone::from_e164(&phone(person)),
         email: Email::parse(&format!("person{person}@example.com"))
             .ok()
-            .filter(|_| person % 3 != 0),
-        anonymous_id: Some(format!("browser-{}", person % 7)).filter(|_| person % 2 == 0),
+            .filter(|_| !person.is_multiple_of(3)),
+        anonymous_id: Some(format!("browser-{}", person % 7)).filter(|_| person.is_multiple_of(2)),
         product: None,
         consents: vec![told(Purpose::Promotional, true)],
         form: Some("quote".into()),
@@ -299,7 +299,7 @@ impl Known {
                 actor: actor(),
             })),
         };
-        let once = (chance.below(3) == 0).then(|| Once { key, hash: [7; 32] });
+        let once = (chance.below(3) == 0).then_some(Once { key, hash: [7; 32] });
         Order {
             tenant,
             at: now,

@@ -4,7 +4,7 @@ use super::super::Job;
 use super::super::world::{Cancel, Expects, LeadState, MessageChange, Output, World};
 use super::{DAY, Memory, Point, PointKey, QueueOf, Run, RunState, Staged, Stands};
 use crate::ids::{LeadId, MessageId};
-use crate::messages::{Attempt, Message, Status};
+use crate::messages::{Attempt, Message, Reason, Status};
 use crate::time::{Timestamp, from_micros, micros};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -84,7 +84,7 @@ impl Memory {
             *self.counters.entry(key).or_default() += added;
         }
         for (_, lead) in std::mem::take(&mut out.deleted) {
-            self.delete(lead);
+            self.delete(lead, now);
         }
         self.set_aside.append(&mut out.set_aside);
         self.errors.append(&mut out.errors);
@@ -317,7 +317,63 @@ impl Memory {
     }
 
     /// Personal data go, the lead stays as a gap in the count.
-    fn delete(&mut self, lead: LeadId) {
+    fn delete(&mut self, lead: LeadId, now: Timestamp) {
+        for merged in self.merged.get(&lead).cloned().unwrap_or_default() {
+            self.forget_person(merged);
+        }
+        self.forget_person(lead);
+        for id in self.messages_of.get(&lead).cloned().unwrap_or_default() {
+            let Some(mut message) = self.messages.get(&id).cloned() else {
+                continue;
+            };
+            if Stands::of(&message) != Stands::Settled {
+                message.expires_at = Some(now);
+            }
+            if message.staff.is_none() {
+                message.recipient.clear();
+            }
+            message.data = "{}".to_owned().into();
+            message.body = None;
+            message.verdict = "{}".into();
+            let gone = Reason::new("lead_deleted", "The lead was deleted.");
+            message.why = message.why.map(|_| gone);
+            for attempt in self.attempts.get_mut(&id).into_iter().flatten() {
+                attempt.why = None;
+            }
+            self.put_message(message);
+        }
+        for id in self.runs_of.get(&lead).cloned().unwrap_or_default() {
+            if let Some(run) = self.runs.get_mut(&id) {
+                run.data = Value::Null;
+            }
+        }
+        self.sessions.remove(&lead);
+        self.event_keys.remove(&lead);
+        self.ledger.remove(&lead);
+        self.states.retain(|key, _| key.0 != lead);
+        for row in &mut self.set_aside {
+            if row.lead == Some(lead) {
+                row.raw.clear();
+            }
+        }
+        for key in self.points_of.remove(&lead).unwrap_or_default() {
+            let remembered = self
+                .points
+                .get(&key)
+                .is_some_and(|point| point.suppressed.is_some() || point.consent.has_a_no());
+            if !remembered {
+                self.points.remove(&key);
+            } else if let Some(point) = self.points.get_mut(&key) {
+                point.lead = None;
+                point.terms.clear();
+                point.consent = point.consent.only_no();
+            }
+        }
+        self.events.remove(&lead);
+    }
+
+    /// What says who it was goes from the lead's own row.
+    fn forget_person(&mut self, lead: LeadId) {
         self.deleted.insert(lead);
         if let Some(known) = self.leads.get_mut(&lead) {
             known.first_name = None;
@@ -331,18 +387,6 @@ impl Memory {
             known.tags.clear();
             known.ringing_since = None;
         }
-        for key in self.points_of.remove(&lead).unwrap_or_default() {
-            let suppressed = self
-                .points
-                .get(&key)
-                .is_some_and(|point| point.suppressed.is_some());
-            if !suppressed {
-                self.points.remove(&key);
-            } else if let Some(point) = self.points.get_mut(&key) {
-                point.lead = None;
-            }
-        }
-        self.events.remove(&lead);
     }
 
     /// Every row of the first lead becomes the second's; see the statements of the store that begin with `merge`.

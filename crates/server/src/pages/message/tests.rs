@@ -27,6 +27,7 @@ pub(in super::super) fn frame() -> Frame {
         ringing: 1,
         failed: 2,
         sandbox: true,
+        held: None,
         user: HOSTILE.into(),
         writes: true,
         admin: true,

@@ -1,6 +1,7 @@
 //! Settings: what is set, where it is in the files, and who may change it (X2, X4, M12). Owners and admins only.
 
 mod audit;
+mod backups;
 mod business;
 mod compliance;
 pub(super) mod document;
@@ -28,6 +29,7 @@ pub(super) fn routes() -> Router<App> {
         .merge(limits::routes())
         .merge(compliance::routes())
         .merge(audit::routes())
+        .merge(backups::routes())
 }
 
 async fn front(session: Session) -> PageResult {
@@ -45,6 +47,7 @@ enum Part {
     Switches,
     Limits,
     Compliance,
+    Backups,
     Audit,
 }
 
@@ -56,6 +59,7 @@ const PARTS: &[Part] = &[
     Part::Switches,
     Part::Limits,
     Part::Compliance,
+    Part::Backups,
     Part::Audit,
 ];
 
@@ -69,6 +73,7 @@ impl Part {
             Self::Switches => "Switches",
             Self::Limits => "Limits and costs",
             Self::Compliance => "Compliance",
+            Self::Backups => "Backups",
             Self::Audit => "What was changed",
         }
     }
@@ -82,6 +87,7 @@ impl Part {
             Self::Switches => "switches",
             Self::Limits => "limits",
             Self::Compliance => "compliance",
+            Self::Backups => "backups",
             Self::Audit => "audit",
         }
     }
@@ -182,6 +188,7 @@ pub(in crate::pages) mod tests {
             ringing: 0,
             failed: 0,
             sandbox: true,
+            held: None,
             user: "Inez Ford".into(),
             writes: true,
             admin: true,

@@ -12,7 +12,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 
 /// No answer for so long, and the connection is given up: the other end may be gone without having said so.
 const SILENCE: Duration = Duration::from_secs(40);
@@ -114,6 +114,9 @@ pub(super) enum Trouble {
     Silent,
 }
 
+/// Takes in what other connections say. Must not wait.
+pub(crate) type Heard = Box<dyn Fn(&str) + Send>;
+
 /// A connection to the server.
 pub(super) struct Line {
     client: Client,
@@ -131,19 +134,33 @@ impl std::fmt::Debug for Line {
 impl Line {
     /// Connects.
     pub(super) fn connect(address: &super::Address) -> Result<Self, StoreError> {
+        Self::connect_to_hear(address, None)
+    }
+
+    /// Connects, and hands over what other connections say.
+    pub(super) fn connect_to_hear(
+        address: &super::Address,
+        heard: Option<Heard>,
+    ) -> Result<Self, StoreError> {
         let at = "connect";
         let away =
             |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Away { at, source };
         let keeper = keeper()?;
         let (config, tls) = (address.config.clone(), address.tls());
         let connecting = keeper.spawn(async move { config.connect(tls).await });
-        let (client, connection) = wait(connecting, CONNECT)
+        let (client, mut connection) = wait(connecting, CONNECT)
             .ok_or_else(|| away(format!("no answer within {CONNECT:?}").into()))?
             .map_err(|ended| away(Box::new(ended)))?
             .map_err(|error| away(Box::new(error)))?;
         keeper.spawn(async move {
             // How it ended is heard by whoever asks next.
-            let _ = connection.await;
+            while let Some(Ok(message)) =
+                std::future::poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let (AsyncMessage::Notification(said), Some(heard)) = (message, &heard) {
+                    heard(said.payload());
+                }
+            }
         });
         Ok(Self {
             client,

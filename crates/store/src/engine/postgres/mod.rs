@@ -15,14 +15,16 @@ mod value;
 
 use crate::StoreError;
 use crate::engine::{Kind, Row, Value, Values};
+use crate::nodes::Node;
 use crate::sql::Statement;
 use line::{Key, Line, Reply, Step, Trouble};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use value::{Param, Raw};
 
@@ -36,6 +38,10 @@ pub struct Postgres {
     line: RefCell<Option<Line>>,
     state: RefCell<State>,
     shapes: RefCell<HashMap<usize, Arc<text::Shape>>>,
+    /// The node whose turns go over it; none where a tool or a test works alone.
+    node: Option<Node>,
+    /// Counts the transactions of the node.
+    turn: Cell<i64>,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -110,20 +116,92 @@ pub(super) fn seed() -> Result<[u8; 32], StoreError> {
 /// How long things may take; said in every transaction, since a pooler may give each to another session. A node that was frozen in a
 /// transaction loses it before others take over its work.
 const LIMITS: &str =
-    "SET LOCAL statement_timeout = '20s'; SET LOCAL idle_in_transaction_session_timeout = '3s'; ";
+    "SET LOCAL statement_timeout = '20s'; SET LOCAL idle_in_transaction_session_timeout = '4s'; ";
 /// Reading may take a person's time.
 const READ_LIMITS: &str =
     "SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; ";
 /// Every statement of a turn is a few seeks, however many rows its tables had when it was planned.
-const SEEKS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; ";
+const SEEKS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
 
 impl Postgres {
+    /// Steps of the node's own book-keeping, in a transaction of their own.
+    pub(crate) fn book(
+        &self,
+        steps: &[(&'static str, Vec<i64>)],
+    ) -> Result<Vec<Vec<Vec<i64>>>, StoreError> {
+        let mut all = vec![Step::Plain(Cow::Borrowed(
+            "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '4s'",
+        ))];
+        all.extend(steps.iter().map(|(text, values)| Step::Ask {
+            name: "nodes",
+            key: Key::Text,
+            text: Cow::Borrowed(text),
+            params: values.iter().copied().map(Param::Int).collect(),
+        }));
+        all.push(Step::Plain(Cow::Borrowed("COMMIT")));
+        self.connected()?;
+        let replies = self.exchange(&all, false).inspect_err(|_| {
+            // What was begun ends with the connection.
+            *self.line.borrow_mut() = None;
+        })?;
+        let number = |row: &tokio_postgres::Row, at| match value(row, at)? {
+            Value::Int(n) => Ok(n),
+            _ => Ok(0),
+        };
+        replies
+            .iter()
+            .skip(1)
+            .take(steps.len())
+            .map(|reply| {
+                let rows = reply.rows.iter();
+                rows.map(|row| (0..row.len()).map(|at| number(row, at)).collect())
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// Says something to all nodes that listen.
+    pub(crate) fn tell(&self, what: &str) -> Result<(), StoreError> {
+        self.connected()?;
+        // Words of ours and numbers alone.
+        let text = format!("NOTIFY ringback, '{what}'");
+        self.exchange(&[Step::Plain(Cow::Owned(text))], false)
+            .map(|_| ())
+    }
+
+    /// Hears what nodes say from now on. Behind a pooler in transaction mode nothing is heard, and looking now and then has to do.
+    pub(crate) fn listen(&self, heard: line::Heard) -> Result<(), StoreError> {
+        let mut new = Line::connect_to_hear(&self.address, Some(heard))?;
+        new.exchange(&[Step::Plain(Cow::Borrowed("LISTEN ringback"))])
+            .map_err(|trouble| said(trouble, &[], false).0)?;
+        *self.line.borrow_mut() = Some(new);
+        Ok(())
+    }
+
+    /// Whether there is a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.line
+            .borrow()
+            .as_ref()
+            .is_some_and(|line| !line.is_closed())
+    }
+
     pub(crate) fn new(address: Arc<Address>) -> Self {
         Self {
             address,
             line: RefCell::default(),
             state: RefCell::default(),
             shapes: RefCell::default(),
+            node: None,
+            turn: Cell::new(0),
+        }
+    }
+
+    /// The same for a node: its transactions hold only as long as it is taken for alive.
+    pub(crate) fn of_node(address: Arc<Address>, node: Node) -> Self {
+        Self {
+            node: Some(node),
+            ..Self::new(address)
         }
     }
 
@@ -295,6 +373,22 @@ impl Postgres {
         self.connected()
     }
 
+    /// The connection over which a transaction was begun: on a new one its rest would be done without its beginning.
+    fn still_connected(&self) -> Result<(), StoreError> {
+        if self
+            .line
+            .borrow()
+            .as_ref()
+            .is_some_and(|line| !line.is_closed())
+        {
+            return Ok(());
+        }
+        Err(StoreError::Away {
+            at: "transaction",
+            source: "the connection ended in the middle of a transaction".into(),
+        })
+    }
+
     fn connected(&self) -> Result<(), StoreError> {
         let mut line = self.line.borrow_mut();
         if line.as_ref().is_none_or(Line::is_closed) {
@@ -365,11 +459,57 @@ impl Postgres {
             *self.state.borrow_mut() = State::default();
             return Ok(());
         }
-        let done = self.go(Vec::new(), Some("COMMIT"));
+        let done = match self.go(Vec::new(), Some("COMMIT")) {
+            Err(StoreError::Unsure) => self.was_it_made_lasting(),
+            other => other.map(|_| ()),
+        };
         if done.is_ok() {
             *self.state.borrow_mut() = State::default();
         }
-        done.map(|_| ())
+        done
+    }
+
+    /// The answer to a commit was lost. The node's own row tells: it is read under its lock, so that a transaction that still goes on over
+    /// there has ended before.
+    fn was_it_made_lasting(&self) -> Result<(), StoreError> {
+        let Some(node) = &self.node else {
+            return Err(StoreError::Unsure);
+        };
+        let (number, epoch) = node.epoch();
+        let ask = [
+            Step::Plain(Cow::Borrowed("BEGIN; SET LOCAL lock_timeout = '8s'")),
+            Step::Ask {
+                name: "last turn",
+                key: Key::Text,
+                text: Cow::Borrowed(
+                    "SELECT turn FROM node_turns WHERE node = $1 AND epoch = $2 FOR UPDATE",
+                ),
+                params: vec![Param::Int(number), Param::Int(epoch)],
+            },
+            Step::Plain(Cow::Borrowed("COMMIT")),
+        ];
+        // A server that starts again, or one that is promoted, needs some seconds.
+        for again in 0..40_u32 {
+            let answer = self.connected().and_then(|()| self.exchange(&ask, false));
+            match answer {
+                Ok(replies) => {
+                    let last = replies.get(1).and_then(|reply| reply.rows.first());
+                    return match last.map(|row| value(row, 0)).transpose()? {
+                        Some(Value::Int(turn)) if turn == self.turn.get() => Ok(()),
+                        Some(_) => Err(StoreError::Away {
+                            at: "commit",
+                            source: "the connection broke before it".into(),
+                        }),
+                        None => Err(StoreError::Unsure),
+                    };
+                }
+                Err(_) => {
+                    *self.line.borrow_mut() = None;
+                    std::thread::sleep(Duration::from_millis(150 + 37 * u64::from(again % 7)));
+                }
+            }
+        }
+        Err(StoreError::Unsure)
     }
 
     /// Takes back what was begun, if something was.
@@ -407,8 +547,16 @@ impl Postgres {
         let changes = !queued.is_empty();
         let mut steps = Vec::with_capacity(queued.len() + asked.len() + 2);
         let mut answers = Vec::with_capacity(asked.len());
+        let held = self.node.as_ref().filter(|_| state.open == Open::Write);
+        let hold = held.filter(|_| !state.sent).map(|node| {
+            self.turn.set(self.turn.get() + 1);
+            let (number, epoch) = node.epoch();
+            let turn = self.turn.get();
+            format!("; SELECT ringback_hold({number}, {epoch}, {turn})")
+        });
         state.enter(
             &mut steps,
+            hold,
             queued.iter().chain(&asked).map(|(scope, _)| scope),
         );
         let unasked = queued.len();
@@ -433,9 +581,13 @@ impl Postgres {
         if lasting {
             steps.push(Step::Plain(Cow::Borrowed("COMMIT")));
         }
-        let mut done = self
-            .connected()
-            .and_then(|()| self.exchange(&steps, lasting));
+        // A transaction that had begun ended with its connection: what follows must never run on another one.
+        let ready = if first || state.open == Open::No {
+            self.connected()
+        } else {
+            self.still_connected()
+        };
+        let mut done = ready.and_then(|()| self.exchange(&steps, lasting));
         // A connection that ended while nobody looked has done nothing of it yet.
         if first && !lasting && !changes && matches!(done, Err(StoreError::Away { .. })) {
             done = self
@@ -479,7 +631,12 @@ impl Postgres {
 
 impl State {
     /// What must be said before statements of these scopes: that a transaction begins, whose it is, and whose locks it takes.
-    fn enter<'a>(&mut self, steps: &mut Vec<Step>, scopes: impl Iterator<Item = &'a Scope>) {
+    fn enter<'a>(
+        &mut self,
+        steps: &mut Vec<Step>,
+        hold: Option<String>,
+        scopes: impl Iterator<Item = &'a Scope>,
+    ) {
         let mut new = BTreeSet::new();
         for scope in scopes {
             if let Scope::Of(tenants) = scope {
@@ -525,6 +682,7 @@ impl State {
             self.tenants = tenants;
             self.sent = true;
         }
+        text.push_str(&hold.unwrap_or_default());
         steps.push(Step::Plain(Cow::Owned(text)));
     }
 }
@@ -625,6 +783,7 @@ fn said(trouble: Trouble, steps: &[Step], lasting: bool) -> (StoreError, bool) {
         return (error, true);
     }
     match code {
+        other if other.code() == "RB001" => (StoreError::Fenced, false),
         SqlState::DISK_FULL => (StoreError::DiskFull, false),
         SqlState::T_R_SERIALIZATION_FAILURE
         | SqlState::T_R_DEADLOCK_DETECTED
