@@ -117,6 +117,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// An order for a person or another part of the house.
+    WorkId = "work";
     /// One client business, the unit of isolation.
     TenantId = "tnt";
     /// A person who may buy.

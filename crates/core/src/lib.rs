@@ -13,6 +13,7 @@ pub mod messages;
 pub mod places;
 pub mod scoring;
 pub mod seeded;
+pub mod signals;
 pub mod templates;
 pub mod time;
 pub mod turn;

@@ -11,8 +11,9 @@ use ringback_core::messages::{
     Category, ChannelKind, Cost, Message, Plan, Priority, Reason, Status,
 };
 use ringback_core::time::{from_micros, micros};
+use ringback_core::turn::Job;
 use ringback_core::turn::world::{
-    ConsentBits, Point, PointKey, PointKind, Recent, Run, RunState, Suppression,
+    ConsentBits, EventRow, Point, PointKey, PointKind, Recent, Run, RunState, Suppression,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +30,28 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     column: &'static str,
 ) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Impossible { table, id, column })
+}
+
+/// What is kept of a lead that no list asks for.
+#[derive(serde::Serialize, serde::Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct KeptOfLead {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assigned_at: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alerted: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inside: Vec<ringback_core::leads::Inside>,
+}
+
+impl KeptOfLead {
+    pub(crate) fn of(lead: &Lead) -> Self {
+        Self {
+            assigned_at: lead.assigned_at.map(micros),
+            alerted: lead.alerted.clone(),
+            inside: lead.inside.clone(),
+        }
+    }
 }
 
 /// Columns of `{lead}` in leads.sql.
@@ -62,6 +85,10 @@ pub(crate) fn lead(row: &Row<'_>) -> Result<Lead, StoreError> {
             answered_at: row.get::<Option<i64>>(24)?.map(from_micros),
             answered_by: row.get(25)?,
             merged_into: row.get::<Option<i64>>(26)?.map(LeadId::from_raw),
+            owner: row.get(27)?,
+            assigned_at: None,
+            alerted: Vec::new(),
+            inside: Vec::new(),
         };
         Ok((lead, row.get(13)?, row.get(14)?, row.get(15)?))
     };
@@ -70,6 +97,14 @@ pub(crate) fn lead(row: &Row<'_>) -> Result<Lead, StoreError> {
     lead.attributes = from_json(&attributes, "leads", id, "attributes")?;
     lead.tags = from_json(&tags, "leads", id, "tags")?;
     lead.products = from_json(&products, "leads", id, "products")?;
+    let kept: String = row.get(28)?;
+    // Most leads have nothing of it.
+    if kept != "{}" {
+        let kept: KeptOfLead = from_json(&kept, "leads", id, "kept")?;
+        lead.assigned_at = kept.assigned_at.map(from_micros);
+        lead.alerted = kept.alerted;
+        lead.inside = kept.inside;
+    }
     Ok(lead)
 }
 
@@ -290,4 +325,36 @@ pub(crate) fn facts_json(
     facts: &std::collections::BTreeMap<ringback_core::messages::Fact, i64>,
 ) -> Option<String> {
     (!facts.is_empty()).then(|| json(facts))
+}
+
+/// Columns of `jobs_of` in workflows.sql.
+pub(crate) fn job(tenant: TenantId, row: &Row<'_>) -> Result<Job, StoreError> {
+    let (what, data): (String, String) = (row.get(1)?, row.get(4)?);
+    Ok(Job {
+        tenant,
+        name: row.get(0)?,
+        what: from_json(&what, "jobs", tenant.raw(), "what")?,
+        due_at: row.get::<Option<i64>>(2)?.map(from_micros),
+        after: row.get::<Option<i64>>(3)?.map(LeadId::from_raw),
+        data: from_json(&data, "jobs", tenant.raw(), "data")?,
+        created_at: from_micros(row.get(5)?),
+    })
+}
+
+/// Columns of `history` in leads.sql.
+pub(crate) fn event(tenant: TenantId, lead: LeadId, row: &Row<'_>) -> Result<EventRow, StoreError> {
+    let id: i64 = row.get(0)?;
+    let properties: String = row.get(7)?;
+    Ok(EventRow {
+        id: EventId::from_raw(id),
+        tenant,
+        lead,
+        kind: row.get(1)?,
+        at: from_micros(row.get(2)?),
+        received_at: from_micros(row.get(3)?),
+        source: row.get(4)?,
+        actor: row.get(5)?,
+        session: row.get::<Option<i64>>(6)?.map(SessionId::from_raw),
+        properties: from_json(&properties, "events", id, "properties")?,
+    })
 }

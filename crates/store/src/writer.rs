@@ -9,12 +9,15 @@ mod records;
 
 use crate::engine::{Engine, Values, params};
 use crate::open::FolderLock;
+use crate::rows;
 use crate::sql::{Statement, house, leads, messages, workflows};
 use crate::{House as _, StoreError};
 use ringback_core::ids::{ConnectionId, LeadId, RunId, TenantId};
 use ringback_core::messages::{ChannelKind, Message, Priority};
 use ringback_core::time::{Timestamp, from_micros, micros};
-use ringback_core::turn::{Answered, Breakers, Guesses, Once, Placed, QueueOf, Resting};
+use ringback_core::turn::{
+    Answered, Breakers, Guesses, Intake, JOB_PAGE, JobKind, Once, Placed, QueueOf, Resting,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
@@ -300,6 +303,51 @@ impl Writer {
     /// When the next run wakes.
     pub fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
         let next: Option<i64> = self.engine.value(&workflows::NEXT_WAKE, params![])?;
+        Ok(next.map(from_micros))
+    }
+
+    /// Jobs whose time has come, each with the next leads it looks at, as an order for the next turn.
+    pub fn jobs_due(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<(TenantId, Intake)>, StoreError> {
+        let due = self
+            .engine
+            .all(&workflows::JOBS_DUE, params![micros(now), most], |row| {
+                let (tenant, what): (i64, String) = (row.get(0)?, row.get(2)?);
+                let what: JobKind = rows::from_json(&what, "jobs", tenant, "what")?;
+                let after: Option<i64> = row.get(3)?;
+                Ok((TenantId::from_raw(tenant), row.get(1)?, what, after))
+            })?;
+        let mut orders = Vec::with_capacity(due.len());
+        for (tenant, name, what, after) in due {
+            let next = if what.of_leads() {
+                let page = i64::try_from(JOB_PAGE).unwrap_or(i64::MAX);
+                let values = params![tenant.raw(), after.unwrap_or(0), page];
+                self.engine.all(&leads::PAGE, values, |row| {
+                    Ok(LeadId::from_raw(row.get(0)?))
+                })?
+            } else {
+                Vec::new()
+            };
+            let (history, after) = (what.of_history(), after.map(LeadId::from_raw));
+            orders.push((
+                tenant,
+                Intake::Job {
+                    name,
+                    after,
+                    leads: next,
+                    history,
+                },
+            ));
+        }
+        Ok(orders)
+    }
+
+    /// When the next job is due.
+    pub fn next_job(&self) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<i64> = self.engine.value(&workflows::NEXT_JOB, params![])?;
         Ok(next.map(from_micros))
     }
 

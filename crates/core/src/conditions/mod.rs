@@ -111,6 +111,16 @@ impl Condition {
         found
     }
 
+    /// Whether time alone can make it true or false.
+    pub fn looks_at_the_clock(&self) -> bool {
+        let mut found = false;
+        self.each(&mut |comparison| {
+            found |= comparison.field.written().starts_with("time.")
+                || matches!(comparison.test.name(), "within" | "older_than");
+        });
+        found
+    }
+
     /// How many regular expressions it holds.
     pub(crate) fn patterns(&self) -> usize {
         let mut count = 0;

@@ -3,7 +3,7 @@
 
 use super::check::Findings;
 use super::problem::did_you_mean;
-use super::tenant::{Earlier, Triggers};
+use super::tenant::{Earlier, Facets};
 use super::{Document, Form, Node, Problem, Product, Settings, Staff, TenantConfig};
 use super::{Versioned, is_name, reader};
 use crate::messages::ChannelKind;
@@ -182,7 +182,7 @@ impl Draft {
             models,
             models_of,
             earlier: Earlier::default(),
-            triggers: Triggers::of(workflows.values().map(|workflow| &workflow.item)),
+            facets: Facets::of(workflows.values().map(|workflow| &workflow.item)),
             workflows,
             templates,
             staff: match self.staff {

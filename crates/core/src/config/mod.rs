@@ -17,16 +17,20 @@ mod node;
 mod problem;
 pub mod product;
 mod reader;
+mod rota;
 pub mod settings;
 pub mod staff;
 mod tenant;
 
 #[cfg(test)]
+mod mistakes;
+#[cfg(test)]
 mod tests;
 
 pub use form::{AntiSpam, Choice, Consent, Field, FieldKind, Form, LeadField, Purpose, Target};
 pub use problem::{Problem, did_you_mean};
-pub use product::{Moves, Product, Qualification, Stage};
+pub use product::{Moves, Product, Progress, Qualification, Stage};
+pub use rota::{Away, Rota, Shift, Territory};
 pub use settings::{Budget, Limits, Promise, Settings, Spending};
 pub use staff::{Hook, Staff, StaffMember};
 pub use tenant::{TenantConfig, Versioned};

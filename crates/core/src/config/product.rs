@@ -1,10 +1,11 @@
 //! `products/*.yaml`: what a tenant sells, with its pipeline of stages (L9).
 
 use super::problem::did_you_mean_or_list;
+use crate::conditions::Condition;
 use serde::{Deserialize, Serialize};
 
 /// A product and its pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Product {
     /// The name, which is the file's too.
@@ -22,10 +23,30 @@ pub struct Product {
     pub score_model: Option<String>,
     /// The points that move a lead to a stage by themselves (S7).
     pub qualification: Option<Qualification>,
+    /// What else moves a lead by itself: the first that fits.
+    #[serde(default)]
+    pub progression: Vec<Progress>,
+}
+
+/// What moves a lead by itself (L9): an event or a tier, while a condition holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// An event of this type.
+    pub event: Option<String>,
+    /// This tier of the product's score model is entered.
+    pub tier: Option<String>,
+    /// What must hold.
+    #[serde(default, serialize_with = "super::maybe_in_words")]
+    pub when: Option<Condition>,
+    /// Only from this stage; none is any that may be left for it.
+    pub from: Option<String>,
+    /// To this stage, when the pipeline allows the move.
+    pub to: String,
 }
 
 /// One stage of a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// The name.
@@ -35,16 +56,22 @@ pub struct Stage {
     /// Nothing more is to be done: running workflows of the product end here.
     #[serde(default)]
     pub terminal: bool,
+    /// What must hold for a lead that comes into it, whoever moves it.
+    #[serde(default, serialize_with = "super::maybe_in_words")]
+    pub when: Option<Condition>,
 }
 
 /// Moves out of one stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Moves {
     /// The stage that is left.
     pub from: String,
     /// The stages that may be entered from it.
     pub to: Vec<String>,
+    /// What must hold for a lead that goes this way.
+    #[serde(default, serialize_with = "super::maybe_in_words")]
+    pub when: Option<Condition>,
 }
 
 /// The points that move a lead by themselves (S7).
@@ -71,6 +98,26 @@ impl Product {
     /// A stage by its name.
     pub fn stage(&self, name: &str) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// What must hold for a lead that goes from one stage to another, beside that the move is allowed (L9).
+    pub fn guards(&self, from: Option<&str>, to: &str) -> Vec<&Condition> {
+        let of_stage = self.stage(to).and_then(|stage| stage.when.as_ref());
+        let lists = [
+            self.transitions.as_deref().unwrap_or_default(),
+            self.regressions.as_slice(),
+        ];
+        let fits = |one: &&Moves| {
+            Some(one.from.as_str()) == from && one.to.iter().any(|stage| stage == to)
+        };
+        let mut moves = lists.into_iter().flatten().filter(fits);
+        let of_move = moves.next().and_then(|one| one.when.as_ref());
+        of_stage.into_iter().chain(of_move).collect()
+    }
+
+    /// Where a stage stands in the pipeline.
+    pub fn place(&self, stage: &str) -> Option<usize> {
+        self.stages.iter().position(|one| one.name == stage)
     }
 
     /// Whether there is such a stage; the error is a sentence.
@@ -142,10 +189,12 @@ mod tests {
             name: name.to_owned(),
             label: None,
             terminal,
+            when: None,
         };
         let moves = |from: &str, to: &str| Moves {
             from: from.to_owned(),
             to: vec![to.to_owned()],
+            when: None,
         };
         Product {
             name: "glass".to_owned(),
@@ -161,6 +210,7 @@ mod tests {
             regressions: vec![moves("lost", "contacted"), moves("quoted", "contacted")],
             score_model: None,
             qualification: None,
+            progression: Vec::new(),
         }
     }
 
@@ -184,6 +234,7 @@ mod tests {
         let strict = product(Some(vec![Moves {
             from: "new".to_owned(),
             to: vec!["contacted".to_owned()],
+            when: None,
         }]));
         assert!(strict.may_move("new", "contacted").is_ok());
         assert!(strict.may_move("lost", "contacted").is_ok());

@@ -277,6 +277,11 @@ impl<'a> Reader<'a> {
             value: None,
             fields,
         });
+        // What had to leave a part out may look as if nothing were there; that is not the writer's mistake.
+        let partly = |notes: &Notes<'_>| entries.iter().any(|(_, node)| notes.is_left_out(node));
+        if matches!(&answer, Err(Stop::Because { .. })) && partly(self.notes) {
+            return Err(Stop::Noted);
+        }
         self.settle(answer)
     }
 

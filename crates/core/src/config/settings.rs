@@ -190,6 +190,37 @@ impl Settings {
         }
     }
 
+    /// When the business will have been open for so long from `at` on (W7). None when it does not open that long within a year.
+    pub fn after_open(
+        &self,
+        at: Timestamp,
+        length: Duration,
+        zone: &TimeZone,
+    ) -> Option<Timestamp> {
+        let length = jiff::SignedDuration::try_from(length).ok()?;
+        let Some(hours) = &self.hours else {
+            return Some(at + length);
+        };
+        let today = zone.to_datetime(at).date();
+        let year = today.saturating_add(jiff::Span::new().days(370));
+        let holidays = self.holidays.between(today, year);
+        let (mut at, mut left) = (at, length);
+        // Two years of days are more than anybody waits for.
+        for _ in 0..1_500 {
+            let opens = hours.next_open(at, zone, &holidays)?;
+            let Some(closes) = hours.next_closed(opens, zone, &holidays) else {
+                return Some(opens + left);
+            };
+            let open = closes.duration_since(opens);
+            if open >= left {
+                return Some(opens + left);
+            }
+            left -= open;
+            at = closes;
+        }
+        None
+    }
+
     /// The first open instant at or after `at` in the tenant's zone: a promise made at night begins then (W7). None when nothing
     /// opens within a year.
     pub fn next_open(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {

@@ -1,8 +1,10 @@
 //! `staff.yaml`: who works the leads, on which lists they are, who is on call, and the servers that hear of leads (D1, D2).
 
 use super::problem::{Problem, did_you_mean_or_list};
+use super::rota::{Away, Rota, Territory};
 use super::{Node, reader};
 use crate::contact::{Email, Phone};
+use crate::places::OpeningHours;
 use crate::places::Region;
 use crate::workflows::Recipient;
 use serde::{Deserialize, Serialize};
@@ -15,8 +17,11 @@ pub struct Staff {
     pub people: Vec<StaffMember>,
     /// Lists of people by name, such as `emergency`.
     pub lists: BTreeMap<String, Vec<String>>,
-    /// Who is on call.
+    /// Who is on call, where it is always the same person.
     pub on_call: Option<String>,
+    /// Who is on call when, where it changes.
+    #[serde(skip)]
+    pub rota: Option<Rota>,
     /// Servers that hear of leads.
     pub hooks: Vec<Hook>,
 }
@@ -34,6 +39,17 @@ pub struct StaffMember {
     pub roles: Vec<String>,
     /// What they are good at.
     pub skills: Vec<String>,
+    /// Whom they report to, by name (W7).
+    pub manager: Option<String>,
+    /// When they are there; none is always.
+    #[serde(skip)]
+    pub hours: Option<OpeningHours>,
+    /// Days on which they are not.
+    #[serde(skip)]
+    pub away: Vec<Away>,
+    /// Where the leads live that they are responsible for.
+    #[serde(skip)]
+    pub territory: Option<Territory>,
 }
 
 impl StaffMember {
@@ -69,14 +85,21 @@ impl Staff {
     /// The members that a recipient stands for, each once, in order. The lead and hooks are nobody here.
     pub fn of(&self, recipient: &Recipient) -> Vec<&StaffMember> {
         match recipient {
-            Recipient::Lead | Recipient::Hook(_) => Vec::new(),
+            Recipient::Lead
+            | Recipient::Hook(_)
+            | Recipient::LeadOwner
+            | Recipient::Manager
+            | Recipient::OthersAlerted => Vec::new(),
             Recipient::Staff(name) => self.member(name).into_iter().collect(),
-            Recipient::OnCall => self
-                .on_call
-                .as_deref()
-                .and_then(|name| self.member(name))
-                .into_iter()
-                .collect(),
+            Recipient::OnCall => {
+                let of_rota = self.rota.iter().flat_map(Rota::people);
+                let mut names: Vec<&str> =
+                    self.on_call.as_deref().into_iter().chain(of_rota).collect();
+                names.sort_unstable();
+                names.dedup();
+                let people = names.into_iter().filter_map(|name| self.member(name));
+                people.collect()
+            }
             Recipient::Role(role) => self
                 .people
                 .iter()
@@ -145,6 +168,10 @@ impl Staff {
                 phone,
                 roles: person.roles,
                 skills: person.skills,
+                manager: person.manager,
+                hours: person.hours,
+                away: person.away,
+                territory: person.territory,
             });
         }
         let names = || people.iter().map(|one| one.name.as_str());
@@ -165,8 +192,37 @@ impl Staff {
                 }
             }
         }
-        if let Some(name) = &written.on_call
-            && !names().any(|known| known == name)
+        let managed = people.iter().enumerate();
+        for (at, name) in managed.filter_map(|(at, one)| Some((at, one.manager.as_deref()?))) {
+            let place = format!("people/{at}/manager");
+            if !names().any(|known| known == name) {
+                problems.push(
+                    Problem::at(
+                        path,
+                        node.line_near(&place),
+                        format!("The manager `{name}` is not among the people."),
+                    )
+                    .mend(did_you_mean_or_list(name, names())),
+                );
+            } else if reports_in_a_circle(&people, at) {
+                problems.push(Problem::at(
+                    path,
+                    node.line_near(&place),
+                    format!("{} reports to themselves in the end.", people[at].name),
+                ));
+            }
+        }
+        let (on_call, rota) = match written.on_call {
+            None => (None, None),
+            Some(WrittenOnCall::Person(name)) => (Some(name), None),
+            Some(WrittenOnCall::Rota(rota)) => (None, Some(rota)),
+        };
+        let of_rota = rota.iter().flat_map(Rota::people);
+        for name in on_call
+            .as_deref()
+            .into_iter()
+            .chain(of_rota)
+            .filter(|name| !names().any(|known| known == *name))
         {
             problems.push(
                 Problem::at(
@@ -194,7 +250,8 @@ impl Staff {
             Ok(Self {
                 people,
                 lists: written.lists,
-                on_call: written.on_call,
+                on_call,
+                rota,
                 hooks: written.hooks,
             })
         } else {
@@ -210,7 +267,7 @@ struct Written {
     people: Vec<WrittenPerson>,
     #[serde(default)]
     lists: BTreeMap<String, Vec<String>>,
-    on_call: Option<String>,
+    on_call: Option<WrittenOnCall>,
     #[serde(default)]
     hooks: Vec<Hook>,
 }
@@ -225,4 +282,58 @@ struct WrittenPerson {
     roles: Vec<String>,
     #[serde(default)]
     skills: Vec<String>,
+    manager: Option<String>,
+    hours: Option<OpeningHours>,
+    #[serde(default)]
+    away: Vec<Away>,
+    territory: Option<Territory>,
+}
+
+/// A person, or a plan.
+enum WrittenOnCall {
+    Person(String),
+    Rota(Rota),
+}
+
+impl<'de> Deserialize<'de> for WrittenOnCall {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        use serde::de::{
+            self, Visitor, value::MapAccessDeserializer, value::SeqAccessDeserializer,
+        };
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = WrittenOnCall;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a name, a list of shifts, or `rotate: [names]`")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<WrittenOnCall, E> {
+                Ok(WrittenOnCall::Person(name.to_owned()))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<WrittenOnCall, A::Error> {
+                Rota::of_shifts(SeqAccessDeserializer::new(items)).map(WrittenOnCall::Rota)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<WrittenOnCall, A::Error> {
+                Rota::of_turns(MapAccessDeserializer::new(map)).map(WrittenOnCall::Rota)
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+/// Whether somebody's managers lead back to themselves.
+fn reports_in_a_circle(people: &[StaffMember], at: usize) -> bool {
+    let manager = |name: &str| {
+        let one = people.iter().find(|one| one.name == name);
+        one.and_then(|one| one.manager.as_deref())
+    };
+    let mut above = people[at].manager.as_deref();
+    for _ in 0..people.len() {
+        match above {
+            Some(name) if name == people[at].name => return true,
+            Some(name) => above = manager(name),
+            None => return false,
+        }
+    }
+    false
 }

@@ -5,7 +5,7 @@ use crate::conditions::Facts;
 use crate::messages::ChannelKind;
 use crate::scoring::ScoreModel;
 use crate::templates::{Template, Templates};
-use crate::workflows::{Recipient, Trigger, Workflow};
+use crate::workflows::{Action, Recipient, Trigger, Workflow};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub struct TenantConfig {
     /// What is allowed but probably not meant.
     pub warnings: Vec<Problem>,
     pub(super) default_product: String,
-    pub(super) triggers: Triggers,
+    pub(super) facets: Facets,
     /// The models that score leads of a product.
     pub(super) models_of: BTreeMap<String, Vec<Arc<Versioned<ScoreModel>>>>,
     /// Earlier versions of workflows and templates, which running runs and planned messages still use.
@@ -63,47 +63,37 @@ pub(super) struct Earlier {
     templates: HashMap<(String, i64, ChannelKind), Arc<Template>>,
 }
 
-/// Names of workflows by what starts them, so that a turn asks once per event.
+/// What turns ask about all workflows at once, found out when the configuration is read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Triggers {
-    captured: Vec<String>,
-    event: HashMap<String, Vec<String>>,
-    tier: HashMap<String, Vec<String>>,
-    stage: Vec<String>,
+pub(super) struct Facets {
+    segments: bool,
+    sweeps: bool,
+    digests: bool,
+    assigns: Vec<Recipient>,
 }
 
-impl Triggers {
+impl Facets {
     pub(super) fn of<'a>(workflows: impl Iterator<Item = &'a Workflow>) -> Self {
-        let mut index = Self::default();
+        let mut facets = Self::default();
         for workflow in workflows {
-            let name = workflow.name.clone();
-            match &workflow.trigger {
-                Trigger::LeadCaptured { .. } => index.captured.push(name),
-                Trigger::Event { types } => {
-                    for kind in types {
-                        let named = index.event.entry(kind.clone()).or_default();
-                        if !named.contains(&name) {
-                            named.push(name.clone());
-                        }
+            if let Trigger::Segment(segment) = &workflow.trigger {
+                facets.segments = true;
+                facets.sweeps |= segment.when.looks_at_the_clock();
+            }
+            for step in workflow.walk() {
+                match &step.action {
+                    Action::Digest(digest) => {
+                        facets.digests |= digest.send.to != Recipient::Lead;
                     }
+                    Action::Assign(assign) if !facets.assigns.contains(&assign.among) => {
+                        facets.assigns.push(assign.among.clone());
+                    }
+                    _ => {}
                 }
-                Trigger::TierEntered { model, tier } => {
-                    index
-                        .tier
-                        .entry(tier_key(model, tier))
-                        .or_default()
-                        .push(name);
-                }
-                Trigger::StageChanged { .. } => index.stage.push(name),
-                Trigger::Manual => {}
             }
         }
-        index
+        facets
     }
-}
-
-fn tier_key(model: &str, tier: &str) -> String {
-    format!("{model}/{tier}")
 }
 
 impl TenantConfig {
@@ -161,55 +151,30 @@ impl TenantConfig {
         self.models_of.get(product).map_or(&[], Vec::as_slice)
     }
 
-    /// Workflows that a captured lead of `product` starts.
-    pub fn on_captured(&self, product: &str, form: Option<&str>) -> Vec<&Versioned<Workflow>> {
-        self.started(&self.triggers.captured, product, |trigger| match trigger {
-            Trigger::LeadCaptured { form: Some(wanted) } => form == Some(wanted.as_str()),
-            _ => true,
-        })
+    /// Whether anything goes on by the clock alone: schedules, or segments that look at it.
+    pub fn has_jobs(&self) -> bool {
+        let mut workflows = self.workflows.values();
+        self.facets.sweeps || workflows.any(|one| matches!(one.trigger, Trigger::Schedule(_)))
     }
 
-    /// Workflows that an event of that type starts.
-    pub fn on_event(&self, product: &str, kind: &str) -> Vec<&Versioned<Workflow>> {
-        match self.triggers.event.get(kind) {
-            Some(names) => self.started(names, product, |_| true),
-            None => Vec::new(),
-        }
+    /// Whether any workflow waits for a condition to become true.
+    pub const fn has_segments(&self) -> bool {
+        self.facets.segments
     }
 
-    /// Workflows that start when a lead rises into a tier.
-    pub fn on_tier(&self, product: &str, model: &str, tier: &str) -> Vec<&Versioned<Workflow>> {
-        match self.triggers.tier.get(&tier_key(model, tier)) {
-            Some(names) => self.started(names, product, |_| true),
-            None => Vec::new(),
-        }
+    /// Whether time alone can make such a condition true.
+    pub const fn sweeps(&self) -> bool {
+        self.facets.sweeps
     }
 
-    /// Workflows that start when a lead comes into a stage of `product`.
-    pub fn on_stage(&self, product: &str, stage: &str) -> Vec<&Versioned<Workflow>> {
-        self.started(&self.triggers.stage, product, |trigger| match trigger {
-            Trigger::StageChanged { product: of, to } => {
-                of.as_deref().is_none_or(|of| of == product)
-                    && to.as_deref().is_none_or(|to| to == stage)
-            }
-            _ => false,
-        })
+    /// Whether staff hear digests that several leads share.
+    pub const fn has_digests(&self) -> bool {
+        self.facets.digests
     }
 
-    fn started(
-        &self,
-        names: &[String],
-        product: &str,
-        fits: impl Fn(&Trigger) -> bool,
-    ) -> Vec<&Versioned<Workflow>> {
-        names
-            .iter()
-            .filter_map(|name| self.workflows.get(name))
-            .filter(|workflow| {
-                workflow.product.as_deref().is_none_or(|own| own == product)
-                    && fits(&workflow.trigger)
-            })
-            .collect()
+    /// Among whom workflows choose the person that has a lead.
+    pub fn assigns(&self) -> &[Recipient] {
+        &self.facets.assigns
     }
 
     /// A workflow in exactly that version: a run goes on with the version it began with (W4).

@@ -52,9 +52,8 @@ fn a_good_folder_loads_and_answers() {
     let config = load(&base()).unwrap();
     assert_eq!(config.default_product(), Some("repair"));
     assert_eq!(config.model_of("repair").unwrap().name, "intent");
-    assert_eq!(config.on_tier("repair", "intent", "immediate").len(), 1);
-    assert!(config.on_tier("repair", "intent", "high").is_empty());
-    assert!(config.on_captured("repair", None).is_empty());
+    assert_eq!(config.workflows["alert"].trigger.kind(), "tier_entered");
+    assert!(!config.has_segments() && !config.has_digests() && config.assigns().is_empty());
     assert!(
         config
             .template("emergency", ChannelKind::Sms, Some("es-MX"))
@@ -604,7 +603,7 @@ fn earlier_versions_are_found_by_name_and_version() {
     assert_eq!(sms(7).unwrap().version, 7);
     assert!(sms(3).is_none());
     assert!(
-        config.on_captured("repair", None).is_empty(),
+        !config.workflows.contains_key("gone"),
         "what is gone starts nothing"
     );
 }
@@ -634,8 +633,7 @@ fn products_stay_apart() {
         Document::new(of("repair")),
     );
     let config = load(&files).unwrap();
-    assert_eq!(config.on_tier("repair", "intent", "immediate").len(), 1);
-    assert!(config.on_tier("sale", "intent", "immediate").is_empty());
+    assert_eq!(config.workflows["alert"].product.as_deref(), Some("repair"));
     assert_eq!(
         (
             config.models_of("repair").len(),

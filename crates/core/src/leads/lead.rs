@@ -71,8 +71,26 @@ pub struct Lead {
     pub answered_at: Option<Timestamp>,
     /// Who answered.
     pub answered_by: Option<String>,
+    /// Who of ours has it in hand, by name (D1).
+    pub owner: Option<String>,
+    /// Since when.
+    pub assigned_at: Option<Timestamp>,
+    /// Who of ours was alerted since it began to wait for a person.
+    pub alerted: Vec<String>,
+    /// Segments that it is in, or was in not long ago.
+    pub inside: Vec<Inside>,
     /// The lead it was merged into (L7).
     pub merged_into: Option<LeadId>,
+}
+
+/// A segment that a lead is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// The segment's workflow.
+    pub segment: String,
+    /// Since when its condition does not hold any more, microseconds UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<i64>,
 }
 
 impl Lead {
@@ -105,6 +123,10 @@ impl Lead {
             ringing_since: None,
             answered_at: None,
             answered_by: None,
+            owner: None,
+            assigned_at: None,
+            alerted: Vec::new(),
+            inside: Vec::new(),
             merged_into: None,
         }
     }

@@ -2,6 +2,8 @@
 
 mod lead;
 mod reference;
+mod speed;
 
 pub use lead::*;
 pub use reference::*;
+pub use speed::Speed;

@@ -111,13 +111,27 @@ impl Turn<'_> {
                 self.detach(lead, kind);
             }
         }
-        self.note(
+        let event = self.note(
             tenant.id,
             lead,
             "lead.edited",
             "api",
             Some(&edit.actor),
             json!({"cleared": edit.clear}),
+        );
+        let properties = json!({"cleared": edit.clear});
+        let happening = Happening::new(event, "lead.edited", "api", now, &properties);
+        self.guarded(
+            tenant,
+            lead,
+            || properties.to_string(),
+            |turn| {
+                turn.resume_waiting(tenant, lead, &happening)?;
+                turn.trigger(tenant, lead, &happening, |trigger| {
+                    trigger.hears(happening.kind, None, &properties)
+                })?;
+                turn.segments(tenant, lead)
+            },
         );
         Answer::Done
     }
@@ -189,6 +203,20 @@ impl Turn<'_> {
             return Ok(());
         }
         tenant.config.may_move(&product, from.as_deref(), stage)?;
+        let config = Arc::clone(&tenant.config);
+        let pipeline = config.product(&product);
+        for guard in pipeline.map_or_else(Vec::new, |one| one.guards(from.as_deref(), stage)) {
+            let facts = super::react::facts(tenant, state, None, self.now, None, Some(&product));
+            if !guard.holds(&facts) {
+                return Err(format!(
+                    "`{stage}` is for leads of which this holds: {}.",
+                    guard.describe()
+                ));
+            }
+        }
+        let terminal = pipeline
+            .and_then(|one| one.stage(stage))
+            .is_some_and(|one| one.terminal);
         let now = self.now;
         if let Some(state) = self.world.lead_mut(lead) {
             let placement = crate::leads::Placement {
@@ -212,17 +240,13 @@ impl Turn<'_> {
             properties.clone(),
         );
         let happening = Happening {
-            event,
-            kind: "stage.changed",
-            also: None,
-            at: now,
-            source: "stage",
-            form: None,
-            properties: &properties,
-            public: false,
-            late: false,
+            product: Some(&product),
+            ..Happening::new(event, "stage.changed", "stage", now, &properties)
         };
         self.burn().map_err(|fault| fault.to_string())?;
+        if terminal {
+            self.close_runs(tenant, lead, &product, stage);
+        }
         self.guarded(
             tenant,
             lead,
@@ -230,18 +254,72 @@ impl Turn<'_> {
             |turn| {
                 turn.resume_waiting(tenant, lead, &happening)?;
                 turn.trigger(tenant, lead, &happening, |trigger| match trigger {
-                    crate::workflows::definition::Trigger::StageChanged { product: p, to } => {
+                    crate::workflows::Trigger::StageChanged { product: p, to } => {
                         p.as_deref().is_none_or(|p| p == product)
                             && to.as_deref().is_none_or(|to| to == stage)
                     }
-                    crate::workflows::definition::Trigger::Event { types } => {
-                        types.iter().any(|kind| kind == "stage.changed")
-                    }
-                    _ => false,
-                })
+                    other => other.hears("stage.changed", None, &properties),
+                })?;
+                turn.segments(tenant, lead)
             },
         );
         Ok(())
+    }
+
+    /// Nothing more is to be done for the lead in this product: what runs for it ends (L9). The run that brought it there goes on.
+    fn close_runs(&mut self, tenant: &Arc<Tenant>, lead: LeadId, product: &str, stage: &str) {
+        let Some(state) = self.world.lead(lead) else {
+            return;
+        };
+        let over = |placement: &crate::leads::Placement| {
+            let known = tenant.config.product(&placement.product);
+            known
+                .and_then(|one| one.stage(&placement.stage))
+                .is_some_and(|one| one.terminal)
+        };
+        let everywhere = state.lead.products.iter().all(over);
+        let ends: Vec<crate::ids::RunId> = state
+            .runs
+            .iter()
+            .filter(|run| run.state == RunState::Open && !self.walking.contains(&run.id))
+            .filter(|run| {
+                let workflow = tenant.config.workflow_version(&run.workflow, run.version);
+                match workflow.and_then(|workflow| workflow.product.as_deref()) {
+                    Some(of) => of == product,
+                    None => everywhere,
+                }
+            })
+            .map(|run| run.id)
+            .collect();
+        let why = format!("the lead is in {stage}");
+        for run in ends {
+            self.finish(tenant, lead, run, RunState::Stopped, &why);
+        }
+        if everywhere {
+            self.out_of_hands(tenant, lead);
+        }
+    }
+
+    /// A person of ours says who has a lead from now on (D1).
+    pub(super) fn assign_by_hand(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        to: &str,
+        actor: &str,
+    ) -> Answer {
+        let Some(lead) = self.own(tenant, lead) else {
+            return Answer::NotFound;
+        };
+        if !tenant.staff.iter().any(|one| one.name == to) {
+            return Answer::Refused {
+                code: "unknown_staff",
+                detail: format!("There is no staff member {to}."),
+                field: Some("to"),
+            };
+        }
+        self.give(tenant, lead, to, "staff", actor);
+        Answer::Done
     }
 
     pub(super) fn merge_by_hand(
@@ -378,6 +456,8 @@ impl Turn<'_> {
                 status: Status::Cancelled,
                 why: Reason::new("lead_deleted", "The lead was deleted."),
                 except: None,
+                run: None,
+                lead: None,
             });
         }
         // What waits for the lead would ring for ever and find nobody.
@@ -434,6 +514,7 @@ impl Turn<'_> {
         state.lead.answered_at = Some(now);
         state.lead.answered_by = Some(actor.to_owned());
         state.lead.ringing_since.get_or_insert(now);
+        let alerted = state.lead.alerted.clone();
         let waited = state
             .lead
             .ringing_since
@@ -447,17 +528,13 @@ impl Turn<'_> {
             Some(actor),
             properties.clone(),
         );
-        let happening = Happening {
-            event,
-            kind: "lead.acknowledged",
-            also: None,
-            at: now,
-            source: "staff",
-            form: None,
-            properties: &properties,
-            public: false,
-            late: false,
-        };
+        let happening = Happening::new(event, "lead.acknowledged", "staff", now, &properties);
+        self.call_off(tenant, lead, &alerted);
+        // A link in an alert says who it was for.
+        let name = actor.strip_prefix("staff:").unwrap_or(actor);
+        if tenant.staff.iter().any(|one| one.name == name) {
+            self.give(tenant, lead, name, "staff", actor);
+        }
         self.guarded(
             tenant,
             lead,
@@ -468,6 +545,29 @@ impl Turn<'_> {
             by: actor.to_owned(),
             at: now,
             now: true,
+        }
+    }
+
+    /// Somebody took the lead: alerts about it that wait for the others do not go any more.
+    fn call_off(&mut self, tenant: &Tenant, lead: LeadId, alerted: &[String]) {
+        let people = tenant
+            .staff
+            .iter()
+            .filter(|one| alerted.contains(&one.name));
+        for address in people.flat_map(|one| [one.phone.clone(), one.email.clone()]) {
+            let Some(recipient) = address.map(|address| address.to_lowercase()) else {
+                continue;
+            };
+            self.world.out.cancels.push(super::world::Cancel {
+                tenant: tenant.id,
+                recipient,
+                categories: &[crate::messages::Category::Staff],
+                status: Status::Cancelled,
+                why: Reason::new("taken", "Somebody took the lead before this went out."),
+                except: None,
+                run: None,
+                lead: Some(lead),
+            });
         }
     }
 
@@ -543,6 +643,16 @@ fn absorb(
         mine.ringing_since = theirs.ringing_since;
         mine.answered_at = theirs.answered_at;
         mine.answered_by.clone_from(&theirs.answered_by);
+        mine.alerted.clone_from(&theirs.alerted);
+    }
+    if mine.owner.is_none() {
+        mine.owner.clone_from(&theirs.owner);
+        mine.assigned_at = theirs.assigned_at;
+    }
+    for one in &theirs.inside {
+        if !mine.inside.iter().any(|have| have.segment == one.segment) {
+            mine.inside.push(one.clone());
+        }
     }
     for placement in &theirs.products {
         if !mine

@@ -196,6 +196,14 @@ pub(super) fn before_last(doubt: &Doubt, paid: i64) -> i64 {
 }
 
 impl Turn<'_> {
+    /// What a message would cost over the first account that could carry it, millionths of the tenant's currency.
+    pub(super) fn price_of(&self, tenant: &Tenant, message: &Message) -> i64 {
+        let way = super::say::all_ways(tenant, message).next();
+        way.map_or(0, |way| {
+            unit_price(tenant, message, &way.provider) * i64::from(self.guess(message).max(1))
+        })
+    }
+
     /// Whether the budgets of the channel hold a message back, until when, and why. Alerts to staff, emergencies and the one answer to
     /// STOP, START or HELP pass; priority alone never does.
     pub(super) fn over_budget(

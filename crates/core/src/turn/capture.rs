@@ -1,6 +1,7 @@
 //! A lead comes in: found again or made, told apart from others by phone and email without limit of time (L1, L7).
 
 use super::JournalEntry;
+use super::react::{Happening, facts};
 use super::world::{Consent, ConsentRow, LeadState, PointKey, PointKind, Purpose};
 use super::{
     Answer, Capture, CaptureStatus, Captured, ConsentTold, MessageView, ProductView, ScoreShort,
@@ -83,18 +84,22 @@ impl Turn<'_> {
                 state.lead.ringing_since = Some(self.now);
                 state.lead.answered_at = None;
                 state.lead.answered_by = None;
+                state.lead.alerted.clear();
             }
         }
-        let happening = super::react::Happening {
-            event,
-            kind: "lead.captured",
+        let happening = Happening {
             also: (kind != "lead.captured").then_some(kind),
-            at: self.now,
-            source: &source,
             form: capture.form.as_deref(),
-            properties: &properties,
-            public: false,
-            late: false,
+            product: capture.product.as_deref(),
+            ..Happening::new(event, "lead.captured", &source, self.now, &properties)
+        };
+        let routed = match &capture.product {
+            Some(_) => None,
+            None => self.product_of(tenant, lead, &happening),
+        };
+        let happening = Happening {
+            product: happening.product.or(routed.as_deref()),
+            ..happening
         };
         self.guarded(
             tenant,
@@ -161,7 +166,7 @@ impl Turn<'_> {
             (None, Some(state)) if state.lead.products.is_empty() => Some(
                 tenant
                     .config
-                    .product_for(&super::react::facts(tenant, state, None, now, None))
+                    .product_for(&facts(tenant, state, None, now, None, None))
                     .to_owned(),
             ),
             (None, _) => None,
@@ -169,6 +174,43 @@ impl Turn<'_> {
         if let (Some(product), Some(state)) = (routed, self.world.lead_mut(lead)) {
             place(tenant, &mut state.lead, &product, now);
         }
+    }
+
+    /// The product that an event is about, where it says so: by its own `product`, or by the first rule of the routing list that looks
+    /// at events and holds (L9). The lead is in that product from then on.
+    pub(super) fn product_of(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        happening: &Happening<'_>,
+    ) -> Option<String> {
+        let config = &tenant.config;
+        let told = happening.properties["product"]
+            .as_str()
+            .filter(|name| config.product(name).is_some());
+        let product = match told {
+            Some(name) => name.to_owned(),
+            None => {
+                let state = self.world.lead(lead)?;
+                let facts = facts(tenant, state, Some(happening), self.now, None, None);
+                let mut routes = config.settings.routing.iter();
+                let by_event = |when: &crate::conditions::Condition| {
+                    when.fields()
+                        .iter()
+                        .any(|field| field.starts_with("event."))
+                };
+                let route = routes.find(|route| {
+                    let when = route.when.as_ref();
+                    when.is_some_and(|when| by_event(when) && when.holds(&facts))
+                })?;
+                route.product.clone()
+            }
+        };
+        let now = self.now;
+        if let Some(state) = self.world.lead_mut(lead) {
+            place(tenant, &mut state.lead, &product, now);
+        }
+        Some(product)
     }
 
     /// The lead behind the first known of these contact points; several leads behind them are one and merge (L7).

@@ -578,6 +578,14 @@ fn sandboxed(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Option<
     }
 }
 
+/// Where a lead may be, whatever it is reached by.
+pub(super) fn places_of_lead(tenant: &Tenant, lead: Option<&Lead>) -> Places {
+    let phone = lead
+        .and_then(|lead| lead.phone.as_deref())
+        .and_then(Phone::from_e164);
+    whereabouts(tenant, lead, phone.as_ref())
+}
+
 /// Where the recipient may be, by all that is known.
 fn places_of(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Places {
     let reached = if message.channel == ChannelKind::Sms {
@@ -586,6 +594,10 @@ fn places_of(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Places 
         lead.and_then(|lead| lead.phone.as_deref())
     };
     let phone = reached.and_then(Phone::from_e164);
+    whereabouts(tenant, lead, phone.as_ref())
+}
+
+fn whereabouts(tenant: &Tenant, lead: Option<&Lead>, phone: Option<&Phone>) -> Places {
     let country = lead
         .and_then(|lead| lead.country.as_deref())
         .and_then(|country| country.parse::<Region>().ok());
@@ -593,7 +605,7 @@ fn places_of(tenant: &Tenant, message: &Message, lead: Option<&Lead>) -> Places 
         explicit_zone: lead.and_then(|lead| lead.time_zone.as_deref()),
         zip: lead.and_then(|lead| lead.zip.as_deref()),
         state: lead.and_then(|lead| lead.state.as_deref()),
-        phone: phone.as_ref(),
+        phone,
         // Nobody who says nothing of where they are lives anywhere but where the business works.
         country: country.or_else(|| phone.is_none().then_some(tenant.config.settings.region)),
     };

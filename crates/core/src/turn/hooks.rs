@@ -155,17 +155,13 @@ impl Turn<'_> {
         }
         if let (Some(lead), Some(event)) = (lead, event) {
             let properties = json!({"channel": inbound.channel, "body": inbound.body, "read_as": read_as(&word)});
-            let happening = super::react::Happening {
+            let happening = super::react::Happening::new(
                 event,
-                kind: "message.received",
-                also: None,
-                at: inbound.at,
-                source: "inbound",
-                form: None,
-                properties: &properties,
-                public: false,
-                late: false,
-            };
+                "message.received",
+                "inbound",
+                inbound.at,
+                &properties,
+            );
             self.guarded(
                 tenant,
                 lead,
@@ -230,6 +226,8 @@ impl Turn<'_> {
                 format!("The person opted out {how} before it went."),
             ),
             except: answer,
+            run: None,
+            lead: None,
         });
     }
 
@@ -401,6 +399,8 @@ impl Turn<'_> {
                         format!("Consent was taken back ({}).", given.told.method),
                     ),
                     except: None,
+                    run: None,
+                    lead: None,
                 });
             }
         }
@@ -445,6 +445,8 @@ impl Turn<'_> {
                         format!("Put on the suppression list: {}", order.how),
                     ),
                     except: None,
+                    run: None,
+                    lead: None,
                 });
             }
             None => {

@@ -142,6 +142,46 @@ pub enum Intake {
     Settled(Box<Settled>),
     /// A look into a provider's log ended.
     Looked(Box<Looked>),
+    /// The tenant's jobs come into line with its configuration.
+    Arrange,
+    /// A job's time has come.
+    Job {
+        /// Its name.
+        name: String,
+        /// How far it was when its leads were read; when it is elsewhere by now, another turn was faster.
+        after: Option<LeadId>,
+        /// The next leads, where it goes through all of them; fewer than a page are the last.
+        leads: Vec<LeadId>,
+        /// What these leads did is looked at.
+        history: bool,
+    },
+    /// Every lead is scored anew by the rules of today (S6).
+    Rescore {
+        /// The model.
+        model: String,
+        /// Tiers that are entered by it start workflows.
+        tell: bool,
+        /// Who says so.
+        actor: String,
+    },
+    /// Runs of a workflow are moved to its present version (W4).
+    Migrate {
+        /// The workflow.
+        workflow: String,
+        /// Only tells what would become of them.
+        preview: bool,
+        /// Who says so.
+        actor: String,
+    },
+    /// A lead is given to a person of ours (D1).
+    Assign {
+        /// The lead.
+        lead: LeadId,
+        /// Who has it from now on.
+        to: String,
+        /// Who says so.
+        actor: String,
+    },
     /// A waiting run's time has come.
     Wake {
         /// The run.
@@ -597,6 +637,10 @@ pub struct Needs {
     pub messages: Vec<MessageId>,
     /// Reports taken.
     pub seen: Vec<(TenantId, String)>,
+    /// Leads whose history is looked at.
+    pub histories: Vec<LeadId>,
+    /// The tenant's jobs.
+    pub jobs: bool,
 }
 
 impl Order {
@@ -656,9 +700,18 @@ impl Order {
             | Intake::Delete { lead, .. }
             | Intake::Take { lead, .. }
             | Intake::StartRun { lead, .. }
+            | Intake::Assign { lead, .. }
             | Intake::RestoredRun { lead, .. }
             | Intake::Wake { lead, .. } => {
                 needs.leads.push(*lead);
+            }
+            Intake::Arrange | Intake::Rescore { .. } | Intake::Migrate { .. } => needs.jobs = true,
+            Intake::Job { leads, history, .. } => {
+                needs.jobs = true;
+                needs.leads.extend(leads);
+                if *history {
+                    needs.histories.extend(leads);
+                }
             }
             Intake::Merge { from, into, .. } => needs.leads.extend([*from, *into]),
             Intake::Compose(compose) => {

@@ -71,6 +71,10 @@ pub enum Counted {
     SpentMonth(ChannelKind),
     /// Messages of a workflow that is watched: its short name, and whether they failed.
     Watched(u64, bool),
+    /// Whose turn it is to have the next lead, among some people by their short name (D1).
+    Turn(u64),
+    /// Leads that a person has in hand, by a short name.
+    Load(u64),
 }
 
 impl Counted {
@@ -104,6 +108,8 @@ impl Counted {
                 let end = if failed { "failed" } else { "fine" };
                 return Cow::Owned(format!("flow.{workflow:016x}.{end}"));
             }
+            Self::Turn(among) => return Cow::Owned(format!("turn.{among:016x}")),
+            Self::Load(person) => return Cow::Owned(format!("load.{person:016x}")),
         })
     }
 }
@@ -593,6 +599,7 @@ pub fn counters_of(tenant: &Tenant, now: Timestamp) -> Vec<CounterKey> {
     }
     keys.extend(super::budget::counters_of(tenant, now));
     keys.extend(super::rollout::counters_of(tenant));
+    keys.extend(super::people::counters_of(tenant));
     keys
 }
 
@@ -619,6 +626,8 @@ pub fn said(what: Counted) -> &'static str {
         Counted::SpentMonth(_) => "spent a month",
         Counted::Watched(_, true) => "failed messages of a workflow",
         Counted::Watched(_, false) => "messages of a workflow",
+        Counted::Turn(_) => "turns among some people",
+        Counted::Load(_) => "leads in a person's hands",
     }
 }
 

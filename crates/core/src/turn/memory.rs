@@ -8,10 +8,10 @@ mod load;
 
 use super::world::{
     AuditRow, ConsentRow, CounterKey, EventRow, LedgerRow, Output, Point, PointKey, Raised, Run,
-    RunState, Session, SetAside, World,
+    RunState, Session, SetAside, WorkRow, World,
 };
 use super::{
-    Answered, Breakers, Guesses, KillSwitch, Once, Order, Placed, QueueOf, Records, Tenants,
+    Answered, Breakers, Guesses, Job, KillSwitch, Once, Order, Placed, QueueOf, Records, Tenants,
 };
 use crate::consent::national::NationalList;
 use crate::ids::{EventId, LeadId, MessageId, RunId, TenantId};
@@ -62,6 +62,8 @@ pub struct Memory {
     errors: Vec<Raised>,
     audit: Vec<AuditRow>,
     switched: Vec<(TenantId, KillSwitch)>,
+    work: Vec<WorkRow>,
+    jobs: BTreeMap<(TenantId, String), Job>,
     national: HashMap<TenantId, Arc<Vec<NationalList>>>,
     listed: HashSet<(PointKey, Region)>,
     breakers: Breakers,
@@ -199,6 +201,46 @@ impl Memory {
     /// Switches that turned by themselves, in order.
     pub fn switched(&self) -> &[(TenantId, KillSwitch)] {
         &self.switched
+    }
+
+    /// Orders that workflows wrote down for others, in order.
+    pub fn work(&self) -> &[WorkRow] {
+        &self.work
+    }
+
+    /// A job by its name.
+    pub fn job(&self, tenant: TenantId, name: &str) -> Option<&Job> {
+        self.jobs.get(&(tenant, name.to_owned()))
+    }
+
+    /// Jobs whose time has come, the longest due first.
+    pub fn jobs_due(&self, now: Timestamp) -> Vec<&Job> {
+        let mut due: Vec<&Job> = self
+            .jobs
+            .values()
+            .filter(|job| job.due_at.is_some_and(|at| at <= now))
+            .collect();
+        due.sort_by_key(|job| job.due_at);
+        due
+    }
+
+    /// When the next job is due.
+    pub fn next_job(&self) -> Option<Timestamp> {
+        self.jobs.values().filter_map(|job| job.due_at).min()
+    }
+
+    /// Leads of a tenant after a lead, in the order of their ids: a page of them.
+    pub fn leads_after(&self, tenant: TenantId, after: Option<LeadId>, most: usize) -> Vec<LeadId> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.leads
+            .range((from, Unbounded))
+            .filter(|(id, lead)| {
+                lead.tenant == tenant && lead.merged_into.is_none() && !self.deleted.contains(*id)
+            })
+            .take(most)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Writes a contact point as it is to be, such as a number that staff confirmed before anything begins.

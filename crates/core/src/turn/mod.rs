@@ -13,10 +13,14 @@ mod doubt;
 mod gate;
 mod hooks;
 mod intake;
+mod jobs;
 pub mod limits;
 mod lines;
 pub mod memory;
 mod notify;
+mod people;
+#[cfg(test)]
+mod people_tests;
 mod points;
 mod queues;
 mod react;
@@ -27,6 +31,7 @@ mod say;
 #[cfg(test)]
 mod scene;
 mod settle;
+pub mod simulate;
 mod staff;
 #[cfg(feature = "seeded-bugs")]
 mod stale;
@@ -45,6 +50,7 @@ pub use dead::QUARANTINED;
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView};
 pub use intake::*;
+pub use jobs::{JOB_PAGE, Job, JobKind, may_migrate};
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
 pub use queues::{QueueOf, Queues};
@@ -106,6 +112,8 @@ pub struct Turn<'a> {
     claiming: bool,
     /// Steps that an event may still cause; a workflow cannot loop for ever.
     fuel: u32,
+    /// Runs that go through their steps just now.
+    walking: Vec<RunId>,
     /// True while a message is under way over which the server may have died, so that no other of the kind is sent beside it.
     suspect: bool,
     /// Suspects that this turn told to wait for another one.
@@ -165,6 +173,7 @@ impl<'a> Turn<'a> {
             begun: lines::Begun::default(),
             claiming: false,
             fuel: FUEL,
+            walking: Vec::new(),
             suspect: lines.has_suspect(),
             held_suspects: 0,
         }
@@ -177,6 +186,7 @@ impl<'a> Turn<'a> {
         };
         let start = self.world.savepoint();
         self.fuel = FUEL;
+        self.walking.clear();
         let sent_off = self.sent_off.len();
         let answer = catch_unwind(AssertUnwindSafe(|| self.decide(&tenant, order)));
         let answer = answer.unwrap_or_else(|panic| {
@@ -226,6 +236,17 @@ impl<'a> Turn<'a> {
             Intake::Settled(settled) => self.settle(tenant, settled),
             Intake::Looked(looked) => self.looked(tenant, looked),
             Intake::Wake { run, lead } => self.wake(tenant, *run, *lead),
+            Intake::Arrange => self.arrange(tenant),
+            Intake::Job {
+                name, after, leads, ..
+            } => self.job(tenant, name, *after, leads),
+            Intake::Rescore { model, tell, actor } => self.rescore(tenant, model, *tell, actor),
+            Intake::Migrate {
+                workflow,
+                preview,
+                actor,
+            } => self.migrate(tenant, workflow, *preview, actor),
+            Intake::Assign { lead, to, actor } => self.assign_by_hand(tenant, *lead, to, actor),
             Intake::Journal(entry) => self.replay(tenant, entry),
             Intake::Restored { message, since } => self.restored(tenant, *message, *since),
             Intake::RestoredRun { run, lead, since } => self.restored_run(*lead, *run, *since),
@@ -244,6 +265,7 @@ impl<'a> Turn<'a> {
     ) {
         let start = self.world.savepoint();
         let sent_off = self.sent_off.len();
+        let walking = self.walking.len();
         let error = match catch_unwind(AssertUnwindSafe(|| react(self))) {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault.to_string(),
@@ -251,6 +273,7 @@ impl<'a> Turn<'a> {
         };
         self.world.roll_back(start);
         self.sent_off.truncate(sent_off);
+        self.walking.truncate(walking);
         self.recount();
         self.set_aside(tenant.id, Some(lead), &error, &raw());
     }

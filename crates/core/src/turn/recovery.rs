@@ -292,6 +292,8 @@ impl Turn<'_> {
                             format!("On the suppression list since {since}, by the journal: {how}"),
                         ),
                         except: None,
+                        run: None,
+                        lead: None,
                     });
                 }
             }

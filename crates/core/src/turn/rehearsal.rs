@@ -10,8 +10,8 @@ mod tests;
 use super::memory::Memory;
 use super::world::{Consent, Point, PointKey, PointKind, Purpose};
 use super::{
-    Answer, Batch, Connection, Decided, Dice, Intake, Lines, LookUps, Looked, Order, Pace, Queues,
-    Registration, Settled, StaffMember, Tenant, Tenants,
+    Answer, Batch, Connection, Decided, Dice, Intake, JOB_PAGE, Lines, LookUps, Looked, Order,
+    Pace, Queues, Registration, Settled, StaffMember, Tenant, Tenants,
 };
 use crate::config::TenantConfig;
 use crate::consent::Basis;
@@ -123,7 +123,7 @@ impl<P: Provider> Rehearsal<P> {
             }
         }
         let tenants = tenants.into_iter();
-        Self {
+        let mut house = Self {
             memory,
             provider,
             tenants: tenants
@@ -136,7 +136,20 @@ impl<P: Provider> Rehearsal<P> {
             settled: VecDeque::new(),
             looked: VecDeque::new(),
             now: crate::time::from_micros(crate::time::micros(now)),
-        }
+        };
+        house.arrange();
+        house
+    }
+
+    /// Jobs of every business come into line with its configuration, as at the start of a server.
+    fn arrange(&mut self) {
+        let mut ids: Vec<TenantId> = self.tenants.keys().copied().collect();
+        ids.sort_unstable();
+        let orders: Vec<Order> = ids
+            .into_iter()
+            .map(|id| self.order(id, Intake::Arrange))
+            .collect();
+        self.batch(orders, &mut |_, _, _| {});
     }
 
     /// The same with other dice.
@@ -159,6 +172,7 @@ impl<P: Provider> Rehearsal<P> {
     /// The business changes: another configuration, somebody else on call, a switch.
     pub fn change(&mut self, tenant: Tenant) {
         self.tenants.insert(tenant.id, Arc::new(tenant));
+        self.arrange();
     }
 
     /// Gives one order and lets happen what it causes now.
@@ -192,6 +206,7 @@ impl<P: Provider> Rehearsal<P> {
         }
         [
             self.memory.next_wake(),
+            self.memory.next_job(),
             self.queues.next(),
             self.memory.next_look(),
         ]
@@ -253,6 +268,23 @@ impl<P: Provider> Rehearsal<P> {
         orders.extend(looked.map(|one| own(one.message.tenant, Intake::Looked(Box::new(one)))));
         for (tenant, run, lead) in self.memory.wakes(now, MOST_WAKES) {
             orders.push(own(tenant, Intake::Wake { run, lead }));
+        }
+        for job in self.memory.jobs_due(now) {
+            let leads = if job.what.of_leads() {
+                self.memory.leads_after(job.tenant, job.after, JOB_PAGE)
+            } else {
+                Vec::new()
+            };
+            let (name, after, history) = (job.name.clone(), job.after, job.what.of_history());
+            orders.push(own(
+                job.tenant,
+                Intake::Job {
+                    name,
+                    after,
+                    leads,
+                    history,
+                },
+            ));
         }
         let batch = Batch {
             orders: &orders,

@@ -3,6 +3,7 @@
 use super::gate::{RESTS, Ruling};
 use super::lines::Line;
 use super::{Answer, Compose, Connection, Fault, Passage, Tenant, Turn};
+use crate::config::Versioned;
 use crate::ids::{ConnectionId, LeadId, RunId};
 use crate::leads::Lead;
 use crate::messages::{Category, ChannelKind, Filling, Message, Plan, Priority, Reason, Status};
@@ -16,9 +17,26 @@ use std::time::Duration;
 pub(super) struct Saying<'a> {
     pub(super) lead: LeadId,
     pub(super) run: RunId,
-    pub(super) workflow: &'a Workflow,
+    pub(super) workflow: &'a Versioned<Workflow>,
     pub(super) step: &'a str,
     pub(super) send: &'a Send,
+    /// 1 for the first time that the step says it in this run.
+    pub(super) attempt: u32,
+    /// What a digest lists.
+    pub(super) list: Option<Value>,
+}
+
+/// What all messages of a step have in common.
+struct Frame<'a> {
+    lead: Option<LeadId>,
+    run: Option<RunId>,
+    event: Option<crate::ids::EventId>,
+    step: &'a str,
+    send: &'a Send,
+    answers: Option<i64>,
+    /// The run was restored from a backup of this instant, microseconds UTC.
+    restored: Option<i64>,
+    data: Value,
 }
 
 /// Somebody who is to hear.
@@ -42,10 +60,6 @@ impl Hearer {
 impl Turn<'_> {
     pub(super) fn say(&mut self, tenant: &Arc<Tenant>, saying: &Saying<'_>) -> Result<(), Fault> {
         let send = saying.send;
-        let Some(state) = self.world.lead(saying.lead) else {
-            return Ok(());
-        };
-        let mut hearers = hearers(tenant, &state.lead, &send.to);
         let Some((event, run_data)) = self.began(saying.lead, saying.run) else {
             return Ok(());
         };
@@ -55,14 +69,33 @@ impl Turn<'_> {
             .map(jiff::Timestamp::as_microsecond);
         let restored = run_data[super::RESTORED].as_i64();
         let story = run_data["event"].clone();
-        let data = self.data_for(tenant, saying.lead, &story);
-        let version = tenant
-            .config
-            .workflows
-            .get(&saying.workflow.name)
-            .map_or(0, |workflow| workflow.version);
-        let step = format!("{}@{version}#{}", saying.workflow.name, saying.step);
-        if hearers.is_empty() {
+        let gathered = run_data["answers"].clone();
+        let appointment = story["type"]
+            .as_str()
+            .filter(|kind| kind.starts_with("appointment."))
+            .and_then(|_| story["properties"]["start"].as_str())
+            .and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let product = saying.workflow.product.as_deref();
+        let mut data = self.data_for(tenant, saying.lead, &story, product);
+        if let Value::Object(data) = &mut data {
+            if gathered.is_object() {
+                data.insert("run".into(), gathered);
+            }
+            if let Some(at) = appointment {
+                let local = tenant.zone.to_datetime(at);
+                let view = json!({"at": at.to_string(), "date": local.date().to_string(), "time": local.strftime("%H:%M").to_string()});
+                data.insert("appointment".into(), view);
+            }
+            if let Some(list) = &saying.list {
+                data.insert("list".into(), list.clone());
+            }
+        }
+        let step = saying.label();
+        let Some(state) = self.world.lead(saying.lead) else {
+            return Ok(());
+        };
+        let mut hearers = hearers(tenant, state, &send.to, self.now);
+        if hearers.is_empty() && send.to != Recipient::OthersAlerted {
             // An empty list must not take the customer's confirmation down with it, and an alert about somebody always reaches somebody.
             hearers = runners(tenant);
             let instead = if hearers.is_empty() {
@@ -88,59 +121,96 @@ impl Turn<'_> {
                 &format!("run {}", saying.run),
             );
         }
-        let of_all = Filling::from(data.to_string());
+        let alerted: Vec<String> = hearers.iter().filter_map(|one| one.staff.clone()).collect();
+        let frame = Frame {
+            lead: Some(saying.lead),
+            run: Some(saying.run),
+            event: Some(event),
+            step: &step,
+            send,
+            answers,
+            restored,
+            data,
+        };
+        self.tell_all(tenant, &frame, hearers);
+        self.note_alerted(saying.lead, alerted);
+        Ok(())
+    }
+
+    /// Whoever was alerted about a lead that waits for a person is told when somebody takes it.
+    fn note_alerted(&mut self, lead: LeadId, names: Vec<String>) {
+        let fresh = |state: &super::world::LeadState| {
+            state.lead.ringing_since.is_some()
+                && names.iter().any(|name| !state.lead.alerted.contains(name))
+        };
+        if !self.world.lead(lead).is_some_and(fresh) {
+            return;
+        }
+        if let Some(state) = self.world.lead_mut(lead) {
+            for name in names {
+                if !state.lead.alerted.contains(&name) {
+                    state.lead.alerted.push(name);
+                }
+            }
+        }
+    }
+
+    /// Says to staff what several leads brought about.
+    pub(super) fn say_to_staff(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        workflow: &Versioned<Workflow>,
+        step: &str,
+        send: &Send,
+        list: Value,
+    ) {
+        let label = format!("{}@{}#{step}", workflow.name, workflow.version);
+        let people = super::people::people_of(tenant, None, &send.to, self.now);
+        let mut hearers: Vec<Hearer> = people.into_iter().map(Hearer::from).collect();
+        if hearers.is_empty() {
+            hearers = runners(tenant);
+        }
+        let event = json!({"type": "digest", "at": self.now.to_string(), "properties": {}});
+        let frame = Frame {
+            lead: None,
+            run: None,
+            event: None,
+            step: &label,
+            send,
+            answers: None,
+            restored: None,
+            data: json!({"event": event, "list": list}),
+        };
+        self.tell_all(tenant, &frame, hearers);
+    }
+
+    fn tell_all(&mut self, tenant: &Arc<Tenant>, frame: &Frame<'_>, hearers: Vec<Hearer>) {
+        let of_all = Filling::from(frame.data.to_string());
         for hearer in hearers {
             let notification = self.notification_id();
-            let (channels, first) = match &send.channels {
-                Channels::All(channels) => (channels, false),
-                Channels::First(channels) => (channels, true),
+            let (kinds, first) = match &frame.send.channels {
+                Channels::All(kinds) => (kinds.clone(), false),
+                Channels::First(kinds) => (kinds.clone(), true),
+                Channels::Preferred(kinds) => {
+                    (self.preferred(tenant, frame, &hearer, kinds, &of_all), true)
+                }
             };
-            for (index, channel) in channels.iter().enumerate() {
-                let address = hearer.address(*channel).map(str::to_owned);
-                let reached = address.is_some();
-                let template = tenant.config.template(&send.template, *channel, None);
-                let category = send
-                    .category
-                    .or_else(|| template.map(|template| template.category))
-                    .unwrap_or(Category::Transactional);
-                let to_lead = matches!(send.to, Recipient::Lead);
-                let id = self.message_id();
-                let plan = Plan {
-                    then: if first {
-                        channels.get(index + 1..).unwrap_or_default().to_vec()
-                    } else {
-                        Vec::new()
-                    },
-                    answers: answers.filter(|_| to_lead && category == Category::Transactional),
-                    hook: hearer.hook.clone(),
-                    by_mail_too: !first
-                        && *channel != ChannelKind::Email
-                        && channels.contains(&ChannelKind::Email)
+            for (index, channel) in kinds.iter().enumerate() {
+                let mut message =
+                    self.framed(tenant, frame, &hearer, notification, *channel, &of_all);
+                if first {
+                    message.plan.then = kinds.get(index + 1..).unwrap_or_default().to_vec();
+                } else {
+                    message.plan.by_mail_too = *channel != ChannelKind::Email
+                        && kinds.contains(&ChannelKind::Email)
                         && hearer.staff.is_some()
                         && hearer.email.is_some()
                         && tenant
                             .config
-                            .template(&send.template, ChannelKind::Email, None)
-                            .is_some(),
-                    ..Plan::default()
-                };
-                let mut message = self.blank(tenant, id, notification, *channel, category);
-                message.lead = Some(saying.lead);
-                message.staff.clone_from(&hearer.staff);
-                message.run = Some(saying.run);
-                message.step = Some(step.clone());
-                message.event = Some(event);
-                message.recipient = reached_by(*channel, address.unwrap_or_default());
-                message.priority = send.priority.unwrap_or_else(|| usual_priority(category));
-                message.expires_at = send.expires.map(|length| self.now + signed(length));
-                message.template =
-                    template.map(|template| (template.name.clone(), template.version));
-                message.data = match &hearer.staff {
-                    Some(name) => with_staff(&data, name).into(),
-                    None => of_all.clone(),
-                };
-                message.plan = plan;
-                if !reached {
+                            .template(&frame.send.template, ChannelKind::Email, None)
+                            .is_some();
+                }
+                if message.recipient.is_empty() {
                     let what = if *channel == ChannelKind::Sms {
                         "phone number"
                     } else {
@@ -158,11 +228,11 @@ impl Turn<'_> {
                         "no_template",
                         format!(
                             "Skipped: there is no template {} for {channel}.",
-                            send.template
+                            frame.send.template
                         ),
                     );
                 } else if !self.stays_in_house(tenant, &message)
-                    && let Some(why) = self.said_before(&mut message, restored)
+                    && let Some(why) = self.said_before(&mut message, frame.restored)
                 {
                     self.skip(message, super::RESTORED, why);
                 } else {
@@ -173,7 +243,75 @@ impl Turn<'_> {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// A message of a step for one hearer on one channel, before its gates.
+    fn framed(
+        &mut self,
+        tenant: &Tenant,
+        frame: &Frame<'_>,
+        hearer: &Hearer,
+        notification: crate::ids::NotificationId,
+        channel: ChannelKind,
+        of_all: &Filling,
+    ) -> Message {
+        let send = frame.send;
+        let template = tenant.config.template(&send.template, channel, None);
+        let category = send
+            .category
+            .or_else(|| template.map(|template| template.category))
+            .unwrap_or(Category::Transactional);
+        let to_lead = send.to == Recipient::Lead;
+        let id = self.message_id();
+        let mut message = self.blank(tenant, id, notification, channel, category);
+        message.lead = frame.lead;
+        message.staff.clone_from(&hearer.staff);
+        message.run = frame.run;
+        message.step = Some(frame.step.to_owned());
+        message.event = frame.event;
+        let address = hearer.address(channel).map(str::to_owned);
+        message.recipient = reached_by(channel, address.unwrap_or_default());
+        message.priority = send.priority.unwrap_or_else(|| usual_priority(category));
+        message.expires_at = send.expires.map(|length| self.now + signed(length));
+        message.template = template.map(|template| (template.name.clone(), template.version));
+        message.data = match &hearer.staff {
+            Some(name) => with_staff(&frame.data, name).into(),
+            None => of_all.clone(),
+        };
+        message.plan.answers = frame
+            .answers
+            .filter(|_| to_lead && category == Category::Transactional);
+        message.plan.hook.clone_from(&hearer.hook);
+        message
+    }
+
+    /// Channels in the order in which the hearer wants them: the lead's stated preference, then the cheapest; those that a gate would
+    /// end come last, so that what is allowed is tried first (W2).
+    fn preferred(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        frame: &Frame<'_>,
+        hearer: &Hearer,
+        kinds: &[ChannelKind],
+        of_all: &Filling,
+    ) -> Vec<ChannelKind> {
+        let stated = frame
+            .lead
+            .and_then(|lead| self.world.lead(lead))
+            .and_then(|state| state.lead.attributes["preferred_channel"].as_str())
+            .and_then(stated_channel)
+            .filter(|_| hearer.staff.is_none());
+        let mut ranked = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let notification = crate::ids::NotificationId::from_raw(0);
+            let message = self.framed(tenant, frame, hearer, notification, *kind, of_all);
+            let missing = message.recipient.is_empty() || message.template.is_none();
+            let ends = missing || matches!(self.judge(tenant, &message).ruling, Ruling::End { .. });
+            let cost = self.price_of(tenant, &message);
+            ranked.push((ends, stated != Some(*kind), cost, *kind));
+        }
+        ranked.sort_by_key(|(ends, other, cost, _)| (*ends, *other, *cost));
+        ranked.into_iter().map(|(_, _, _, kind)| kind).collect()
     }
 
     /// A message of which only the frame is known.
@@ -361,6 +499,16 @@ impl Turn<'_> {
 
     /// Gates a message whose time has come, again and for good: only this run counts (compliance 1.3).
     pub(super) fn claim_one(&mut self, tenant: &Arc<Tenant>, mut message: Message) {
+        // What this turn took back is not sent beside it: the row still says that it waits.
+        let taken_back = |cancel: &&super::world::Cancel| {
+            cancel.tenant == message.tenant
+                && (cancel.run.is_some() || cancel.lead.is_some())
+                && cancel.recipient == message.recipient
+                && cancel.ends(&message)
+        };
+        if self.world.out.cancels.iter().any(|one| taken_back(&one)) {
+            return;
+        }
         self.place_at_gates(tenant, &mut message);
         if message.status == Status::Queued && message.due_at <= self.now {
             if message.plan.hook.is_none() {
@@ -521,6 +669,7 @@ impl Turn<'_> {
                 tenant,
                 lead,
                 &json!({"type": "message.composed", "properties": compose.data}),
+                None,
             ),
             None => json!({"event": {"type": "message.composed", "properties": compose.data}}),
         };
@@ -546,25 +695,36 @@ impl Turn<'_> {
     }
 
     /// What templates are filled with, apart from what is the same for every message of the tenant.
-    pub(super) fn data_for(&self, tenant: &Tenant, lead: LeadId, story: &Value) -> Value {
+    pub(super) fn data_for(
+        &self,
+        tenant: &Tenant,
+        lead: LeadId,
+        story: &Value,
+        product: Option<&str>,
+    ) -> Value {
         let Some(state) = self.world.lead(lead) else {
             return json!({});
         };
         let mut data = Map::new();
-        data.insert("lead".into(), lead_view(tenant, &state.lead));
+        data.insert("lead".into(), lead_view(tenant, &state.lead, product));
         let mut event = Map::new();
         for name in ["type", "at", "properties"] {
             event.insert(name.into(), story.get(name).cloned().unwrap_or(Value::Null));
         }
         data.insert("event".into(), Value::Object(event));
-        if let Some(view) = score_view(tenant, state) {
+        if let Some(view) = score_view(tenant, state, product) {
             data.insert("score".into(), view);
         }
         Value::Object(data)
     }
 }
 
-fn lead_view(tenant: &Tenant, lead: &Lead) -> Value {
+fn lead_view(tenant: &Tenant, lead: &Lead, product: Option<&str>) -> Value {
+    let placement = product.and_then(|name| {
+        let mut placements = lead.products.iter();
+        placements.find(|placement| placement.product == name)
+    });
+    let stage = placement.map_or_else(|| lead.stage(), |placement| Some(placement.stage.as_str()));
     json!({
         "id": lead.id,
         "reference": tenant.references.write(lead.number),
@@ -577,16 +737,19 @@ fn lead_view(tenant: &Tenant, lead: &Lead) -> Value {
         "state": lead.state,
         "zip": lead.zip,
         "source": lead.source,
-        "stage": lead.stage(),
+        "stage": stage,
         "anonymous": lead.anonymous,
         "attributes": lead.attributes,
     })
 }
 
-fn score_view(tenant: &Tenant, state: &super::world::LeadState) -> Option<Value> {
-    let model = &tenant.config.model_of(state.lead.product()?)?.name;
-    let row = state.scores.iter().rev().find(|row| row.model == *model)?;
-    let model = tenant.config.models.get(model)?;
+fn score_view(
+    tenant: &Tenant,
+    state: &super::world::LeadState,
+    product: Option<&str>,
+) -> Option<Value> {
+    let row = super::react::standing(tenant, state, product.or_else(|| state.lead.product())?)?;
+    let model = tenant.config.models.get(&row.model)?;
     let reasons: Vec<std::borrow::Cow<'_, str>> = row
         .state
         .fired
@@ -662,28 +825,38 @@ fn runners(tenant: &Tenant) -> Vec<Hearer> {
         .collect()
 }
 
-fn hearers(tenant: &Tenant, lead: &Lead, to: &Recipient) -> Vec<Hearer> {
-    let staff = |fits: &dyn Fn(&super::StaffMember) -> bool| -> Vec<Hearer> {
-        let found = tenant.staff.iter().filter(|one| fits(one));
-        found.map(Hearer::from).collect()
-    };
+fn hearers(
+    tenant: &Tenant,
+    state: &super::world::LeadState,
+    to: &Recipient,
+    now: crate::time::Timestamp,
+) -> Vec<Hearer> {
     match to {
         Recipient::Lead => vec![Hearer {
             staff: None,
             hook: None,
-            phone: lead.phone.clone(),
-            email: lead.email.clone(),
+            phone: state.lead.phone.clone(),
+            email: state.lead.email.clone(),
         }],
-        Recipient::List(list) => staff(&|one| one.lists.iter().any(|on| on == list)),
-        Recipient::Role(role) => staff(&|one| one.roles.iter().any(|has| has == role)),
-        Recipient::Staff(name) => staff(&|one| one.name == *name),
-        Recipient::OnCall => staff(&|one| one.on_call),
         Recipient::Hook(name) => vec![Hearer {
             staff: None,
             hook: Some(name.clone()),
             phone: None,
             email: None,
         }],
+        _ => super::people::people_of(tenant, Some(state), to, now)
+            .into_iter()
+            .map(Hearer::from)
+            .collect(),
+    }
+}
+
+/// The channel that people mean when they say how they like to be reached.
+fn stated_channel(said: &str) -> Option<ChannelKind> {
+    match said.trim().to_lowercase().as_str() {
+        "sms" | "text" | "texts" | "text message" | "mobile" => Some(ChannelKind::Sms),
+        "email" | "mail" | "e-mail" => Some(ChannelKind::Email),
+        _ => None,
     }
 }
 

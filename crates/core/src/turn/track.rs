@@ -14,6 +14,13 @@ const MOST_PATHS: usize = 50;
 
 impl Turn<'_> {
     pub(super) fn track(&mut self, tenant: &Arc<Tenant>, track: &Track) -> Answer {
+        if let Err(wrong) = crate::signals::check(&track.kind, &track.properties) {
+            return Answer::Refused {
+                code: "signal",
+                detail: wrong.says,
+                field: Some(wrong.field),
+            };
+        }
         let lead = match &track.who {
             Who::Lead(lead) => match self.own(tenant, *lead) {
                 Some(lead) => lead,
@@ -53,16 +60,26 @@ impl Turn<'_> {
             session,
             properties: track.properties.clone(),
         });
+        if let Some((name, value)) =
+            crate::signals::kept(&track.kind, &track.properties, track.happened)
+        {
+            self.keep_attribute(lead, name, value);
+        }
         let happening = Happening {
-            event,
-            kind: &track.kind,
-            also: None,
-            at: track.happened,
-            source: track.source,
-            form: None,
-            properties: &track.properties,
             public: track.public,
             late,
+            ..Happening::new(
+                event,
+                &track.kind,
+                track.source,
+                track.happened,
+                &track.properties,
+            )
+        };
+        let product = self.product_of(tenant, lead, &happening);
+        let happening = Happening {
+            product: product.as_deref(),
+            ..happening
         };
         self.guarded(
             tenant,
@@ -234,16 +251,32 @@ impl Turn<'_> {
     }
 }
 
+/// Takes an event of long ago into what its session saw, as far as its properties tell.
+pub(super) fn replay(data: &mut SessionData, kind: &str, properties: &serde_json::Value) {
+    let path = properties["path"].as_str().map(str::to_owned);
+    let referrer = properties["referrer"].as_str().map(str::to_owned);
+    if let Some(path) = path.filter(|_| kind == "page") {
+        saw(data, &path);
+    }
+    if data.referrer.is_none() {
+        data.referrer = referrer;
+    }
+}
+
+fn saw(data: &mut SessionData, path: &str) {
+    data.views += 1;
+    data.first_path.get_or_insert_with(|| path.to_owned());
+    if data.paths.len() < MOST_PATHS && !data.paths.iter().any(|seen| seen == path) {
+        data.paths.push(path.to_owned());
+    }
+}
+
 /// Takes a page view into what the session saw.
 fn see(data: &mut SessionData, track: &Track) {
     if let Some(path) = &track.visit.path
         && track.kind == "page"
     {
-        data.views += 1;
-        data.first_path.get_or_insert_with(|| path.clone());
-        if data.paths.len() < MOST_PATHS && !data.paths.contains(path) {
-            data.paths.push(path.clone());
-        }
+        saw(data, path);
     }
     if data.referrer.is_none() {
         data.referrer.clone_from(&track.visit.referrer);

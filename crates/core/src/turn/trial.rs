@@ -18,8 +18,8 @@ pub(crate) fn instant(text: &str) -> Timestamp {
     text.parse().unwrap_or_else(|why| panic!("{text}: {why}"))
 }
 
-/// A business of a few documents beside those that every business needs.
-pub(crate) fn config(documents: &[(&str, &str)]) -> Arc<TenantConfig> {
+/// A few documents beside those that every business needs; an empty text takes one of those away.
+pub(crate) fn files(documents: &[(&str, &str)]) -> BTreeMap<String, Document> {
     let mut files: BTreeMap<String, Document> = [
         (
             "tenant.yaml",
@@ -53,17 +53,26 @@ pub(crate) fn config(documents: &[(&str, &str)]) -> Arc<TenantConfig> {
             "templates/alert.email.html",
             "---\ncategory: staff\nsubject: A lead\nsample: {}\n---\n<p>Look at this lead</p>\n",
         ),
+        (
+            "templates/news.email.html",
+            "---\ncategory: staff\nsubject: New leads\nsample: {}\n---\n{% for one in list %}<p>{{ one.reference }}</p>{% endfor %}\n",
+        ),
     ]
     .into_iter()
     .chain(documents.iter().copied())
     .map(|(path, text)| (path.to_owned(), Document::new(text)))
     .collect();
     files.retain(|_, document| !document.text.is_empty());
+    files
+}
+
+/// A business of a few documents beside those that every business needs.
+pub(crate) fn config(documents: &[(&str, &str)]) -> Arc<TenantConfig> {
     let told = |problems: Vec<crate::config::Problem>| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         panic!("{}", lines.join("\n"))
     };
-    Arc::new(load(&files).unwrap_or_else(told))
+    Arc::new(load(&files(documents)).unwrap_or_else(told))
 }
 
 /// The same, opened at an instant.

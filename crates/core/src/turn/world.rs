@@ -311,6 +311,10 @@ pub struct World {
     pub placed: super::Placed,
     /// How long texts were. Lent like the breakers.
     pub guesses: super::Guesses,
+    /// Jobs of tenants for which they were loaded, by name.
+    pub jobs: HashMap<(TenantId, String), super::Job>,
+    /// What leads did, oldest first, for those whose history was loaded.
+    pub histories: HashMap<LeadId, Vec<EventRow>>,
     /// What is to be written.
     pub out: Output,
     undo: Vec<Undo>,
@@ -355,8 +359,68 @@ pub struct Output {
     pub errors: Vec<Raised>,
     /// Switches that turned by themselves.
     pub switched: Vec<(TenantId, super::KillSwitch)>,
+    /// Orders that somebody else carries out.
+    pub work: Vec<WorkRow>,
+    /// Jobs as they are to be; of several of one name the last counts.
+    pub jobs: Vec<super::Job>,
     /// What must be remembered outside of the database too.
     pub journal: Vec<super::JournalEntry>,
+}
+
+/// An order that a workflow wrote down for a person or another part of the house.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkRow {
+    /// Its id.
+    pub id: crate::ids::WorkId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which lead.
+    pub lead: LeadId,
+    /// The run that wrote it.
+    pub run: Option<RunId>,
+    /// Run, step and attempt: the same is never ordered twice.
+    pub key: String,
+    /// What it is.
+    pub kind: WorkKind,
+    /// What is to be done, a line.
+    pub title: String,
+    /// Who does it, by name; none is whoever comes first.
+    pub assignee: Option<String>,
+    /// Until when.
+    pub due_at: Option<Timestamp>,
+    /// What belongs to it.
+    pub data: Value,
+    /// When it was written.
+    pub created_at: Timestamp,
+}
+
+/// What kind of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkKind {
+    /// Something for a person to do.
+    Task = 0,
+    /// A call to the lead.
+    Call = 1,
+}
+
+impl WorkKind {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Call => "call",
+        }
+    }
+
+    /// Reads a stored number.
+    pub const fn from_code(code: i64) -> Option<Self> {
+        match code {
+            0 => Some(Self::Task),
+            1 => Some(Self::Call),
+            _ => None,
+        }
+    }
 }
 
 /// Something that people of the business should know went wrong (O4).
@@ -419,6 +483,20 @@ pub struct Cancel {
     pub why: crate::messages::Reason,
     /// Messages that stay, such as the answer to the STOP itself.
     pub except: Option<MessageId>,
+    /// Only what this run said.
+    pub run: Option<RunId>,
+    /// Only what speaks of this lead.
+    pub lead: Option<LeadId>,
+}
+
+impl Cancel {
+    /// Whether it ends a message that waits for the recipient.
+    pub fn ends(&self, message: &Message) -> bool {
+        self.except != Some(message.id)
+            && self.categories.contains(&message.category)
+            && self.run.is_none_or(|run| message.run == Some(run))
+            && self.lead.is_none_or(|lead| message.lead == Some(lead))
+    }
 }
 
 #[derive(Debug)]
@@ -430,13 +508,14 @@ enum Undo {
     Number(TenantId, Option<i64>),
     EventKey((LeadId, String)),
     Seen((TenantId, String), Option<bool>),
+    Job((TenantId, String), Option<Box<super::Job>>),
 }
 
 /// Where to go back to.
 #[derive(Debug, Clone, Copy)]
 pub struct Savepoint {
     undo: usize,
-    lengths: [usize; 18],
+    lengths: [usize; 20],
 }
 
 impl World {
@@ -467,6 +546,9 @@ impl World {
                     self.event_keys.remove(&key);
                 }
                 Some(Undo::Seen(key, before)) => put_back(&mut self.seen, key, before),
+                Some(Undo::Job(key, before)) => {
+                    put_back(&mut self.jobs, key, before.map(|job| *job));
+                }
                 None => break,
             }
         }
@@ -594,6 +676,32 @@ impl World {
         true
     }
 
+    /// A job of a tenant whose jobs were loaded.
+    pub fn job(&self, tenant: TenantId, name: &str) -> Option<&super::Job> {
+        self.jobs.get(&(tenant, name.to_owned()))
+    }
+
+    /// All jobs of a tenant, in no order.
+    pub fn jobs_of(&self, tenant: TenantId) -> impl Iterator<Item = &super::Job> {
+        self.jobs.values().filter(move |job| job.tenant == tenant)
+    }
+
+    /// A job as it is to be.
+    pub fn put_job(&mut self, job: super::Job) {
+        let key = (job.tenant, job.name.clone());
+        if self.saving {
+            let before = self.jobs.get(&key).cloned().map(Box::new);
+            self.undo.push(Undo::Job(key.clone(), before));
+        }
+        self.jobs.insert(key, job.clone());
+        self.out.jobs.push(job);
+    }
+
+    /// What a lead did, oldest first, when it was loaded.
+    pub fn history(&self, lead: LeadId) -> &[EventRow] {
+        self.histories.get(&lead).map_or(&[], Vec::as_slice)
+    }
+
     /// Notes that a report was taken. Answers false when it had been.
     pub fn first_seen(&mut self, tenant: TenantId, key: &str) -> bool {
         let name = (tenant, key.to_owned());
@@ -625,7 +733,7 @@ impl Output {
         all.find(|message| message.id == id)
     }
 
-    fn lengths(&self) -> [usize; 18] {
+    fn lengths(&self) -> [usize; 20] {
         [
             self.merges.len(),
             self.events.len(),
@@ -644,11 +752,13 @@ impl Output {
             self.tallies.len(),
             self.errors.len(),
             self.switched.len(),
+            self.work.len(),
+            self.jobs.len(),
             self.journal.len(),
         ]
     }
 
-    fn truncate(&mut self, to: [usize; 18]) {
+    fn truncate(&mut self, to: [usize; 20]) {
         self.merges.truncate(to[0]);
         self.events.truncate(to[1]);
         self.event_keys.truncate(to[2]);
@@ -666,6 +776,8 @@ impl Output {
         self.tallies.truncate(to[14]);
         self.errors.truncate(to[15]);
         self.switched.truncate(to[16]);
-        self.journal.truncate(to[17]);
+        self.work.truncate(to[17]);
+        self.jobs.truncate(to[18]);
+        self.journal.truncate(to[19]);
     }
 }

@@ -13,6 +13,7 @@ mod people;
 mod restore;
 mod send;
 mod serve;
+mod simulate;
 mod tenant;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -46,6 +47,11 @@ enum Command {
     /// Check a tenant's folder: every mistake with file, line and the mend.
     #[command(after_help = "Example: ringback check presets/plumbing")]
     Check(check::Check),
+    /// Let a file of events happen to a tenant's folder: what would go to whom, when, at what cost, and why not.
+    #[command(
+        after_help = "Example: ringback simulate presets/plumbing --from 2026-11-24T08:00:00Z"
+    )]
+    Simulate(simulate::Simulate),
     /// Keys of the API.
     #[command(subcommand)]
     Key(people::Key),
@@ -156,6 +162,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Serve(serve) => serve.run(),
         Command::Tenant(tenant) => tenant.run(),
         Command::Check(check) => check.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Key(key) => key.run(),
         Command::User(user) => user.run(),
         Command::Audit(audit) => audit.run(),

@@ -29,6 +29,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 const REFILL_EVERY: Duration = Duration::from_secs(30);
 /// Look-ups under way at the same time, over all tenants.
 const MOST_LOOKS: usize = 32;
+/// Jobs that go on in one turn.
+const MOST_JOBS: u32 = 4;
 /// Orders of one turn; fewer while messages wait, so that intake never starves sending.
 const MOST_ORDERS: usize = 256;
 const MOST_ORDERS_BEHIND: usize = 24;
@@ -65,6 +67,9 @@ pub(crate) struct Turns {
     queues: Queues,
     filled: Instant,
     next_wake: Option<Timestamp>,
+    next_job: Option<Timestamp>,
+    /// The tenants whose jobs are in line with their configuration.
+    arranged: Option<Arc<Tenants>>,
     next_look: Option<Timestamp>,
     looking: HashSet<MessageId>,
     watch: WallWatch,
@@ -181,6 +186,8 @@ impl Turns {
             queues: Queues::default(),
             filled: now,
             next_wake: None,
+            next_job: None,
+            arranged: None,
             next_look: None,
             looking: HashSet::new(),
             watch: WallWatch::default(),
@@ -278,7 +285,12 @@ impl Turns {
         let now = self.clock.now();
         let due = self.queues.next().filter(|_| !self.lines.full());
         let look = self.next_look.filter(|_| self.looking.len() < MOST_LOOKS);
-        let next = due.into_iter().chain(self.next_wake).chain(look).min();
+        let next = due
+            .into_iter()
+            .chain(self.next_wake)
+            .chain(self.next_job)
+            .chain(look)
+            .min();
         let wait = next.map_or(SLOWEST_POLL, |next| {
             Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO)
         });
@@ -304,6 +316,7 @@ impl Turns {
         let leased = self.clock.since_boot();
         self.watch_clock(now);
         let tenants = self.registry.tenants();
+        self.arrange(&tenants, now, &mut orders);
         for settled in &outcomes {
             let intake = Intake::Settled(Box::new(settled.clone()));
             orders.push_back(own(settled.message.tenant, now, intake));
@@ -358,6 +371,31 @@ impl Turns {
                 }
                 self.inbox.put_back(outcomes, looked);
                 std::thread::sleep(RETRY_STORE);
+            }
+        }
+    }
+
+    /// Jobs of tenants whose configuration is new to this loop come into line with it.
+    fn arrange(
+        &mut self,
+        tenants: &Arc<Tenants>,
+        now: Timestamp,
+        orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
+    ) {
+        if self
+            .arranged
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, tenants))
+        {
+            return;
+        }
+        let before = self.arranged.replace(Arc::clone(tenants));
+        for (id, tenant) in tenants.iter() {
+            let known = before.as_ref().and_then(|known| known.get(id));
+            let same = known.is_some_and(|known| Arc::ptr_eq(&known.config, &tenant.config));
+            let had = known.is_some_and(|known| known.config.has_jobs());
+            if !same && (had || known.is_none() || tenant.config.has_jobs()) {
+                orders.push_back(own(*id, now, Intake::Arrange));
             }
         }
     }
@@ -559,7 +597,21 @@ impl Turns {
         now: Timestamp,
         orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
     ) {
-        if !self.sends() || self.next_wake.is_none_or(|next| next > now) {
+        if !self.sends() {
+            return;
+        }
+        if self.next_job.is_some_and(|next| next <= now) {
+            match self.writer.jobs_due(now, MOST_JOBS) {
+                Ok(jobs) => {
+                    orders.extend(
+                        jobs.into_iter()
+                            .map(|(tenant, intake)| own(tenant, now, intake)),
+                    );
+                }
+                Err(error) => tracing::error!(%error, "jobs could not be read; tried again"),
+            }
+        }
+        if self.next_wake.is_none_or(|next| next > now) {
             return;
         }
         match self.writer.wakes(now, 500) {
@@ -698,6 +750,10 @@ impl Turns {
             Ok(wake) => self.next_wake = wake,
             Err(error) => tracing::error!(%error, "waiting runs could not be read; tried again"),
         }
+        match self.writer.next_job() {
+            Ok(job) => self.next_job = job,
+            Err(error) => tracing::error!(%error, "jobs could not be read; tried again"),
+        }
     }
 
     /// After a turn: what it put into a queue may be due sooner; a queue it claimed from is asked for its next.
@@ -710,7 +766,7 @@ impl Turns {
                 Some(now)
             })
         });
-        let woken = self.next_wake.is_some_and(|wake| wake <= now);
+        let woken = self.next_wake.is_some_and(|wake| wake <= now) || !world.out.jobs.is_empty();
         let changed = || world.out.changes.iter().map(|change| &change.message);
         let looks = changed().filter(|message| message.status == Status::Unknown);
         if let Some(look) = looks.filter_map(|message| message.deadline).min() {

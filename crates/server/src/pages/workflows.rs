@@ -11,7 +11,10 @@ use axum::routing::get;
 use ringback_core::config::{TenantConfig, Versioned, durations};
 use ringback_core::messages::ChannelKind;
 use ringback_core::turn::KillSwitch;
-use ringback_core::workflows::{Action, Channels, Reentry, Send, Step, Trigger, Workflow};
+use ringback_core::workflows::{
+    Action, By, Channels, Clock, Offset, Recipient, Reentry, Send, Source, Step, Trigger, Wait,
+    Workflow,
+};
 use std::time::Duration;
 
 pub(super) fn routes() -> Router<App> {
@@ -69,7 +72,7 @@ struct OnePage {
     stopped: bool,
     trigger: String,
     when: String,
-    reentry: &'static str,
+    reentry: String,
     product: String,
     steps: Vec<StepView>,
     path: String,
@@ -222,16 +225,38 @@ fn trigger(trigger: &Trigger, config: &TenantConfig) -> String {
                 .unwrap_or_default();
             format!("A lead comes to {to}{product}")
         }
+        Trigger::CallEnded { outcomes } if outcomes.is_empty() => "A call ends".to_owned(),
+        Trigger::CallEnded { outcomes } => {
+            let words: Vec<String> = outcomes
+                .iter()
+                .map(|one| one.as_str().replace('_', " "))
+                .collect();
+            format!("A call ends with {}", words.join(" or "))
+        }
+        Trigger::Appointment(Offset::Before(length)) => {
+            format!("{} before an appointment", length_words(*length))
+        }
+        Trigger::Appointment(Offset::After(length)) => {
+            format!("{} after an appointment", length_words(*length))
+        }
+        Trigger::Schedule(schedule) => format!("The time comes: {schedule}"),
+        Trigger::Segment(segment) => {
+            format!(
+                "It becomes true for a lead that {}",
+                segment.when.describe()
+            )
+        }
         Trigger::Manual => "A person or the API starts it".to_owned(),
     }
 }
 
-const fn reentry(reentry: Reentry) -> &'static str {
+fn reentry(reentry: Reentry) -> String {
     match reentry {
-        Reentry::Always => "Every time",
-        Reentry::OncePerLead => "Once in a lead's life",
-        Reentry::OncePerSession => "Once in a visit",
-        Reentry::WhenDone => "Not while a run of it is under way",
+        Reentry::Always => "Every time".to_owned(),
+        Reentry::OncePerLead => "Once in a lead's life".to_owned(),
+        Reentry::OncePerSession => "Once in a visit".to_owned(),
+        Reentry::WhenDone => "Not while a run of it is under way".to_owned(),
+        Reentry::After(length) => format!("Not before {} are over", length_words(length)),
     }
 }
 
@@ -268,20 +293,128 @@ fn view(step: &Step, number: &str, base: &str) -> StepView {
                 format!("{base}/templates/{}", send.template),
             ));
         }
-        Action::Wait(length) => {
+        Action::Digest(digest) => {
+            view.kind = "Collect";
+            let full = digest
+                .count
+                .map(|count| format!(" or until there are {count}"))
+                .unwrap_or_default();
+            view.text = format!(
+                "for {}{full}, then {}",
+                length_words(digest.collect),
+                said(&digest.send)
+            );
+            view.template = Some((
+                digest.send.template.clone(),
+                format!("{base}/templates/{}", digest.send.template),
+            ));
+        }
+        Action::Ask(ask) => {
+            view.kind = "Ask";
+            view.text = format!(
+                "for {}, up to {}, kept as {}",
+                ask.answer.noun(),
+                length_words(ask.within),
+                ask.into
+            );
+            view.template = Some((
+                ask.question.template.clone(),
+                format!("{base}/templates/{}", ask.question.template),
+            ));
+            view.then_word = "With an answer";
+            view.then = inside(&ask.then);
+            view.otherwise_word = "Without one";
+            view.otherwise = inside(&ask.otherwise);
+        }
+        Action::Wait(Wait::For(length)) => {
             view.kind = "Wait";
             view.text = length_words(*length);
         }
+        Action::Wait(wait) => {
+            view.kind = "Wait";
+            view.text = wait.to_string();
+        }
+        Action::Split(variants) => {
+            view.kind = "Split";
+            let ways: Vec<String> = variants
+                .iter()
+                .map(|one| format!("{} for {} %", one.name, one.percent))
+                .collect();
+            view.text = format!("the leads: {}", ways.join(", "));
+            let (first, others) = variants
+                .split_first()
+                .map_or((None, &[][..]), |(one, rest)| (Some(one), rest));
+            view.then_word = "The first way";
+            view.then = first.map_or_else(Vec::new, |one| inside(&one.steps));
+            view.otherwise_word = "The others";
+            view.otherwise = others.iter().flat_map(|one| inside(&one.steps)).collect();
+        }
+        Action::Escalate(levels) => {
+            view.kind = "Escalate";
+            view.text = "until somebody answers".to_owned();
+            view.then_word = "Level by level";
+            view.then = inside(levels);
+        }
+        Action::Assign(assign) => {
+            view.kind = "Assign";
+            view.text = match assign.by {
+                _ if matches!(assign.among, Recipient::Staff(_)) => {
+                    format!("the lead to {}", assign.among)
+                }
+                By::RoundRobin => format!("the lead in turn to {}", assign.among),
+                By::LeastLoaded => format!("the lead to who has the fewest of {}", assign.among),
+                By::Territory => format!("the lead by its place to one of {}", assign.among),
+            };
+        }
+        Action::SetAttribute { name, value } => {
+            view.kind = "Note";
+            view.text = match value {
+                Source::Value(value) => format!("{name}: {value}"),
+                Source::Field(field) => format!("{name}: what {field} says"),
+            };
+        }
+        Action::Tag { add, remove } => {
+            view.kind = "Tag";
+            let added = add.iter().map(|tag| format!("+{tag}"));
+            let removed = remove.iter().map(|tag| format!("-{tag}"));
+            view.text = added.chain(removed).collect::<Vec<_>>().join(" ");
+        }
+        Action::CreateTask(task) => {
+            view.kind = "Task";
+            view.text.clone_from(&task.title);
+        }
+        Action::StartCall(call) => {
+            view.kind = "Call";
+            view.text = match &call.about {
+                Some(about) => format!("the lead about {about}"),
+                None => "the lead".to_owned(),
+            };
+        }
+        Action::StartWorkflow(name) => {
+            view.kind = "Start";
+            view.text = format!("the workflow {name}");
+        }
+        Action::StopWorkflow(name) => {
+            view.kind = "Stop";
+            view.text = format!("the workflow {name}");
+        }
         Action::WaitFor {
-            event,
+            events,
             within,
+            of,
             then,
             otherwise,
+            ..
         } => {
             view.kind = "Wait";
+            let words: Vec<String> = events.iter().map(|one| event_words(one)).collect();
+            let open = match of {
+                Clock::Always => "",
+                Clock::BusinessHours => " of opening hours",
+            };
             view.text = format!(
-                "for {}, up to {}",
-                event_words(event),
+                "for {}, up to {}{open}",
+                words.join(" or "),
                 length_words(*within)
             );
             view.then_word = "When it comes";
@@ -328,6 +461,7 @@ fn said(send: &Send) -> String {
         Channels::All(_) => (join(&words, "and"), ""),
         Channels::First(_) if words.len() > 1 => (words.join(", else "), ", the first that works"),
         Channels::First(_) => (join(&words, "or"), ""),
+        Channels::Preferred(_) => (join(&words, "or"), ", as they prefer, else the cheapest"),
     };
     let expires = send
         .expires

@@ -126,6 +126,9 @@ CREATE TABLE leads (
     answered_at BIGINT,
     answered_by TEXT COLLATE "C",
     merged_into BIGINT,
+    -- Who of ours has it in hand, since when, who was alerted, and the segments it is in.
+    owner TEXT COLLATE "C",
+    kept TEXT COLLATE "C" NOT NULL DEFAULT '{}',
     deleted_at BIGINT,
     PRIMARY KEY (tenant_id, id)
 );
@@ -235,6 +238,39 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_lead ON runs (tenant_id, lead_id, id);
 CREATE INDEX runs_wake ON runs (wake_at, id) WHERE state = 0 AND wake_at IS NOT NULL;
+
+-- What goes on beside the leads' own events: schedules, digests, scoring anew. A job that goes through all leads says how far it came.
+CREATE TABLE jobs (
+    tenant_id BIGINT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    what TEXT COLLATE "C" NOT NULL,
+    due_at BIGINT,
+    after_id BIGINT,
+    data TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, name)
+);
+CREATE INDEX jobs_due ON jobs (due_at, tenant_id, name) WHERE due_at IS NOT NULL;
+
+-- Orders that workflows wrote down for people (kind 0, a task) or for another part of the house (1, a call).
+CREATE TABLE work (
+    id BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    lead_id BIGINT NOT NULL,
+    run_id BIGINT,
+    key TEXT COLLATE "C" NOT NULL,
+    kind BIGINT NOT NULL CHECK (kind IN (0, 1)),
+    title TEXT COLLATE "C" NOT NULL,
+    assignee TEXT COLLATE "C",
+    due_at BIGINT,
+    data TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    done_at BIGINT,
+    done_by TEXT COLLATE "C",
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX work_key ON work (tenant_id, key);
+CREATE INDEX work_lead ON work (tenant_id, lead_id, id);
 
 -- The queue is this table. state: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline. What is said is template version and data; only what a person wrote is kept as text.
 CREATE TABLE messages (

@@ -1,18 +1,24 @@
--- columns lead: id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into
+-- columns lead: id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into, owner, kept
 
 -- by_id [hot]: one lead with all that deciding needs.
 SELECT {lead} FROM leads WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL;
 
 -- insert [hot]: a lead comes into being.
-INSERT INTO leads (id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, product, stage, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29);
+INSERT INTO leads (id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, product, stage, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into, owner, kept)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31);
 
 -- update [hot]: what is known about a lead changed.
 UPDATE leads
 SET first_name = $4, last_name = $5, phone = $6, email = $7, source = $8, city = $9, state = $10, zip = $11, country = $12, time_zone = $13,
     attributes = $14, tags = $15, products = $16, product = $17, stage = $18, points = $19, tier = $20, anonymous = $21, test = $22,
-    created_at = $23, updated_at = $24, last_event_at = $25, ringing_since = $26, answered_at = $27, answered_by = $28, merged_into = $29
+    created_at = $23, updated_at = $24, last_event_at = $25, ringing_since = $26, answered_at = $27, answered_by = $28, merged_into = $29, owner = $30, kept = $31
 WHERE tenant_id = $2 AND id = $1 AND number = $3;
+
+-- page: leads of a tenant after a lead, in the order of their ids, for jobs that look at all of them.
+SELECT id FROM leads WHERE tenant_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3;
+
+-- history: what a lead did, oldest first.
+SELECT id, kind, at, received_at, source, actor, session_id, properties FROM events WHERE lead_id = $2 AND tenant_id = $1 ORDER BY id LIMIT $3;
 
 -- last_number [hot]: how far a tenant has counted its leads.
 SELECT number FROM leads WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1;

@@ -8,7 +8,7 @@ INSERT INTO runs (id, tenant_id, lead_id, workflow, version, event_id, session_i
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
 -- update_run [hot]: a run went on.
-UPDATE runs SET lead_id = $3, state = $4, step = $5, waits_for = $6, wake_at = $7, data = $8, ended_at = $9 WHERE tenant_id = $2 AND id = $1;
+UPDATE runs SET lead_id = $3, state = $4, step = $5, waits_for = $6, wake_at = $7, data = $8, ended_at = $9, version = $10 WHERE tenant_id = $2 AND id = $1;
 
 -- wakes [hot, operator]: runs whose time has come.
 SELECT tenant_id, id, lead_id FROM runs WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at, id LIMIT $2;
@@ -18,3 +18,23 @@ SELECT wake_at FROM runs WHERE state = 0 AND wake_at IS NOT NULL ORDER BY wake_a
 
 -- open_versions: which workflow versions open runs of a tenant go by.
 SELECT DISTINCT workflow, version FROM runs WHERE tenant_id = $1 AND state = 0;
+
+-- jobs_of: what goes on in a tenant beside its leads' own events.
+SELECT name, what, due_at, after_id, data, created_at FROM jobs WHERE tenant_id = $1 ORDER BY name;
+
+-- jobs_due [hot, operator]: jobs whose time has come.
+SELECT tenant_id, name, what, after_id FROM jobs WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, tenant_id, name LIMIT $2;
+
+-- next_job [hot, operator]: when the next job is due.
+SELECT due_at FROM jobs WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1;
+
+-- put_job: a job as it is to be.
+INSERT INTO jobs (tenant_id, name, what, due_at, after_id, data, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant_id, name) DO UPDATE SET what = excluded.what, due_at = excluded.due_at, after_id = excluded.after_id, data = excluded.data, created_at = excluded.created_at;
+
+-- insert_work [hot]: an order that somebody else carries out; the same run, step and attempt orders it once.
+INSERT INTO work (id, tenant_id, lead_id, run_id, key, kind, title, assignee, due_at, data, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING;
+
+-- merge_work: orders of the first lead become the second's.
+UPDATE work SET lead_id = $3 WHERE tenant_id = $1 AND lead_id = $2;

@@ -98,7 +98,7 @@ impl Reader<'_> {
             }
         }
         let mut text = String::from(
-            "SELECT id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into FROM leads WHERE tenant_id = $1 AND merged_into IS NULL AND deleted_at IS NULL AND id < $2",
+            "SELECT id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into, owner, kept FROM leads WHERE tenant_id = $1 AND merged_into IS NULL AND deleted_at IS NULL AND id < $2",
         );
         let mut values: Vec<Kept> = vec![
             tenant.raw().into(),

@@ -86,6 +86,38 @@ impl Writer {
     }
 
     fn write_rest(&self, world: &World, now: Timestamp) -> Result<(), StoreError> {
+        for row in &world.out.work {
+            self.run(
+                &workflows::INSERT_WORK,
+                params![
+                    row.id.raw(),
+                    row.tenant.raw(),
+                    row.lead.raw(),
+                    row.run.map(|run| run.raw()),
+                    row.key,
+                    row.kind as i64,
+                    row.title,
+                    row.assignee,
+                    row.due_at.map(micros),
+                    json(&row.data),
+                    micros(row.created_at)
+                ],
+            )?;
+        }
+        for job in &world.out.jobs {
+            self.run(
+                &workflows::PUT_JOB,
+                params![
+                    job.tenant.raw(),
+                    job.name,
+                    json(&job.what),
+                    job.due_at.map(micros),
+                    job.after.map(|lead| lead.raw()),
+                    json(&job.data),
+                    micros(job.created_at)
+                ],
+            )?;
+        }
         for row in &world.out.set_aside {
             let fingerprint = fingerprint(&row.error);
             self.run(
@@ -181,6 +213,7 @@ impl Writer {
             &leads::MERGE_STATES,
             &leads::MERGE_RUNS,
             &leads::MERGE_MESSAGES,
+            &workflows::MERGE_WORK,
             &ledger::MERGE_CONSENTS,
             &leads::MERGED_LEADS,
         ] {
@@ -286,7 +319,9 @@ impl Writer {
             lead.ringing_since.map(micros),
             lead.answered_at.map(micros),
             lead.answered_by,
-            lead.merged_into.map(|id| id.raw())
+            lead.merged_into.map(|id| id.raw()),
+            lead.owner,
+            json(&rows::KeptOfLead::of(lead))
         ];
         self.run(statement, values)
     }
@@ -335,7 +370,8 @@ impl Writer {
                     waits_for,
                     wake_at,
                     data,
-                    ended_at
+                    ended_at,
+                    run.version
                 ],
             )?;
         }
@@ -616,7 +652,7 @@ impl Writer {
             params![cancel.tenant.raw(), cancel.recipient],
         )?;
         for mut message in waiting {
-            if cancel.except == Some(message.id) || !cancel.categories.contains(&message.category) {
+            if !cancel.ends(&message) {
                 continue;
             }
             message.stop(cancel.status);

@@ -10,11 +10,14 @@ use ringback_core::leads::Lead;
 use ringback_core::messages::{ChannelKind, Message, Outcome};
 use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{
-    Count, CounterKey, LeadState, PointKey, PointKind, ScoreRow, Session, World,
+    Count, CounterKey, EventRow, LeadState, PointKey, PointKind, ScoreRow, Session, World,
 };
 use ringback_core::turn::{Intake, Needs, Order, Tenant};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// Events of a lead that scoring anew looks at; what came after them is not counted.
+const MOST_HISTORY: i64 = 20_000;
 
 impl Writer {
     /// Loads what these orders look at.
@@ -29,12 +32,21 @@ impl Writer {
         let mut world = World::default();
         let mut involved: Vec<TenantId> = Vec::new();
         let mut needs = Needs::default();
+        let mut asked: HashSet<TenantId> = HashSet::new();
         for order in orders {
             needs.points.clear();
             needs.leads.clear();
             needs.messages.clear();
             needs.seen.clear();
+            needs.jobs = false;
             order.needs(&mut needs);
+            if needs.jobs {
+                asked.insert(order.tenant);
+            }
+            for lead in needs.histories.drain(..) {
+                let history = self.history(order.tenant, lead)?;
+                world.histories.insert(lead, history);
+            }
             let mut found: Vec<LeadId> = needs.leads.clone();
             for key in needs.points.drain(..) {
                 found.extend(self.load_point(&mut world, key)?);
@@ -70,6 +82,9 @@ impl Writer {
         for tenant in involved {
             if let Some(tenant) = tenants.get(&tenant) {
                 self.load_tenant(&mut world, tenant, now)?;
+                if tenant.config.has_digests() || asked.contains(&tenant.id) {
+                    self.load_jobs(&mut world, tenant.id)?;
+                }
             }
         }
         Ok(world)
@@ -98,6 +113,25 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    fn load_jobs(&self, world: &mut World, tenant: TenantId) -> Result<(), StoreError> {
+        let jobs = self
+            .engine
+            .all(&workflows::JOBS_OF, params![tenant.raw()], |row| {
+                rows::job(tenant, row)
+            })?;
+        for job in jobs {
+            world.jobs.insert((tenant, job.name.clone()), job);
+        }
+        Ok(())
+    }
+
+    fn history(&self, tenant: TenantId, lead: LeadId) -> Result<Vec<EventRow>, StoreError> {
+        let values = params![tenant.raw(), lead.raw(), MOST_HISTORY];
+        self.engine.all(&leads::HISTORY, values, |row| {
+            rows::event(tenant, lead, row)
+        })
     }
 
     /// What alerts to staff look at: their contact points and the limits; and how far the leads are counted.

@@ -363,7 +363,7 @@ fn of_postgres(database: &Database, table: &str, columns: &str) -> Vec<String> {
 const TABLES: &[(&str, &str)] = &[
     (
         "leads",
-        "id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, product, stage, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into, deleted_at",
+        "id, tenant_id, number, first_name, last_name, phone, email, source, city, state, zip, country, time_zone, attributes, tags, products, product, stage, points, tier, anonymous, test, created_at, updated_at, last_event_at, ringing_since, answered_at, answered_by, merged_into, owner, kept, deleted_at",
     ),
     (
         "contact_points",
@@ -389,6 +389,14 @@ const TABLES: &[(&str, &str)] = &[
     (
         "runs",
         "id, tenant_id, lead_id, workflow, version, event_id, session_id, state, step, waits_for, wake_at, data, created_at, ended_at",
+    ),
+    (
+        "jobs",
+        "tenant_id, name, what, due_at, after_id, data, created_at",
+    ),
+    (
+        "work",
+        "id, tenant_id, lead_id, run_id, key, kind, title, assignee, due_at, data, created_at, done_at, done_by",
     ),
     (
         "messages",

@@ -1,5 +1,6 @@
 //! What documents say about each other: names that must exist, categories that must agree, steps that nobody reaches (W5).
 
+mod cycles;
 mod forms;
 mod products;
 mod settings;

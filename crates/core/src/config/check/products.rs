@@ -1,7 +1,7 @@
 //! `products/*.yaml`: pipelines that hold together (L9, S7).
 
 use super::Findings;
-use crate::config::draft::Draft;
+use crate::config::draft::{Draft, Read};
 use crate::config::{Product, is_name};
 
 /// The most stages of a pipeline.
@@ -74,6 +74,8 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
                 }
             }
         }
+        guards(read, product, findings);
+        progression(draft, read, product, findings);
         for stage in unreachable(product) {
             findings.warn(
                 read,
@@ -123,6 +125,84 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
                     "Points of what? `qualification` needs a `score_model`.",
                 );
             }
+        }
+    }
+}
+
+/// Conditions of stages and moves.
+fn guards(read: &Read<Product>, product: &Product, findings: &mut Findings) {
+    for (at, stage) in product.stages.iter().enumerate() {
+        if let Some(when) = &stage.when {
+            findings.condition(read, &format!("stages/{at}/when"), when);
+            if at == 0 {
+                findings.at(
+                    read,
+                    "stages/0/when",
+                    "A lead begins in the first stage, whatever it is like: it has no condition.",
+                );
+            }
+        }
+    }
+    let lists = [
+        (
+            "transitions",
+            product.transitions.as_deref().unwrap_or_default(),
+        ),
+        ("regressions", product.regressions.as_slice()),
+    ];
+    for (list, moves) in lists {
+        for (at, one) in moves.iter().enumerate() {
+            if let Some(when) = &one.when {
+                findings.condition(read, &format!("{list}/{at}/when"), when);
+            }
+        }
+    }
+}
+
+/// What moves leads by itself.
+fn progression(draft: &Draft, read: &Read<Product>, product: &Product, findings: &mut Findings) {
+    let stages = || product.stages.iter().map(|stage| stage.name.as_str());
+    for (at, one) in product.progression.iter().enumerate() {
+        let place = |part: &str| format!("progression/{at}/{part}");
+        findings.known(read, &place("to"), "stage", &one.to, stages());
+        if let Some(from) = &one.from {
+            findings.known(read, &place("from"), "stage", from, stages());
+        }
+        if let Some(when) = &one.when {
+            findings.condition(read, &place("when"), when);
+        }
+        if one.event.is_some() && one.tier.is_some() {
+            findings.at(
+                read,
+                &place("tier"),
+                "A rule of `progression` hears an `event` or a `tier`; write two rules for both.",
+            );
+        }
+        if one.event.is_none() && one.tier.is_none() && one.when.is_none() {
+            findings.at(
+                read,
+                &format!("progression/{at}"),
+                "This would move every lead at once: it needs an `event`, a `tier` or a condition in `when`.",
+            );
+        }
+        let model = product
+            .score_model
+            .as_ref()
+            .and_then(|name| draft.models.get(name)?.value.as_ref());
+        match (&one.tier, &product.score_model) {
+            (Some(_), None) => findings.at(
+                read,
+                &place("tier"),
+                "A tier of what? `progression` by tier needs a `score_model`.",
+            ),
+            (Some(tier), Some(_)) => {
+                if let Some(model) = model {
+                    let tiers: Vec<&str> =
+                        model.tiers.iter().map(|tier| tier.name.as_str()).collect();
+                    findings.known(read, &place("tier"), "tier", tier, tiers);
+                }
+            }
+            (None, _) => {}
         }
     }
 }

@@ -1,10 +1,13 @@
 //! `workflows/*.yaml`: every name exists, every step can be reached, everybody can be told (W1, W2, W6, C2).
 
 use super::Findings;
+use crate::conditions::Condition;
 use crate::config::draft::{Draft, Read};
 use crate::config::problem::did_you_mean;
 use crate::messages::{Category, ChannelKind};
-use crate::workflows::{Action, Recipient, Send, Step, Trigger, Workflow};
+use crate::workflows::{
+    Action, Ask, By, Recipient, Send, Skill, Source, Step, Trigger, Wait, Workflow,
+};
 use std::time::Duration;
 
 /// The most steps of a workflow, those inside others included.
@@ -18,10 +21,14 @@ const OWN_EVENTS: &[&str] = &[
     "lead.acknowledged",
     "stage.changed",
     "tier.entered",
-    "message.delivered",
-    "message.failed",
-    "message.replied",
-    "message.clicked",
+    "message.received",
+    "lead.edited",
+    "lead.assigned",
+    "segment.entered",
+    "schedule.due",
+    "question.answered",
+    "workflow.started",
+    "churn.predicted",
     "appointment.requested",
     "appointment.confirmed",
     "appointment.moved",
@@ -46,6 +53,18 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
         trigger(draft, read, workflow, findings);
         if let Some(when) = &workflow.when {
             findings.condition(read, "when", when);
+            no_visit(read, workflow, "when", when, findings);
+        }
+        for (list, ends) in [("goals", &workflow.goals), ("exits", &workflow.exits)] {
+            for (at, until) in ends.iter().enumerate() {
+                let place = format!("{list}/{at}");
+                for kind in &until.events {
+                    event(read, &place, kind, findings);
+                }
+                if let Some(when) = &until.when {
+                    findings.condition(read, &format!("{place}/when"), when);
+                }
+            }
         }
         if workflow.steps.is_empty() {
             findings.at(
@@ -61,7 +80,103 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
                 format!("The workflow has more than {MOST_STEPS} steps."),
             );
         }
-        steps(draft, read, workflow, &workflow.steps, "steps", findings);
+        let _ends = steps(draft, read, workflow, &workflow.steps, "steps", findings);
+        supplied(draft, read, workflow, findings);
+    }
+    super::cycles::check(draft, findings);
+}
+
+/// Every variable of what is said has a value in this workflow (T1).
+fn supplied(draft: &Draft, read: &Read<Workflow>, workflow: &Workflow, findings: &mut Findings) {
+    let asked: Vec<&str> = workflow
+        .walk()
+        .into_iter()
+        .filter_map(|step| match &step.action {
+            Action::Ask(ask) => Some(ask.into.as_str()),
+            _ => None,
+        })
+        .collect();
+    let appointment = match &workflow.trigger {
+        Trigger::Appointment(_) => true,
+        Trigger::Event { types } => types.iter().all(|kind| kind.starts_with("appointment.")),
+        _ => false,
+    };
+    let without_event = matches!(workflow.trigger, Trigger::Schedule(_) | Trigger::Segment(_));
+    let product = workflow
+        .product
+        .as_deref()
+        .or_else(|| draft.default_product());
+    let no_score = product
+        .and_then(|name| draft.products.get(name)?.value.as_ref())
+        .is_some_and(|product| product.score_model.is_none());
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for (step, send) in workflow.sends() {
+        let collects = matches!(step.action, Action::Digest(_));
+        let templates = draft.templates.iter().filter(|(_, one)| {
+            one.name == send.template && send.channels.kinds().contains(&one.channel)
+        });
+        for variable in templates.flat_map(|(_, template)| template.variables()) {
+            let top = variable.split('.').next().unwrap_or_default();
+            let why = match top {
+                "appointment" if !appointment => {
+                    "only a workflow with the trigger `appointment` knows one".to_owned()
+                }
+                "list" if !collects => "only a `digest` has a list".to_owned(),
+                "score" if no_score => "the product has no `score_model`".to_owned(),
+                "event" if without_event && variable.starts_with("event.properties.") => {
+                    format!("the trigger `{}` brings no event", workflow.trigger.kind())
+                }
+                "run" => match variable.strip_prefix("run.") {
+                    Some(name) if !asked.contains(&name) => {
+                        "no `ask` of this workflow keeps it".to_owned()
+                    }
+                    _ => continue,
+                },
+                "lead" | "staff" if collects && send.to != Recipient::Lead && top == "lead" => {
+                    "a digest speaks of several leads; it has `list`".to_owned()
+                }
+                _ => continue,
+            };
+            if told.contains(&(send.template.as_str(), variable)) {
+                continue;
+            }
+            told.push((&send.template, variable));
+            findings.at(
+                read,
+                "steps",
+                format!(
+                    "The template `{}` uses `{variable}`, which has no value here: {why}.",
+                    send.template
+                ),
+            );
+        }
+    }
+}
+
+/// What starts by the clock or by a look at a lead has no event and no visit that a condition could ask about.
+fn no_visit(
+    read: &Read<Workflow>,
+    workflow: &Workflow,
+    place: &str,
+    when: &Condition,
+    findings: &mut Findings,
+) {
+    let what = match workflow.trigger {
+        Trigger::Schedule(_) => "a schedule comes",
+        Trigger::Segment(_) => "a segment is looked at",
+        _ => return,
+    };
+    for field in when.fields() {
+        let never = field.starts_with("event.properties.")
+            || place != "when" && field.starts_with("event.");
+        if never {
+            findings.mended(
+                read,
+                place,
+                format!("`{field}` is never there: when {what}, the lead does nothing."),
+                "Ask about `lead.…`, such as lead.attributes, lead.stage or lead.tags.".to_owned(),
+            );
+        }
     }
 }
 
@@ -83,7 +198,26 @@ fn trigger(draft: &Draft, read: &Read<Workflow>, workflow: &Workflow, findings: 
                 );
             }
         }
-        Trigger::LeadCaptured { form: None } | Trigger::Manual => {}
+        Trigger::LeadCaptured { form: None }
+        | Trigger::Manual
+        | Trigger::CallEnded { .. }
+        | Trigger::Appointment(_) => {}
+        Trigger::Schedule(schedule) => {
+            // Any time will do: what never comes from now on never comes.
+            let from = crate::time::from_micros(1_767_225_600_000_000);
+            if schedule.next(from, &jiff::tz::TimeZone::UTC).is_none() {
+                findings.at(
+                    read,
+                    "trigger/schedule",
+                    format!("`{schedule}` never comes."),
+                );
+            }
+        }
+        Trigger::Segment(segment) => {
+            let place = "trigger/segment/when";
+            findings.condition(read, place, &segment.when);
+            no_visit(read, workflow, place, &segment.when, findings);
+        }
         Trigger::Event { types } => {
             for kind in types {
                 event(read, "trigger/event", kind, findings);
@@ -153,8 +287,12 @@ fn foreign(
 }
 
 fn event(read: &Read<Workflow>, place: &str, kind: &str, findings: &mut Findings) {
-    if kind.trim().is_empty() || kind.chars().count() > 100 {
-        findings.at(read, place, "The type of an event has 1 to 100 characters.");
+    if kind.trim().is_empty() || kind.chars().count() > 100 || kind.contains('|') {
+        findings.at(
+            read,
+            place,
+            "The type of an event has 1 to 100 characters, and no | among them.",
+        );
         return;
     }
     let near = kind
@@ -199,6 +337,7 @@ fn stage(
     findings.known(read, place, "stage", stage, stages);
 }
 
+/// Checks a list of steps. Answers whether nothing comes after it: every way through it ends the run.
 fn steps(
     draft: &Draft,
     read: &Read<Workflow>,
@@ -206,127 +345,273 @@ fn steps(
     list: &[Step],
     nest: &str,
     findings: &mut Findings,
-) {
-    let ends = list
-        .iter()
-        .position(|step| matches!(step.action, Action::End) && step.when.is_none());
-    if let Some(at) = ends
-        && at + 1 < list.len()
-    {
-        findings.at(
-            read,
-            &format!("{nest}/{}", at + 1),
-            "Nothing comes here: the step before it ends the run.",
-        );
-    }
+) -> bool {
+    let mut over = "";
     for (at, step) in list.iter().enumerate() {
         let place = format!("{nest}/{at}");
+        if !over.is_empty() {
+            findings.at(read, &place, format!("Nothing comes here: {over}."));
+            return true;
+        }
         if let Some(when) = &step.when {
             findings.condition(read, &format!("{place}/when"), when);
         }
-        match &step.action {
-            Action::Send(one) => send(draft, read, one, &format!("{place}/send"), findings),
-            Action::Wait(length) if *length == Duration::ZERO => {
-                findings.at(read, &format!("{place}/wait"), "A wait of no time is none.");
-            }
-            Action::Wait(_) | Action::End => {}
-            Action::WaitFor {
-                event: kind,
-                within,
-                then,
-                otherwise,
-            } => {
-                event(read, &format!("{place}/wait_for/event"), kind, findings);
-                if *within == Duration::ZERO {
-                    findings.at(
-                        read,
-                        &format!("{place}/wait_for/within"),
-                        "A wait of no time is none.",
-                    );
-                }
-                steps(
-                    draft,
+        let ends = one_step(draft, read, workflow, step, &place, findings);
+        if ends && step.when.is_none() {
+            over = match step.action.ways().len() {
+                0 => "the step before it ends the run",
+                2 => "both ways before it end the run",
+                _ => "all ways before it end the run",
+            };
+        }
+    }
+    !over.is_empty()
+}
+
+/// Checks a step with what is inside it. Answers whether it ends the run whatever happens.
+fn one_step(
+    draft: &Draft,
+    read: &Read<Workflow>,
+    workflow: &Workflow,
+    step: &Step,
+    place: &str,
+    findings: &mut Findings,
+) -> bool {
+    let at = |part: &str| format!("{place}/{part}");
+    match &step.action {
+        Action::Send(one) => send(draft, read, one, &at("send"), findings),
+        Action::Digest(digest) => {
+            send(draft, read, &digest.send, &at("digest"), findings);
+            if digest.collect == Duration::ZERO {
+                findings.at(
                     read,
-                    workflow,
-                    then,
-                    &format!("{place}/then"),
-                    findings,
-                );
-                steps(
-                    draft,
-                    read,
-                    workflow,
-                    otherwise,
-                    &format!("{place}/otherwise"),
-                    findings,
-                );
-                unreachable_after(read, then, otherwise, at, list, nest, findings);
-            }
-            Action::Branch {
-                when,
-                then,
-                otherwise,
-            } => {
-                findings.condition(read, &format!("{place}/branch"), when);
-                steps(
-                    draft,
-                    read,
-                    workflow,
-                    then,
-                    &format!("{place}/then"),
-                    findings,
-                );
-                steps(
-                    draft,
-                    read,
-                    workflow,
-                    otherwise,
-                    &format!("{place}/otherwise"),
-                    findings,
-                );
-                unreachable_after(read, then, otherwise, at, list, nest, findings);
-            }
-            Action::SetStage { product, stage: to } => {
-                if let Some(name) = product {
-                    let place = format!("{place}/set_stage/product");
-                    let products = draft.products.keys().map(String::as_str);
-                    findings.known(read, &place, "product", name, products);
-                    foreign(read, &place, "pipeline", Some(name), workflow, findings);
-                }
-                let place = format!("{place}/set_stage/stage");
-                stage(
-                    draft,
-                    read,
-                    workflow,
-                    product.as_deref(),
-                    to,
-                    &place,
-                    findings,
+                    &at("digest/collect"),
+                    "A digest collects for some time; without any it is a `send`.",
                 );
             }
         }
+        Action::Ask(ask) => question(draft, read, ask, &at("ask"), findings),
+        Action::Wait(wait) => match wait {
+            Wait::For(length) if *length == Duration::ZERO => {
+                findings.at(read, &at("wait"), "A wait of no time is none.");
+            }
+            Wait::UntilField { field, .. } => {
+                known_field(read, &at("wait/until/field"), field, findings);
+            }
+            _ => {}
+        },
+        Action::WaitFor {
+            events,
+            filter,
+            within,
+            ..
+        } => {
+            for kind in events {
+                event(read, &at("wait_for/event"), kind, findings);
+            }
+            if let Some(filter) = filter {
+                findings.condition(read, &at("wait_for/where"), filter);
+            }
+            if *within == Duration::ZERO {
+                findings.at(read, &at("wait_for/within"), "A wait of no time is none.");
+            }
+        }
+        Action::Branch { when, .. } => findings.condition(read, &at("branch"), when),
+        Action::Escalate(levels) => {
+            for send in escalated(levels) {
+                self::send(draft, read, send, &at("escalate"), findings);
+            }
+            return false;
+        }
+        Action::Split(_) => {}
+        Action::Assign(assign) => {
+            people(draft, read, &assign.among, &at("assign/among"), findings);
+            if let (Some(Skill::Named(skill)), Some(staff)) = (&assign.skill, staff_of(draft)) {
+                let skills: Vec<&str> = staff
+                    .people
+                    .iter()
+                    .flat_map(|one| one.skills.iter().map(String::as_str))
+                    .collect();
+                findings.known(
+                    read,
+                    &at("assign/skill"),
+                    "person with the skill",
+                    skill,
+                    skills,
+                );
+            }
+            if let Some(Skill::Field(field)) = &assign.skill {
+                known_field(read, &at("assign/skill/field"), field, findings);
+            }
+            if assign.by == By::Territory
+                && staff_of(draft)
+                    .is_some_and(|staff| staff.people.iter().all(|one| one.territory.is_none()))
+            {
+                findings.mended(
+                    read,
+                    &at("assign/by"),
+                    "Nobody has a territory.",
+                    "Write `territory: { zips: [802], states: [CO] }` at people in staff.yaml."
+                        .to_owned(),
+                );
+            }
+        }
+        Action::SetStage { product, stage: to } => {
+            if let Some(name) = product {
+                let place = at("set_stage/product");
+                let products = draft.products.keys().map(String::as_str);
+                findings.known(read, &place, "product", name, products);
+                foreign(read, &place, "pipeline", Some(name), workflow, findings);
+            }
+            stage(
+                draft,
+                read,
+                workflow,
+                product.as_deref(),
+                to,
+                &at("set_stage/stage"),
+                findings,
+            );
+        }
+        Action::SetAttribute { name, value } => {
+            attribute_name(read, &at("set_attribute/name"), name, findings);
+            if let Source::Field(field) = value {
+                known_field(read, &at("set_attribute/from"), field, findings);
+            }
+        }
+        Action::Tag { add, remove } => {
+            let blank = |tag: &String| tag.trim().is_empty() || tag.chars().count() > 64;
+            if add.is_empty() && remove.is_empty() || add.iter().chain(remove).any(blank) {
+                findings.at(read, &at("tag"), "A tag has 1 to 64 characters.");
+            }
+        }
+        Action::CreateTask(task) => {
+            if task.title.trim().is_empty() || task.title.chars().count() > 200 {
+                findings.at(
+                    read,
+                    &at("create_task/title"),
+                    "A task has a title of 1 to 200 characters.",
+                );
+            }
+            if let Some(to) = &task.to {
+                people(draft, read, to, &at("create_task/to"), findings);
+            }
+        }
+        Action::StartCall(_) => {}
+        Action::StartWorkflow(name) => {
+            other(draft, read, workflow, name, &at("start_workflow"), findings);
+        }
+        Action::StopWorkflow(name) => {
+            other(draft, read, workflow, name, &at("stop_workflow"), findings);
+        }
+        Action::End => return true,
+    }
+    let ways = step.action.ways();
+    let mut all_end = ways.len() > 1;
+    for (name, inside) in ways {
+        let nest = match &step.action {
+            Action::Split(variants) => {
+                let nth = variants.iter().position(|one| one.name == name);
+                at(&format!("split/{}/steps", nth.unwrap_or(0)))
+            }
+            _ => at(name),
+        };
+        all_end &= steps(draft, read, workflow, inside, &nest, findings);
+    }
+    all_end
+}
+
+/// What an escalation says, level by level.
+fn escalated(levels: &[Step]) -> Vec<&Send> {
+    let mut said = Vec::new();
+    let mut open: Vec<&Step> = levels.iter().rev().collect();
+    while let Some(step) = open.pop() {
+        if let Action::Send(send) = &step.action {
+            said.push(send);
+        }
+        for (_, inside) in step.action.ways() {
+            open.extend(inside.iter().rev());
+        }
+    }
+    said
+}
+
+fn staff_of(draft: &Draft) -> Option<&crate::config::Staff> {
+    draft.staff.as_ref()?.value.as_ref()
+}
+
+/// A workflow that is started or stopped: it exists, and is no other product's (W6).
+fn other(
+    draft: &Draft,
+    read: &Read<Workflow>,
+    workflow: &Workflow,
+    name: &str,
+    place: &str,
+    findings: &mut Findings,
+) {
+    let names = draft.workflows.keys().map(String::as_str);
+    if findings.known(read, place, "workflow", name, names)
+        && let Some(other) = draft
+            .workflows
+            .get(name)
+            .and_then(|read| read.value.as_ref())
+    {
+        let owner = other.product.as_deref();
+        foreign(read, place, "workflow", owner, workflow, findings);
     }
 }
 
-/// When both ways end the run, nothing after the fork is reached.
-fn unreachable_after(
-    read: &Read<Workflow>,
-    then: &[Step],
-    otherwise: &[Step],
-    at: usize,
-    list: &[Step],
-    nest: &str,
-    findings: &mut Findings,
-) {
-    let ends = |way: &[Step]| {
-        way.last()
-            .is_some_and(|step| matches!(step.action, Action::End) && step.when.is_none())
-    };
-    if ends(then) && ends(otherwise) && list[at].when.is_none() && at + 1 < list.len() {
+/// A field that a step reads: one of the catalogue.
+fn known_field(read: &Read<Workflow>, place: &str, field: &str, findings: &mut Findings) {
+    let known = crate::conditions::catalogue();
+    let fits = known.iter().any(|info| {
+        info.path == field
+            || info
+                .path
+                .strip_suffix('*')
+                .is_some_and(|root| field.len() > root.len() && field.starts_with(root))
+    });
+    if !fits {
+        let paths = known.iter().map(|info| info.path);
+        findings.mended(
+            read,
+            place,
+            format!("There is no field `{field}`."),
+            did_you_mean(field, paths).or_else(|| {
+                Some(
+                    "Write one such as event.properties.start or lead.attributes.budget."
+                        .to_owned(),
+                )
+            }),
+        );
+    }
+}
+
+fn attribute_name(read: &Read<Workflow>, place: &str, name: &str, findings: &mut Findings) {
+    let plain = (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+    if !plain {
         findings.at(
             read,
-            &format!("{nest}/{}", at + 1),
-            "Nothing comes here: both ways before it end the run.",
+            place,
+            format!("`{name}` is no name of an attribute: small letters, digits and _ are."),
+        );
+    }
+}
+
+fn question(draft: &Draft, read: &Read<Workflow>, ask: &Ask, place: &str, findings: &mut Findings) {
+    send(draft, read, &ask.question, place, findings);
+    if let Some(again) = &ask.again {
+        send(draft, read, again, place, findings);
+    }
+    attribute_name(read, &format!("{place}/into"), &ask.into, findings);
+    if ask.within == Duration::ZERO {
+        findings.at(
+            read,
+            &format!("{place}/within"),
+            "An answer needs some time to come.",
         );
     }
 }
@@ -435,55 +720,98 @@ fn recipient(
     if send.to == Recipient::Lead {
         return;
     }
+    if !people(draft, read, &send.to, &format!("{place}/to"), findings)
+        || matches!(send.to, Recipient::Hook(_))
+    {
+        return;
+    }
+    let Some(staff) = staff_of(draft) else { return };
+    let members = match &send.to {
+        // Who that is, is known when it happens; anybody may be.
+        Recipient::LeadOwner | Recipient::Manager | Recipient::OthersAlerted => {
+            staff.people.iter().collect()
+        }
+        to => staff.of(to),
+    };
+    reached(read, send, &members, place, findings);
+}
+
+/// Whether a recipient stands for somebody.
+fn people(
+    draft: &Draft,
+    read: &Read<Workflow>,
+    to: &Recipient,
+    place: &str,
+    findings: &mut Findings,
+) -> bool {
     let staff = match &draft.staff {
         None => {
             findings.mended(
                 read,
-                &format!("{place}/to"),
-                format!("There is no staff.yaml, so {} is nobody.", send.to),
+                place,
+                format!("There is no staff.yaml, so {to} is nobody."),
                 "Write staff.yaml with `people`, `lists` and `hooks`.".to_owned(),
             );
-            return;
+            return false;
         }
         Some(staff) => match &staff.value {
             Some(staff) => staff,
-            None => return,
+            None => return false,
         },
     };
     let people = || staff.people.iter().map(|one| one.name.as_str());
-    let exists = match &send.to {
-        Recipient::Lead => true,
+    match to {
+        Recipient::Lead | Recipient::LeadOwner | Recipient::OthersAlerted => true,
+        Recipient::Manager => {
+            let some = staff.people.iter().any(|one| one.manager.is_some());
+            if !some {
+                findings.mended(
+                    read,
+                    place,
+                    "Nobody has a manager.",
+                    "Write `manager: NAME` at people in staff.yaml.".to_owned(),
+                );
+            }
+            some
+        }
         Recipient::List(name) => {
             let lists = staff.lists.keys().map(String::as_str);
-            findings.known(read, &format!("{place}/to/list"), "list", name, lists)
+            findings.known(read, &format!("{place}/list"), "list", name, lists)
         }
         Recipient::Role(name) => {
-            let place = format!("{place}/to/role");
+            let place = format!("{place}/role");
             findings.known(read, &place, "person with the role", name, staff.roles())
         }
         Recipient::Staff(name) => {
-            findings.known(read, &format!("{place}/to/staff"), "person", name, people())
+            findings.known(read, &format!("{place}/staff"), "person", name, people())
         }
         Recipient::Hook(name) => {
             let hooks = staff.hooks.iter().map(|hook| hook.name.as_str());
-            findings.known(read, &format!("{place}/to/hook"), "hook", name, hooks)
+            findings.known(read, &format!("{place}/hook"), "hook", name, hooks)
         }
         Recipient::OnCall => {
-            if staff.on_call.is_none() {
+            let some = staff.on_call.is_some() || staff.rota.is_some();
+            if !some {
                 findings.mended(
                     read,
-                    &format!("{place}/to"),
+                    place,
                     "Nobody is on call.",
                     "Write `on_call: NAME` in staff.yaml.".to_owned(),
                 );
             }
-            staff.on_call.is_some()
+            some
         }
-    };
-    if !exists || matches!(send.to, Recipient::Hook(_)) {
-        return;
     }
-    let members = staff.of(&send.to);
+}
+
+/// Somebody of them can be reached on each channel.
+fn reached(
+    read: &Read<Workflow>,
+    send: &Send,
+    members: &[&crate::config::StaffMember],
+    place: &str,
+    findings: &mut Findings,
+) {
     let reached = |channel: ChannelKind| {
         members.iter().any(|one| match channel {
             ChannelKind::Sms => one.phone.is_some(),

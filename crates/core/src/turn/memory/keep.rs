@@ -1,5 +1,6 @@
 //! What a batch changed becomes known, kind of row by kind of row, in the order in which the store writes them.
 
+use super::super::Job;
 use super::super::world::{Cancel, Expects, LeadState, MessageChange, Output, World};
 use super::{DAY, Memory, Point, PointKey, QueueOf, Run, RunState, Staged, Stands};
 use crate::ids::{LeadId, MessageId};
@@ -89,6 +90,18 @@ impl Memory {
         self.errors.append(&mut out.errors);
         self.audit.append(&mut out.audit);
         self.switched.append(&mut out.switched);
+        for row in std::mem::take(&mut out.work) {
+            if !self.work.iter().any(|one| one.key == row.key) {
+                self.work.push(row);
+            }
+        }
+        for job in std::mem::take(&mut out.jobs) {
+            let job = Job {
+                due_at: job.due_at.map(whole),
+                ..job
+            };
+            self.jobs.insert((job.tenant, job.name.clone()), job);
+        }
         self.numbers.extend(numbers);
     }
 
@@ -293,7 +306,7 @@ impl Memory {
             let Some(mut message) = self.messages.get(&id).cloned() else {
                 continue;
             };
-            if cancel.except == Some(id) || !cancel.categories.contains(&message.category) {
+            if !cancel.ends(&message) {
                 continue;
             }
             message.stop(cancel.status);

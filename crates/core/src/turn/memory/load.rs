@@ -18,9 +18,17 @@ impl Memory {
     pub(super) fn world_for(&self, orders: &[Order], tenants: &Tenants, now: Timestamp) -> World {
         let mut world = World::default();
         let mut involved: Vec<TenantId> = Vec::new();
+        let mut asked: HashSet<TenantId> = HashSet::new();
         for order in orders {
             let mut needs = Needs::default();
             order.needs(&mut needs);
+            if needs.jobs {
+                asked.insert(order.tenant);
+            }
+            for lead in &needs.histories {
+                let history = self.timeline(*lead).to_vec();
+                world.histories.insert(*lead, history);
+            }
             let mut found: Vec<LeadId> = std::mem::take(&mut needs.leads);
             for key in needs.points {
                 found.extend(self.load_point(&mut world, key));
@@ -58,6 +66,12 @@ impl Memory {
         }
         for tenant in involved.iter().filter_map(|id| tenants.get(id)) {
             self.load_tenant(&mut world, tenant, now);
+            if tenant.config.has_digests() || asked.contains(&tenant.id) {
+                let jobs = self.jobs.iter().filter(|((of, _), _)| *of == tenant.id);
+                world
+                    .jobs
+                    .extend(jobs.map(|(key, job)| (key.clone(), job.clone())));
+            }
         }
         world
     }

@@ -247,7 +247,11 @@ fn gaps(staff: &[StaffMember], config: &TenantConfig) -> Vec<String> {
                 Recipient::List(list) => !staff.iter().any(|one| one.lists.contains(list)),
                 Recipient::Role(role) => !staff.iter().any(|one| one.roles.contains(role)),
                 Recipient::Staff(wanted) => !staff.iter().any(|one| one.name == *wanted),
-                Recipient::OnCall => !staff.iter().any(|one| one.on_call),
+                Recipient::OnCall => {
+                    config.staff.rota.is_none() && !staff.iter().any(|one| one.on_call)
+                }
+                // Somebody stands in for them while they are nobody.
+                Recipient::LeadOwner | Recipient::Manager | Recipient::OthersAlerted => false,
                 Recipient::Lead | Recipient::Hook(_) => false,
             };
             if empty {

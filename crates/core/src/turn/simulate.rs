@@ -1,0 +1,840 @@
+//! `simulate` (W5): a file of events under virtual time, and what would go to whom, when, on which channel, at what cost, and why not.
+//!
+//! A line of the file is what a sample day has, a time and what is posted where; and beside that what only a simulation can have happen:
+//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/stage` and `/simulate/outage`.
+
+use super::rehearsal::{Provider, Rehearsal, taken, tenant_of};
+use super::world::{PointKey, PointKind, Purpose};
+use super::{Answer, Capture, ConsentTold, Decided, Intake, Order, StageMove, Track, Visit, Who};
+use crate::config::{self, FieldKind, LeadField, Target, TenantConfig, durations};
+use crate::contact::{Email, Phone};
+use crate::ids::{LeadId, MessageId, TenantId};
+use crate::leads::{Overwrite, Profile};
+use crate::messages::{ChannelKind, Inbound, Message, Outcome, Reason, Status};
+use crate::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something that happens in a simulation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Where it is posted.
+    pub path: String,
+    /// What is posted.
+    pub body: Value,
+    /// The line of the file, for what is said about it.
+    pub line: u32,
+}
+
+/// What is wrong with a file of events: the line, and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {says}")]
+pub struct EventError {
+    /// Counts from 1.
+    pub line: u32,
+    /// What is wrong and what to write.
+    pub says: String,
+}
+
+/// Reads JSON lines with `path`, `body` and `at_offset_s` (seconds from `from` on) or `at`; answers them in the order of time.
+pub fn read(text: &str, from: Timestamp) -> Result<Vec<Event>, EventError> {
+    let mut events = Vec::new();
+    for (line, n) in text.lines().zip(1u32..) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let wrong = |says: String| EventError { line: n, says };
+        let value: Value = serde_json::from_str(line)
+            .map_err(|why| wrong(format!("this is no JSON object: {why}.")))?;
+        let at = match (&value["at"], value["at_offset_s"].as_f64()) {
+            (Value::String(at), _) => at
+                .parse()
+                .map_err(|_| wrong(format!("`{at}` is no instant; write 2026-11-24T10:00:00Z.")))?,
+            (_, Some(seconds)) if seconds.is_finite() && seconds.abs() < 1e9 => {
+                from + jiff::SignedDuration::from_micros((seconds * 1e6) as i64)
+            }
+            _ => return Err(wrong("write `at` or `at_offset_s`.".into())),
+        };
+        let path = value["path"]
+            .as_str()
+            .filter(|path| path.starts_with('/'))
+            .ok_or_else(|| wrong("`path` begins with /, such as /v1/track.".into()))?;
+        events.push(Event {
+            at,
+            path: path.to_owned(),
+            body: value["body"].clone(),
+            line: n,
+        });
+    }
+    events.sort_by_key(|event| event.at);
+    Ok(events)
+}
+
+/// One line of the timeline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// `sent`, `waits`, `not_sent`, or what happened to the lead, such as `tier.entered`.
+    pub what: String,
+    /// Whose lead it is about: its reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<String>,
+    /// The channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelKind>,
+    /// Who hears it: the member of staff, else the number or address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Workflow, version and step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Until when it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Why it waits or does not go, or what happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What it costs, millionths of the business's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<i64>,
+}
+
+/// What a simulation came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Simulated {
+    /// What happened, in order.
+    pub timeline: Vec<Line>,
+    /// Events that were taken in.
+    pub events: usize,
+    /// Events that were refused, with their line and why.
+    pub refused: Vec<(u32, String)>,
+    /// Messages that went out.
+    pub sent: usize,
+    /// Messages that a gate, a person or the end of their time kept back.
+    pub not_sent: usize,
+    /// Messages that still wait at the end.
+    pub waiting: usize,
+    /// What it cost, millionths of the business's currency.
+    pub cost_micros: i64,
+    /// Its currency.
+    pub currency: String,
+    /// What could not be decided.
+    pub errors: Vec<String>,
+}
+
+/// A provider that is out for a time on a channel, as the file has it.
+#[derive(Debug, Default)]
+struct Far {
+    outages: Vec<(ChannelKind, Timestamp, Timestamp)>,
+}
+
+impl Provider for Far {
+    fn call(&mut self, message: &Message, now: Timestamp) -> Outcome {
+        let out = self
+            .outages
+            .iter()
+            .any(|(channel, from, to)| *channel == message.channel && *from <= now && now < *to);
+        if out {
+            return Outcome::Retryable {
+                why: Reason::new("outage", "The provider is out in this simulation."),
+                after: None,
+            };
+        }
+        taken(message)
+    }
+}
+
+const HOUSE: TenantId = TenantId::from_raw(1);
+/// Events of a lead's history that the timeline shows.
+const SHOWN: [&str; 13] = [
+    "tier.entered",
+    "stage.changed",
+    "lead.assigned",
+    "lead.acknowledged",
+    "segment.entered",
+    "task.created",
+    "call.ordered",
+    "workflow.ended",
+    "workflow.passed_over",
+    "question.answered",
+    "step.skipped",
+    "step.redirected",
+    "message.received",
+];
+
+/// Lets events happen to a business and time pass until an instant.
+pub fn simulate(
+    config: Arc<TenantConfig>,
+    events: &[Event],
+    from: Timestamp,
+    until: Timestamp,
+    seed: u64,
+) -> Simulated {
+    let tenant = tenant_of(1, config);
+    let mut run = Running {
+        house: Rehearsal::with(vec![tenant], Far::default(), from).seeded(seed),
+        names: HashMap::new(),
+        lines: Vec::new(),
+        refused: Vec::new(),
+        taken: 0,
+    };
+    for event in events.iter().filter(|event| event.at <= until) {
+        run.until(event.at);
+        match run.intake(event) {
+            Ok(Some(intake)) => run.take(event, intake),
+            Ok(None) => run.taken += 1,
+            Err(says) => run.refused.push((event.line, says)),
+        }
+    }
+    run.until(until);
+    run.finish()
+}
+
+struct Running {
+    house: Rehearsal<Far>,
+    /// Leads by the names that the file knows them by.
+    names: HashMap<String, LeadId>,
+    lines: Vec<Line>,
+    refused: Vec<(u32, String)>,
+    taken: usize,
+}
+
+impl Running {
+    fn config(&self) -> Arc<TenantConfig> {
+        self.house.tenant(HOUSE).map_or_else(
+            || unreachable!("the business is there"),
+            |one| Arc::clone(&one.config),
+        )
+    }
+
+    fn until(&mut self, at: Timestamp) {
+        let lines = &mut self.lines;
+        self.house
+            .run_until(at, &mut |now, _, decided| look(lines, now, decided));
+    }
+
+    fn take(&mut self, event: &Event, intake: Intake) {
+        let order: Order = self.house.order(HOUSE, intake);
+        let lines = &mut self.lines;
+        let mut answers = self
+            .house
+            .give(&[order], &mut |now, _, decided| look(lines, now, decided));
+        let lead = match answers.pop() {
+            Some(Answer::Refused { detail, .. }) => {
+                self.refused.push((event.line, detail));
+                return;
+            }
+            Some(Answer::NotFound) => {
+                self.refused
+                    .push((event.line, "There is no such lead.".into()));
+                return;
+            }
+            Some(Answer::Captured(captured)) => Some(captured.id),
+            Some(Answer::Tracked(tracked)) => Some(tracked.lead_id),
+            _ => None,
+        };
+        self.taken += 1;
+        if let Some(lead) = lead {
+            for name in ["anonymousId", "userId", "phone", "email", "anonymous_id"] {
+                let value = [&event.body[name], &event.body["traits"][name]];
+                for value in value.into_iter().filter_map(Value::as_str) {
+                    self.names.insert(value.to_owned(), lead);
+                }
+            }
+        }
+    }
+
+    /// The lead that the file means: by a number, an address or a browser's name that it used before.
+    fn lead(&self, body: &Value) -> Result<LeadId, String> {
+        let name = body["lead"]
+            .as_str()
+            .ok_or("`lead` names it by phone, email or anonymousId.")?;
+        if let Some(lead) = self.names.get(name) {
+            return Ok(*lead);
+        }
+        let region = self.config().settings.region;
+        let phone = Phone::parse(name, region).map(|phone| phone.as_str().to_owned());
+        let keys = [
+            (PointKind::Phone, phone.unwrap_or_default()),
+            (PointKind::Email, name.to_lowercase()),
+            (PointKind::Anonymous, name.to_owned()),
+            (PointKind::User, name.to_owned()),
+        ];
+        keys.into_iter()
+            .find_map(|(kind, value)| {
+                let key = PointKey {
+                    tenant: HOUSE,
+                    kind,
+                    value,
+                };
+                self.house.memory.point(&key)?.lead
+            })
+            .ok_or_else(|| format!("Nobody is known as `{name}` by then."))
+    }
+
+    fn intake(&mut self, event: &Event) -> Result<Option<Intake>, String> {
+        let body = &event.body;
+        let now = self.house.now();
+        let path = event.path.split('?').next().unwrap_or_default();
+        if let Some(form) = path.strip_prefix("/f/") {
+            let form = form.rsplit('/').next().unwrap_or(form);
+            return self.form(form, body).map(Some);
+        }
+        match path {
+            "/v1/track" | "/v1/page" | "/v1/identify" => Ok(Some(self.tracked(path, body))),
+            "/v1/leads" => self.captured(body, None).map(Some),
+            "/simulate/event" => {
+                let kind = body["type"].as_str().ok_or("`type` is missing.")?;
+                let properties = match &body["properties"] {
+                    Value::Object(map) => Value::Object(map.clone()),
+                    _ => json!({}),
+                };
+                Ok(Some(Intake::Track(Box::new(Track {
+                    who: Who::Lead(self.lead(body)?),
+                    kind: kind.to_owned(),
+                    happened: now,
+                    properties,
+                    key: None,
+                    source: "api",
+                    traits: None,
+                    visit: Visit::default(),
+                    public: false,
+                    session: false,
+                }))))
+            }
+            "/simulate/stage" => Ok(Some(Intake::Stage(StageMove {
+                lead: self.lead(body)?,
+                product: body["product"].as_str().map(str::to_owned),
+                stage: body["stage"]
+                    .as_str()
+                    .ok_or("`stage` is missing.")?
+                    .to_owned(),
+                reason: None,
+                actor: "staff".into(),
+            }))),
+            "/simulate/take" => Ok(Some(Intake::Take {
+                lead: self.lead(body)?,
+                actor: body["by"].as_str().ok_or("`by` is missing.")?.to_owned(),
+            })),
+            "/simulate/reply" => {
+                let from = body["from"].as_str().ok_or("`from` is missing.")?;
+                let region = self.config().settings.region;
+                let (channel, from) = match Phone::parse(from, region) {
+                    Ok(phone) => (ChannelKind::Sms, phone.as_str().to_owned()),
+                    Err(_) => (ChannelKind::Email, from.to_lowercase()),
+                };
+                Ok(Some(Intake::Inbound {
+                    inbound: Box::new(Inbound {
+                        dedup: format!("simulate:{}", event.line),
+                        channel,
+                        from,
+                        to: String::new(),
+                        body: body["body"].as_str().unwrap_or_default().to_owned(),
+                        answered_by_provider: false,
+                        at: now,
+                    }),
+                    connection: None,
+                }))
+            }
+            "/simulate/outage" => {
+                let channel = body["channel"]
+                    .as_str()
+                    .and_then(ChannelKind::from_name)
+                    .ok_or("`channel` is sms, email or webhook.")?;
+                let length = durations::parse(body["for"].as_str().unwrap_or("10m"))?;
+                let length =
+                    jiff::SignedDuration::try_from(length).map_err(|why| why.to_string())?;
+                self.house
+                    .provider
+                    .outages
+                    .push((channel, now, now + length));
+                Ok(None)
+            }
+            other => Err(format!(
+                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /f/FORM, /simulate/event, /simulate/reply, /simulate/take, /simulate/stage and /simulate/outage."
+            )),
+        }
+    }
+
+    fn tracked(&self, path: &str, body: &Value) -> Intake {
+        let kind = match path {
+            "/v1/page" => "page",
+            "/v1/identify" => "identify",
+            _ => body["event"].as_str().unwrap_or("track"),
+        };
+        let page = &body["context"]["page"];
+        let mut properties = match &body["properties"] {
+            Value::Object(map) => map.clone(),
+            _ => Map::new(),
+        };
+        if !properties.contains_key("path")
+            && let Some(path) = page["path"].as_str()
+        {
+            properties.insert("path".into(), json!(path));
+        }
+        let campaign = &body["context"]["campaign"];
+        let utm = json!({"source": campaign["source"], "medium": campaign["medium"], "term": campaign["term"],
+            "campaign": campaign["name"], "content": campaign["content"]});
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let referrer = text(&properties.get("referrer").cloned().unwrap_or_default())
+            .or_else(|| text(&page["referrer"]));
+        let traits = (kind == "identify").then(|| self.traits(&body["traits"]));
+        Intake::Track(Box::new(Track {
+            who: Who::Named {
+                anonymous: text(&body["anonymousId"]),
+                user: text(&body["userId"]),
+            },
+            kind: kind.to_owned(),
+            happened: self.house.now(),
+            visit: Visit {
+                path: properties
+                    .get("path")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+                referrer,
+                utm: if campaign.is_object() {
+                    utm
+                } else {
+                    Value::Null
+                },
+            },
+            properties: Value::Object(properties),
+            key: text(&body["messageId"]),
+            source: "tracking",
+            traits: traits.flatten().map(Box::new),
+            public: false,
+            session: true,
+        }))
+    }
+
+    fn traits(&self, traits: &Value) -> Option<Capture> {
+        traits.is_object().then(|| self.capture_of(traits))
+    }
+
+    /// What an API call tells of a lead.
+    fn capture_of(&self, body: &Value) -> Capture {
+        let region = self.config().settings.region;
+        let text = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| body[*name].as_str())
+                .map(str::to_owned)
+        };
+        let address = &body["address"];
+        let place =
+            |name: &str| text(&[name]).or_else(|| address[name].as_str().map(str::to_owned));
+        Capture {
+            profile: Profile {
+                first_name: text(&["first_name", "firstName"]),
+                last_name: text(&["last_name", "lastName"]),
+                source: text(&["source"]),
+                city: place("city"),
+                state: place("state"),
+                zip: place("zip"),
+                country: place("country"),
+                time_zone: text(&["time_zone"]),
+                attributes: body["attributes"].as_object().cloned().unwrap_or_default(),
+                tags: Vec::new(),
+            },
+            phone: text(&["phone"]).and_then(|typed| Phone::parse(&typed, region).ok()),
+            email: text(&["email"]).and_then(|typed| Email::parse(&typed).ok()),
+            anonymous_id: text(&["anonymousId", "anonymous_id"]),
+            product: text(&["product"]),
+            consents: Vec::new(),
+            form: None,
+            key: None,
+            test: false,
+            own_enquiry: true,
+            overwrite: Overwrite::Newer,
+            ip: None,
+        }
+    }
+
+    fn captured(&self, body: &Value, form: Option<&str>) -> Result<Intake, String> {
+        let mut capture = self.capture_of(body);
+        capture.form = form.map(str::to_owned);
+        let consents = body["consents"].as_array().cloned().unwrap_or_default();
+        for told in consents {
+            capture
+                .consents
+                .push(serde_json::from_value(told).map_err(|why| format!("A consent: {why}."))?);
+        }
+        if capture.phone.is_none() && capture.email.is_none() {
+            return Err("Neither `phone` nor `email` can be read.".into());
+        }
+        Ok(Intake::Capture(Box::new(capture)))
+    }
+
+    /// A form as a browser posts it, by its fields.
+    fn form(&self, name: &str, body: &Value) -> Result<Intake, String> {
+        let config = self.config();
+        let Some(form) = config.form(name) else {
+            let known = config.forms.keys().map(String::as_str);
+            let near = config::did_you_mean(name, known).unwrap_or_default();
+            return Err(format!("There is no form `{name}`. {near}")
+                .trim_end()
+                .to_owned());
+        };
+        let mut told = Map::new();
+        let mut attributes = Map::new();
+        for field in &form.fields {
+            let value = &body[&field.name];
+            if value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty()) {
+                continue;
+            }
+            match field.target() {
+                Target::Lead(at) => {
+                    told.insert(lead_field(at).to_owned(), value.clone());
+                }
+                Target::Attribute(name) => {
+                    attributes.insert(name, typed(field.kind, value));
+                }
+            }
+        }
+        told.insert("attributes".into(), Value::Object(attributes));
+        told.insert("source".into(), json!(form.source()));
+        for name in ["anonymous_id", "anonymousId"] {
+            if let Some(value) = body.get(name) {
+                told.insert(name.into(), value.clone());
+            }
+        }
+        let mut capture = self.capture_of(&Value::Object(told));
+        capture.product.clone_from(&form.product);
+        capture.form = Some(form.name.clone());
+        let ticked = |value: &Value| {
+            value == &json!(true) || matches!(value.as_str(), Some("on" | "true" | "yes" | "1"))
+        };
+        for consent in form.consents.iter().filter(|one| ticked(&body[&one.field])) {
+            capture.consents.push(ConsentTold {
+                channel: consent.channel,
+                purpose: match consent.purpose {
+                    config::Purpose::Transactional => Purpose::Transactional,
+                    config::Purpose::Promotional => Purpose::Promotional,
+                    config::Purpose::AutomatedCall => Purpose::AutomatedCall,
+                    config::Purpose::Tracking => Purpose::Tracking,
+                },
+                granted: true,
+                wording: Some(consent.wording.clone()),
+                method: "web_form".into(),
+                page: None,
+                basis: None,
+                expires_at: None,
+                soft_opt_in: None,
+            });
+        }
+        Ok(Intake::Capture(Box::new(capture)))
+    }
+
+    fn finish(self) -> Simulated {
+        let memory = &self.house.memory;
+        let (mut sent, mut not_sent, mut waiting, mut cost) = (0, 0, 0, 0);
+        for message in memory.messages() {
+            match message.status {
+                Status::Accepted | Status::Delivered => sent += 1,
+                status if status.waits() => waiting += 1,
+                _ => not_sent += 1,
+            }
+            cost += message.cost.as_ref().map_or(0, |cost| cost.micros);
+        }
+        let references = self
+            .house
+            .tenant(HOUSE)
+            .map(|tenant| tenant.references.clone());
+        let mut timeline = self.lines;
+        for line in &mut timeline {
+            // Leads are told by reference, which needs their number.
+            let lead = line.lead.as_ref().and_then(|id| id.parse::<LeadId>().ok());
+            let known = lead.and_then(|lead| memory.lead(lead));
+            if let (Some(known), Some(key)) = (known, &references) {
+                line.lead = Some(key.write(known.number));
+            }
+        }
+        Simulated {
+            timeline,
+            events: self.taken,
+            refused: self.refused,
+            sent,
+            not_sent,
+            waiting,
+            cost_micros: cost,
+            currency: self.house.tenant(HOUSE).map_or_else(String::new, |one| {
+                one.config.settings.budget.currency.clone()
+            }),
+            errors: memory
+                .set_aside()
+                .iter()
+                .map(|one| one.error.clone())
+                .collect(),
+        }
+    }
+}
+
+const fn lead_field(field: LeadField) -> &'static str {
+    field.as_str()
+}
+
+/// A form's value as its field means it.
+fn typed(kind: FieldKind, value: &Value) -> Value {
+    match (kind, value) {
+        (FieldKind::Number, Value::String(text)) => text
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .and_then(serde_json::Number::from_f64)
+            .map_or_else(|| value.clone(), Value::Number),
+        (FieldKind::Checkbox, Value::String(text)) => {
+            json!(matches!(text.as_str(), "on" | "true" | "yes" | "1"))
+        }
+        _ => value.clone(),
+    }
+}
+
+/// What a batch did that people would want to see.
+fn look(lines: &mut Vec<Line>, now: Timestamp, decided: &Decided) {
+    let out = &decided.world.out;
+    for event in out
+        .events
+        .iter()
+        .filter(|event| SHOWN.contains(&event.kind.as_str()))
+    {
+        let mut why = String::new();
+        for name in [
+            "model", "tier", "product", "from", "to", "by", "segment", "title", "workflow", "why",
+            "question", "body", "step",
+        ] {
+            if let Some(text) = event.properties[name]
+                .as_str()
+                .filter(|text| !text.is_empty())
+            {
+                let _ = write!(
+                    why,
+                    "{}{name} {text}",
+                    if why.is_empty() { "" } else { ", " }
+                );
+            }
+        }
+        lines.push(Line {
+            what: event.kind.clone(),
+            lead: Some(event.lead.to_string()),
+            why: (!why.is_empty()).then_some(why),
+            ..blank(now)
+        });
+    }
+    let changed = out.changes.iter().map(|change| &change.message);
+    let mut seen: Vec<MessageId> = Vec::new();
+    for message in out.messages.iter().chain(changed) {
+        let what = match message.status {
+            Status::Accepted | Status::Delivered => "sent",
+            Status::Deferred => "waits",
+            Status::Sending | Status::Queued | Status::Scheduled => continue,
+            _ => "not_sent",
+        };
+        if seen.contains(&message.id) {
+            continue;
+        }
+        seen.push(message.id);
+        lines.push(Line {
+            what: what.to_owned(),
+            lead: message.lead.map(|lead| lead.to_string()),
+            channel: Some(message.channel),
+            to: message
+                .staff
+                .clone()
+                .or_else(|| Some(message.recipient.clone()).filter(|to| !to.is_empty())),
+            template: message.template.as_ref().map(|(name, _)| name.clone()),
+            step: message.step.clone(),
+            until: (what == "waits").then_some(message.due_at),
+            why: message
+                .why
+                .as_ref()
+                .filter(|_| what != "sent")
+                .map(|why| why.detail.clone()),
+            cost_micros: message
+                .cost
+                .as_ref()
+                .filter(|_| what == "sent")
+                .map(|cost| cost.micros),
+            ..blank(now)
+        });
+    }
+}
+
+const fn blank(at: Timestamp) -> Line {
+    Line {
+        at,
+        what: String::new(),
+        lead: None,
+        channel: None,
+        to: None,
+        template: None,
+        step: None,
+        until: None,
+        why: None,
+        cost_micros: None,
+    }
+}
+
+impl Simulated {
+    /// The timeline for people, by the clock of the business.
+    pub fn show(&self, config: &TenantConfig) -> String {
+        let zone = config.settings.time_zone.rules();
+        let clock = |at: Timestamp| {
+            at.to_zoned(zone.clone())
+                .strftime("%a %d %b %H:%M:%S")
+                .to_string()
+        };
+        let mut out = String::new();
+        let mut day = String::new();
+        for line in &self.timeline {
+            let today = line
+                .at
+                .to_zoned(zone.clone())
+                .strftime("%A %F %Z")
+                .to_string();
+            if today != day {
+                let _ = writeln!(out, "{today}");
+                day = today;
+            }
+            let time = line
+                .at
+                .to_zoned(zone.clone())
+                .strftime("%H:%M:%S")
+                .to_string();
+            let lead = line.lead.as_deref().unwrap_or("-");
+            let _ = write!(out, "  {time}  {lead:<9}  ");
+            match (line.channel, line.what.as_str()) {
+                (Some(channel), what) => {
+                    let what = if what == "not_sent" { "not sent" } else { what };
+                    let _ = write!(
+                        out,
+                        "{what} {channel} {} to {}",
+                        line.template.as_deref().unwrap_or("(own words)"),
+                        line.to.as_deref().unwrap_or("nobody")
+                    );
+                    if let Some(step) = &line.step {
+                        let _ = write!(out, " [{step}]");
+                    }
+                    if let Some(cost) = line.cost_micros {
+                        let _ = write!(out, " {:.4} {}", cost as f64 / 1e6, self.currency);
+                    }
+                    if let Some(until) = line.until {
+                        let _ = write!(out, " until {}", clock(until));
+                    }
+                    if let Some(why) = &line.why {
+                        let _ = write!(out, ": {why}");
+                    }
+                }
+                (None, what) => {
+                    let _ = write!(out, "{what}");
+                    if let Some(why) = &line.why {
+                        let _ = write!(out, ": {why}");
+                    }
+                }
+            }
+            out.push('\n');
+        }
+        for (line, why) in &self.refused {
+            let _ = writeln!(out, "refused, line {line}: {why}");
+        }
+        for error in &self.errors {
+            let _ = writeln!(out, "error: {error}");
+        }
+        let _ = writeln!(
+            out,
+            "{} events, {} messages sent, {} not sent, {} still waiting, {:.4} {}",
+            self.events,
+            self.sent,
+            self.not_sent,
+            self.waiting,
+            self.cost_micros as f64 / 1e6,
+            self.currency
+        );
+        out
+    }
+}
+
+/// How long a simulation goes on after its last event when nobody says until when: long enough for a night and a reminder.
+pub const AFTERWARDS: Duration = Duration::from_secs(2 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: &str = "2026-11-24T06:00:00Z";
+
+    fn preset(name: &str) -> (Arc<TenantConfig>, String) {
+        let house = super::super::trial::preset(name, FROM);
+        let config = Arc::clone(&house.tenant(HOUSE).unwrap().config);
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../presets")
+            .join(name)
+            .join("events");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        (config, std::fs::read_to_string(&files[0]).unwrap())
+    }
+
+    /// W5, W8: the sample days of the presets, told line by line; and the same whatever the dice.
+    #[test]
+    fn the_sample_days_of_the_presets() {
+        for name in ["plumbing", "auto-glass"] {
+            let (config, text) = preset(name);
+            let from: Timestamp = FROM.parse().unwrap();
+            let events = read(&text, from).unwrap();
+            let until = from + jiff::SignedDuration::from_hours(48);
+            let told = simulate(Arc::clone(&config), &events, from, until, 1);
+            assert_eq!(told.errors, Vec::<String>::new());
+            assert_eq!(told.refused, Vec::new());
+            insta::assert_snapshot!(format!("sample_day_{name}"), told.show(&config));
+        }
+    }
+
+    /// W5: replies, a STOP, a dead provider, a night and a person who takes the lead.
+    #[test]
+    fn what_only_a_simulation_can_have_happen() {
+        let (config, _) = preset("plumbing");
+        let from: Timestamp = "2026-11-24T15:00:00Z".parse().unwrap();
+        let body = r#"{"first_name": "Dana", "phone": "+1 303-555-0151", "email": "dana@example.com", "zip": "80202"}"#;
+        let text = format!(
+            r#"{{"at_offset_s": 0, "path": "/simulate/outage", "body": {{"channel": "sms", "for": "5s"}}}}
+{{"at_offset_s": 1, "path": "/f/contact", "body": {body}}}
+{{"at_offset_s": 60, "path": "/simulate/reply", "body": {{"from": "+1 303-555-0151", "body": "STOP"}}}}
+{{"at_offset_s": 90, "path": "/f/contact", "body": {body}}}
+{{"at_offset_s": 120, "path": "/simulate/take", "body": {{"lead": "dana@example.com", "by": "Sam Okafor"}}}}
+{{"at_offset_s": 130, "path": "/simulate/event", "body": {{"lead": "+1 303-555-0151", "type": "churn.predicted", "properties": {{"probability": 2}}}}}}
+{{"at_offset_s": 140, "path": "/simulate/event", "body": {{"lead": "nobody@example.com", "type": "x"}}}}
+{{"at_offset_s": 150, "path": "/v1/unheard", "body": {{}}}}
+"#
+        );
+        let events = read(&text, from).unwrap();
+        let until = from + jiff::SignedDuration::from_hours(1);
+        let told = simulate(Arc::clone(&config), &events, from, until, 7);
+        insta::assert_snapshot!("simulated_only", told.show(&config));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_where() {
+        let from: Timestamp = FROM.parse().unwrap();
+        for (text, line) in [
+            ("{\"at_offset_s\": 1, \"path\": \"/a\"}\n\nnonsense", 3),
+            ("{\"path\": \"/a\"}", 1),
+            ("{\"at\": \"noon\", \"path\": \"/a\"}", 1),
+            ("{\"at_offset_s\": 1, \"path\": \"a\"}", 1),
+        ] {
+            assert_eq!(read(text, from).unwrap_err().line, line, "{text}");
+        }
+    }
+}
