@@ -26,7 +26,7 @@ const NIGHT: &str = "2026-12-02T09:00:00Z";
 const SECOND: i64 = 1_000_000_000;
 /// The wall clock says day, and it is night; long enough that only the witnesses are left to hold an offer.
 const INTO_THE_DAY: i64 = 9 * 3_600;
-const HOLD: Duration = Duration::from_secs(63);
+const HOLD: Duration = Duration::from_secs(80);
 /// Seconds by which the clock is set: a little, a zone's worth, a day, years.
 const JUMPS: [i64; 10] = [
     1,

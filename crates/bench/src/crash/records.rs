@@ -70,7 +70,8 @@ pub struct Open {
     pub unknown: i64,
 }
 
-/// Counts the messages that are not done with. An offer may wait for an hour that is allowed; it is no part of this.
+/// Counts the messages that are not done with. An offer may wait for an hour that is allowed, and so may what was held back for longer than a
+/// direct answer may take; they are no part of this.
 pub fn open_messages(source: &Source) -> Tried<Open> {
     let codes: Vec<String> = Status::ALL
         .iter()
@@ -78,10 +79,11 @@ pub fn open_messages(source: &Source) -> Tried<Open> {
         .map(|status| status.code().to_string())
         .collect();
     let sql = format!(
-        "SELECT count(*) FILTER (WHERE status IN ({})) AS waiting, count(*) FILTER (WHERE status = {}) AS unknown FROM messages WHERE category <> {}",
+        "SELECT count(*) FILTER (WHERE status IN ({})) AS waiting, count(*) FILTER (WHERE status = {}) AS unknown FROM messages WHERE category <> {} AND NOT (status = {} AND coalesce(why, '') LIKE '%\"quiet_hours\"%')",
         codes.join(", "),
         Status::Unknown.code(),
-        Category::Promotional.code()
+        Category::Promotional.code(),
+        Status::Deferred.code()
     );
     let mut open = Open {
         waiting: 0,
@@ -257,9 +259,10 @@ mod tests {
         db.execute_batch(&format!(
             "PRAGMA foreign_keys = OFF;
              CREATE TABLE leads (id INTEGER PRIMARY KEY, note INTEGER, last_name TEXT);
-             CREATE TABLE messages (id INTEGER PRIMARY KEY, lead_id INTEGER REFERENCES leads (id), channel INTEGER, status INTEGER, category INTEGER);
+             CREATE TABLE messages (id INTEGER PRIMARY KEY, lead_id INTEGER REFERENCES leads (id), channel INTEGER, status INTEGER, category INTEGER, why TEXT);
              INSERT INTO leads VALUES (10, 7, 'Whitfield {}'), (11, NULL, 'somebody else');
-             INSERT INTO messages VALUES (1, 10, 0, 4, 0), (2, 10, 1, 11, 0), (3, 11, 0, 3, 0), (4, NULL, 0, 1, 0), (5, 99, 1, 4, 0), (6, 10, 0, 2, {});",
+             INSERT INTO messages (id, lead_id, channel, status, category) VALUES (1, 10, 0, 4, 0), (2, 10, 1, 11, 0), (3, 11, 0, 3, 0), (4, NULL, 0, 1, 0), (5, 99, 1, 4, 0), (6, 10, 0, 2, {});
+             INSERT INTO messages VALUES (7, 10, 0, 2, 0, '{{\"code\":\"quiet_hours\"}}');",
             people::token(42, 1_790_000_000_000_000),
             Category::Promotional.code()
         ))
@@ -269,7 +272,7 @@ mod tests {
         let book = read(&file).unwrap();
         assert_eq!(book.leads, HashSet::from([10, 11]));
         assert_eq!(book.by_number, HashMap::from([(42, vec![10])]));
-        assert_eq!(book.messages.len(), 4, "messages to staff are not compared");
+        assert_eq!(book.messages.len(), 5, "messages to staff are not compared");
         assert_eq!(book.offers.len(), 1);
         assert_eq!(book.messages[1].channel, ChannelKind::Email);
         assert_eq!(book.messages[1].status, Status::Unknown);
@@ -291,9 +294,9 @@ mod tests {
         database
             .sql(&format!(
                 "CREATE TABLE leads (id BIGINT PRIMARY KEY, note BIGINT, last_name TEXT);
-                 CREATE TABLE messages (id BIGINT PRIMARY KEY, lead_id BIGINT, channel BIGINT, status BIGINT, category BIGINT, state BIGINT);
+                 CREATE TABLE messages (id BIGINT PRIMARY KEY, lead_id BIGINT, channel BIGINT, status BIGINT, category BIGINT, state BIGINT, why TEXT);
                  INSERT INTO leads VALUES (10, 7, E'Whit\nfield {}'), (11, NULL, 'somebody else');
-                 INSERT INTO messages VALUES (1, 10, 0, 4, 0, 2), (2, 10, 1, 11, 0, 3), (3, 11, 0, 3, 0, 1), (4, NULL, 0, 1, 0, 0), (6, 10, 0, 2, {}, 0);",
+                 INSERT INTO messages (id, lead_id, channel, status, category, state) VALUES (1, 10, 0, 4, 0, 2), (2, 10, 1, 11, 0, 3), (3, 11, 0, 3, 0, 1), (4, NULL, 0, 1, 0, 0), (6, 10, 0, 2, {}, 0);",
                 people::token(42, 1_790_000_000_000_000),
                 Category::Promotional.code()
             ))

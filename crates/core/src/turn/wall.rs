@@ -13,6 +13,8 @@ use std::time::Duration;
 const JUMP: i64 = 2_000_000;
 /// So long after a jump the wall clock is not believed.
 const HOLD: Duration = Duration::from_secs(60);
+/// Offers wait so much longer: the calls of what goes first bring the time of providers, who may say that the clock is wrong.
+const LISTEN: Duration = Duration::from_secs(15);
 /// What a provider's clock and the network may differ.
 const APART: i64 = 120_000_000;
 /// What a provider said counts for so long.
@@ -97,6 +99,14 @@ impl WallWatch {
                 wait: until - boot,
             });
         }
+        let heard_by = self.held_until.map(|until| until + LISTEN);
+        if let Some(until) = heard_by.filter(|until| boot < *until) {
+            return Some(Distrust {
+                because: "The clock of the server was set a minute ago; offers wait a little longer, for providers to say what time it is.".into(),
+                offers_only: true,
+                wait: until - boot,
+            });
+        }
         let now = micros(wall);
         let against = self.witnesses.values().filter(|(said, at)| {
             let ago = boot.saturating_sub(*at);
@@ -149,8 +159,10 @@ mod tests {
             assert_eq!(jump.by, by * 1_000_000);
             let held = watch.distrust(at(by + 59), boot(59)).expect("held");
             assert!(!held.offers_only && held.wait == Duration::from_secs(1));
-            assert_eq!(watch.distrust(at(by + 60), boot(60)), None);
-            let back = watch.look(at(70), boot(70)).expect("a jump");
+            let listens = watch.distrust(at(by + 60), boot(60)).expect("held");
+            assert!(listens.offers_only && listens.wait == Duration::from_secs(15));
+            assert_eq!(watch.distrust(at(by + 75), boot(75)), None);
+            let back = watch.look(at(80), boot(80)).expect("a jump");
             assert_eq!(back.by, -by * 1_000_000);
         }
         let mut watch = WallWatch::default();
