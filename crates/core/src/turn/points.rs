@@ -207,14 +207,19 @@ impl ConsentBits {
 
     /// True when a consent was taken back: that outlasts the lead.
     pub const fn has_a_no(self) -> bool {
+        self.taken_back() != 0
+    }
+
+    /// The bits of the consents that were taken back: high without low.
+    const fn taken_back(self) -> i64 {
         let [high, low, _] = Self::MASKS;
-        self.0 & high & !((self.0 & low) << 1) != 0
+        self.0 & high & !((self.0 & low) << 1)
     }
 
     /// What outlasts the lead: what was taken back, and what the person asked for.
     pub const fn only_no(self) -> Self {
-        let [high, low, wishes] = Self::MASKS;
-        Self(self.0 & high & !((self.0 & low) << 1) | self.0 & wishes)
+        let [_, _, wishes] = Self::MASKS;
+        Self(self.taken_back() | self.0 & wishes)
     }
 
     fn wish_bit(reason: Suppression) -> i64 {
@@ -222,12 +227,16 @@ impl ConsentBits {
         known.map_or(0, |(_, bit)| 1 << bit)
     }
 
-    /// All that the person asked for.
+    /// All that the person asked for, strongest first.
     pub fn wishes(self) -> Vec<Suppression> {
-        let known = Self::WISHES
-            .iter()
-            .filter(|(_, bit)| self.0 & (1 << bit) != 0);
-        known.map(|(wish, _)| *wish).collect()
+        self.asked_for().collect()
+    }
+
+    fn asked_for(self) -> impl Iterator<Item = Suppression> {
+        let known = Self::WISHES.iter();
+        known
+            .filter(move |(_, bit)| self.0 & (1 << bit) != 0)
+            .map(|(wish, _)| *wish)
     }
 
     /// The person asked for these and for nothing else.
@@ -245,10 +254,7 @@ impl ConsentBits {
 
     /// The strongest of what the person asked for.
     pub fn wish(self) -> Option<Suppression> {
-        let known = Self::WISHES
-            .iter()
-            .find(|(_, bit)| self.0 & (1 << bit) != 0);
-        known.map(|(wish, _)| *wish)
+        self.asked_for().next()
     }
 
     /// Writes what is known now.
