@@ -92,7 +92,7 @@ failover: ## kill the primary of two PostgreSQL servers under Patroni, FAILOVERS
 	$(SHORT) failover --failovers 2 --asynchronous
 	$(SHORT) failover --failovers 3 --trust-what-is-seen
 
-NODES ?= --leads 6000 --faults 16
+NODES ?= --leads 3500 --faults 16
 nodes: ## three servers on one PostgreSQL: one is killed, frozen or cut off, and PostgreSQL restarted in every way
 	tests/install campaigns
 	$(CARGO) build --locked --workspace

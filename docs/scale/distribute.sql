@@ -48,6 +48,7 @@ SELECT create_distributed_table('wordings', 'tenant_id', colocate_with => 'leads
 SELECT create_distributed_table('consents', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('chain', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('audit', 'tenant_id', colocate_with => 'leads');
+SELECT create_distributed_table('recovery_holds', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('do_not_call_lists', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('do_not_call_numbers', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('recovery_holds', 'tenant_id', colocate_with => 'leads');
