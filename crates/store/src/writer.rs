@@ -395,6 +395,7 @@ impl Writer {
         let (now, far) = (micros(now), micros(now).saturating_add(DAY + HOUR));
         let moved = self.count(&messages::SET_BACK, params![now, -by, far])?
             + self.count(&messages::SET_BACK_LOOKS, params![now, -by, far])?
+            + self.count(&messages::SET_BACK_KEYS, params![-by])?
             + self.count(&workflows::SET_BACK, params![now, -by])?;
         Ok(moved)
     }
