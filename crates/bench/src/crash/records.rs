@@ -36,6 +36,8 @@ pub struct Message {
     pub status: Status,
     /// The store itself says that it may have gone more than once (P4).
     pub maybe_repeated: bool,
+    /// It waits for an hour that the law allows: what was held back for longer than a direct answer may take.
+    pub waits_for_hours: bool,
 }
 
 /// Everything that is compared.
@@ -205,12 +207,14 @@ fn message(row: &Row) -> Tried<Message> {
     let unreadable =
         |name: &str, code: i64| fault!("messages.{name} holds {code}, which is no such code");
     let (status, channel) = (number(row, "status")?, number(row, "channel")?);
+    let why = row.get("why").and_then(Value::as_str).unwrap_or_default();
     Ok(Message {
         lead: number(row, "lead_id")?,
         channel: ChannelKind::from_code(channel).ok_or_else(|| unreadable("channel", channel))?,
         status: Status::from_code(status).ok_or_else(|| unreadable("status", status))?,
         // A schema without the mark lists nothing but unknown messages.
         maybe_repeated: number(row, "repeated").unwrap_or(0) != 0,
+        waits_for_hours: status == Status::Deferred.code() && why.contains("\"quiet_hours\""),
     })
 }
 
