@@ -156,13 +156,6 @@ impl Goes {
                     quick,
                 )
             }
-            Self::ServerError | Self::ServerErrorAccepted if repeat == Repeat::ByKey => (
-                Outcome::Retryable {
-                    why: why("http_503"),
-                    after: None,
-                },
-                quick,
-            ),
             Self::ServerError | Self::ServerErrorAccepted => (
                 Outcome::Unknown {
                     why: why("http_503"),
