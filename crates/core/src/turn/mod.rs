@@ -22,6 +22,7 @@ mod people;
 #[cfg(test)]
 mod people_tests;
 mod points;
+mod promise;
 mod queues;
 mod react;
 mod recovery;
@@ -41,6 +42,8 @@ mod track;
 #[cfg(test)]
 pub(crate) mod trial;
 mod wall;
+#[cfg(test)]
+mod weeks;
 mod workflow;
 pub mod world;
 
