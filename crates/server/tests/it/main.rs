@@ -28,5 +28,7 @@ mod leads;
 mod limits;
 mod live;
 mod messages;
+mod moving;
+mod of_the_file;
 mod poison;
 mod restore;

@@ -1,11 +1,12 @@
 -- last_ids [operator]: ids of PostgreSQL are allotted to nodes; a node knows its own.
 SELECT 0::BIGINT;
 
--- last_audit: the newest administrative action of a tenant.
-SELECT coalesce(max(id), 0) FROM audit WHERE tenant_id = $1;
-
 -- version [operator]: of what is kept in mind: tenants, documents, staff, connections, keys.
 SELECT version FROM house_version WHERE one = $1;
 
 -- changed [operator]: what is kept in mind changed; every node reads it anew before its next turn.
 UPDATE house_version SET version = version + 1 WHERE one = 1;
+
+-- arrived_ids [operator]: no node gives ids that are as low as one that moved in.
+INSERT INTO nodes (node, epoch, role, lease_until, ids_until, state) SELECT n, 0, 'all', 0, $1, 2 FROM generate_series(1::BIGINT, 31::BIGINT) AS n
+ON CONFLICT (node) DO UPDATE SET ids_until = greatest(nodes.ids_until, excluded.ids_until);
