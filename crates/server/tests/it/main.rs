@@ -29,6 +29,7 @@ mod limits;
 mod live;
 mod messages;
 mod moving;
+mod nodes;
 mod of_the_file;
 mod poison;
 mod restore;
