@@ -285,6 +285,18 @@ fn a_slip_of_the_pen_is_told_with_line_and_mend() {
         (
             "tenant.yaml",
             "region: US",
+            "region: US\nretention: { messages: 30d }",
+            "tenant.yaml:3: `messages` is 90d to 104w",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\nretention: { visitors: 0d }",
+            "tenant.yaml:3: `visitors` is 1d to 104w",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
             "region: US\nproduct: repairs",
             "tenant.yaml:3: There is no product `repairs`. Did you mean `repair`?",
         ),

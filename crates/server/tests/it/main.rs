@@ -28,5 +28,8 @@ mod leads;
 mod limits;
 mod live;
 mod messages;
+mod moving;
+mod nodes;
+mod of_the_file;
 mod poison;
 mod restore;

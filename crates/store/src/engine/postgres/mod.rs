@@ -6,6 +6,7 @@
 //! each other, whichever node takes them.
 
 mod address;
+pub(crate) mod bulk;
 mod gather;
 mod line;
 mod migrate;
@@ -90,7 +91,7 @@ enum Scope {
 }
 
 /// A column of a row.
-pub(super) fn value(row: &tokio_postgres::Row, column: usize) -> Result<Value<'_>, StoreError> {
+pub(crate) fn value(row: &tokio_postgres::Row, column: usize) -> Result<Value<'_>, StoreError> {
     row.try_get::<_, Raw<'_>>(column)
         .map(|raw| raw.0)
         .map_err(|error| StoreError::Failed {
@@ -100,7 +101,7 @@ pub(super) fn value(row: &tokio_postgres::Row, column: usize) -> Result<Value<'_
 }
 
 /// Thirty-two bytes that nobody can guess.
-pub(super) fn seed() -> Result<[u8; 32], StoreError> {
+pub(crate) fn seed() -> Result<[u8; 32], StoreError> {
     let mut seed = [0; 32];
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     provider
@@ -121,7 +122,7 @@ const LIMITS: &str =
 const READ_LIMITS: &str =
     "SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; ";
 /// Every statement of a turn is a few seeks, however many rows its tables had when it was planned.
-const SEEKS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
+const SEEKS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
 
 impl Postgres {
     /// Steps of the node's own book-keeping, in a transaction of their own.
