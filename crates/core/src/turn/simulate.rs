@@ -1,7 +1,7 @@
 //! `simulate` (W5): a file of events under virtual time, and what would go to whom, when, on which channel, at what cost, and why not.
 //!
 //! A line of the file is what a sample day has, a time and what is posted where; and beside that what only a simulation can have happen:
-//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/stage` and `/simulate/outage`.
+//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/start`, `/simulate/stage` and `/simulate/outage`.
 
 use super::rehearsal::{Provider, Rehearsal, taken, tenant_of};
 use super::world::{PointKey, PointKind, Purpose};
@@ -154,6 +154,8 @@ impl Provider for Far {
     }
 }
 
+/// Time that passes between two questions whether it may go on.
+const STRETCH: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 const HOUSE: TenantId = TenantId::from_raw(1);
 /// Events of a lead's history that the timeline shows.
 const SHOWN: [&str; 13] = [
@@ -180,6 +182,20 @@ pub fn simulate(
     until: Timestamp,
     seed: u64,
 ) -> Simulated {
+    let always = &mut || true;
+    simulate_while(config, events, from, until, seed, always)
+        .unwrap_or_else(|| unreachable!("it always goes on"))
+}
+
+/// The same while it may go on, asked once in a while; `None` when it was told to give up.
+pub fn simulate_while(
+    config: Arc<TenantConfig>,
+    events: &[Event],
+    from: Timestamp,
+    until: Timestamp,
+    seed: u64,
+    may_go_on: &mut dyn FnMut() -> bool,
+) -> Option<Simulated> {
     let tenant = tenant_of(1, config);
     let mut run = Running {
         house: Rehearsal::with(vec![tenant], Far::default(), from).seeded(seed),
@@ -189,15 +205,15 @@ pub fn simulate(
         taken: 0,
     };
     for event in events.iter().filter(|event| event.at <= until) {
-        run.until(event.at);
+        run.until(event.at, may_go_on)?;
         match run.intake(event) {
             Ok(Some(intake)) => run.take(event, intake),
             Ok(None) => run.taken += 1,
             Err(says) => run.refused.push((event.line, says)),
         }
     }
-    run.until(until);
-    run.finish()
+    run.until(until, may_go_on)?;
+    Some(run.finish())
 }
 
 struct Running {
@@ -217,10 +233,22 @@ impl Running {
         )
     }
 
-    fn until(&mut self, at: Timestamp) {
+    fn until(&mut self, at: Timestamp, may_go_on: &mut dyn FnMut() -> bool) -> Option<()> {
+        // In short stretches, so that whoever waits for it can give up; what falls due in one is the same as without them.
+        while self.house.now() < at {
+            if !may_go_on() {
+                return None;
+            }
+            let next = self.house.next().unwrap_or(at).max(self.house.now());
+            let stretch = next.checked_add(STRETCH).map_or(at, |end| end.min(at));
+            let lines = &mut self.lines;
+            self.house
+                .run_until(stretch, &mut |now, _, decided| look(lines, now, decided));
+        }
         let lines = &mut self.lines;
         self.house
             .run_until(at, &mut |now, _, decided| look(lines, now, decided));
+        Some(())
     }
 
     fn take(&mut self, event: &Event, intake: Intake) {
@@ -322,6 +350,14 @@ impl Running {
                 reason: None,
                 actor: "staff".into(),
             }))),
+            "/simulate/start" => Ok(Some(Intake::StartRun {
+                lead: self.lead(body)?,
+                workflow: body["workflow"]
+                    .as_str()
+                    .ok_or("`workflow` is missing.")?
+                    .to_owned(),
+                actor: "staff".into(),
+            })),
             "/simulate/take" => Ok(Some(Intake::Take {
                 lead: self.lead(body)?,
                 actor: body["by"].as_str().ok_or("`by` is missing.")?.to_owned(),
@@ -361,7 +397,7 @@ impl Running {
                 Ok(None)
             }
             other => Err(format!(
-                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /f/FORM, /simulate/event, /simulate/reply, /simulate/take, /simulate/stage and /simulate/outage."
+                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /f/FORM, /simulate/event, /simulate/start, /simulate/reply, /simulate/take, /simulate/stage and /simulate/outage."
             )),
         }
     }

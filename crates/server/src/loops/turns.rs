@@ -786,6 +786,19 @@ impl Turns {
         }
     }
 
+    /// Lines of history that people should look at now, to whoever looks (N6).
+    fn tell_people(&self, world: &World) {
+        let tenants = self.registry.tenants();
+        for row in &world.out.events {
+            if let Some(tenant) = tenants.get(&row.tenant)
+                && let Some(state) = world.lead(row.lead)
+                && let Some(alert) = super::alerts::of(tenant, &state.lead, row)
+            {
+                self.live.alert(alert);
+            }
+        }
+    }
+
     fn tell(&self, world: &World) {
         let events = world
             .out
@@ -804,6 +817,9 @@ impl Turns {
             .map(|change| (change.message.tenant, change.message.lead));
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
+        if self.live.anybody() {
+            self.tell_people(world);
+        }
         if let Some(others) = &self.neighbours {
             // A node that sends finds by itself what it wrote; one that does not has to tell those that do.
             let runs = || {

@@ -6,12 +6,13 @@ use ringback_pgtest::{Database, Template};
 pub fn fresh() -> Option<Database> {
     match std::env::var("RINGBACK_TEST_DATABASE").as_deref() {
         Err(_) | Ok("sqlite") => None,
-        Ok("postgres") => Some(copy()),
+        Ok("postgres") => Some(postgres()),
         Ok(other) => panic!("RINGBACK_TEST_DATABASE is sqlite or postgres, and not {other}"),
     }
 }
 
-fn copy() -> Database {
+/// A database of PostgreSQL, copied from one that was prepared once.
+pub fn postgres() -> Database {
     let schema = include_str!("../../../store/migrations/postgres/V1__the_first_house.sql");
     let ready = match ringback_pgtest::shared().unwrap().template(schema).unwrap() {
         Template::Ready(ready) => ready,
