@@ -4,6 +4,7 @@ mod alerts;
 mod inbox;
 mod live;
 mod nodes;
+mod retention;
 #[cfg(feature = "seeded-bugs")]
 mod seeded;
 mod sending;

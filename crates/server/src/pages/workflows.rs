@@ -610,6 +610,7 @@ fn view(step: &Step, number: &str, base: &str) -> StepView {
             view.text = match value {
                 Source::Value(value) => format!("{name}: {value}"),
                 Source::Field(field) => format!("{name}: what {field} says"),
+                Source::Add(more) => format!("{name}: {more} more than before"),
             };
         }
         Action::Tag { add, remove } => {
@@ -805,7 +806,12 @@ mod tests {
     /// Every preset's workflow can be read as words and seen as a drawing, with its steps nested as they run.
     #[test]
     fn every_workflow_reads_as_words() {
-        for preset in ["plumbing", "auto-glass"] {
+        for preset in [
+            "plumbing",
+            "auto-glass",
+            "saas-nurture",
+            "real-estate-churn",
+        ] {
             for name in config(preset).workflows.keys() {
                 let text = shown(preset, name, Known::default());
                 sound(&text);

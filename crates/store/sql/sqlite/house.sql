@@ -9,3 +9,6 @@ SELECT 1 WHERE $1 = 1;
 
 -- changed [operator]: what is kept in mind changed.
 SELECT 1 WHERE 1 = 0;
+
+-- touch: what is kept in mind of a tenant changed.
+UPDATE tenants SET changed = (SELECT coalesce(max(changed), 0) + 1 FROM tenants) WHERE id = $1;

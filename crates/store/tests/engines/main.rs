@@ -5,6 +5,7 @@
 mod house;
 mod nodes;
 mod promises;
+mod retention;
 mod same;
 mod wall;
 
