@@ -1,8 +1,8 @@
 //! `simulate` (W5): a file of events under virtual time, and what would go to whom, when, on which channel, at what cost, and why not.
 //!
 //! A line of the file is what a sample day has, a time and what is posted where; and beside that what only a simulation can have happen:
-//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/stage`, `/simulate/outage` and `/simulate/restart`. What happens to
-//! the world (an outage, a restart) happens before anything else of its instant, wherever it stands in the file.
+//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/start`, `/simulate/stage`, `/simulate/outage` and `/simulate/restart`.
+//! What happens to the world (an outage, a restart) happens before anything else of its instant, wherever it stands in the file.
 
 use super::rehearsal::{Provider, Rehearsal, tenant_of};
 use super::world::{PointKey, PointKind, Purpose};
@@ -190,6 +190,8 @@ fn taken_at_list_price(message: &Message) -> Outcome {
     }
 }
 
+/// Time that passes between two questions whether it may go on.
+const STRETCH: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 const HOUSE: TenantId = TenantId::from_raw(1);
 /// Events of a lead's history that the timeline shows.
 const SHOWN: [&str; 13] = [
@@ -216,8 +218,22 @@ pub fn simulate(
     until: Timestamp,
     seed: u64,
 ) -> Simulated {
+    let always = &mut || true;
+    simulate_while(config, events, from, until, seed, always)
+        .unwrap_or_else(|| unreachable!("it always goes on"))
+}
+
+/// The same while it may go on, asked once in a while; `None` when it was told to give up.
+pub fn simulate_while(
+    config: Arc<TenantConfig>,
+    events: &[Event],
+    from: Timestamp,
+    until: Timestamp,
+    seed: u64,
+    may_go_on: &mut dyn FnMut() -> bool,
+) -> Option<Simulated> {
     let house = Rehearsal::with(vec![tenant_of(1, config)], Far::default(), from).seeded(seed);
-    Running::new(house).through(events, until)
+    Running::new(house).through(events, until, may_go_on)
 }
 
 /// The same with the ids of another node.
@@ -231,7 +247,9 @@ pub(super) fn on_node(
     node: u8,
 ) -> Simulated {
     let house = Rehearsal::with(vec![tenant_of(1, config)], Far::default(), from).seeded(seed);
-    Running::new(house.on_node(node)).through(events, until)
+    Running::new(house.on_node(node))
+        .through(events, until, &mut || true)
+        .unwrap_or_else(|| unreachable!("it always goes on"))
 }
 
 struct Running {
@@ -257,9 +275,14 @@ impl Running {
         }
     }
 
-    fn through(mut self, events: &[Event], until: Timestamp) -> Simulated {
+    fn through(
+        mut self,
+        events: &[Event],
+        until: Timestamp,
+        may_go_on: &mut dyn FnMut() -> bool,
+    ) -> Option<Simulated> {
         for event in events.iter().filter(|event| event.at <= until) {
-            self.until(event.at);
+            self.until(event.at, may_go_on)?;
             match self.intake(event) {
                 Ok(Some(intake)) => self.take(event, intake),
                 Ok(None) => self.taken += 1,
@@ -269,8 +292,8 @@ impl Running {
                 self.restart();
             }
         }
-        self.until(until);
-        self.finish()
+        self.until(until, may_go_on)?;
+        Some(self.finish())
     }
 
     /// Another node starts after the one that died. What came in meanwhile is taken in then, as callers try again.
@@ -305,14 +328,26 @@ impl Running {
         )
     }
 
-    fn until(&mut self, at: Timestamp) {
+    fn until(&mut self, at: Timestamp, may_go_on: &mut dyn FnMut() -> bool) -> Option<()> {
         if self.dies_for.is_some() && at > self.house.now() {
             // Nothing was called at the instant of its death.
             self.restart();
         }
+        // In short stretches, so that whoever waits for it can give up; what falls due in one is the same as without them.
+        while self.house.now() < at {
+            if !may_go_on() {
+                return None;
+            }
+            let next = self.house.next().unwrap_or(at).max(self.house.now());
+            let stretch = next.checked_add(STRETCH).map_or(at, |end| end.min(at));
+            let lines = &mut self.lines;
+            self.house
+                .run_until(stretch, &mut |now, _, decided| look(lines, now, decided));
+        }
         let lines = &mut self.lines;
         self.house
             .run_until(at, &mut |now, _, decided| look(lines, now, decided));
+        Some(())
     }
 
     fn take(&mut self, event: &Event, intake: Intake) {
@@ -400,6 +435,14 @@ impl Running {
         match path {
             "/v1/track" | "/v1/page" | "/v1/identify" => Ok(Some(self.tracked(path, body))),
             "/v1/leads" => self.captured(body, None).map(Some),
+            "/simulate/start" => Ok(Some(Intake::StartRun {
+                lead: self.lead(body)?,
+                workflow: body["workflow"]
+                    .as_str()
+                    .ok_or("`workflow` is missing.")?
+                    .to_owned(),
+                actor: "staff".into(),
+            })),
             "/simulate/event" => self.event(body).map(Some),
             "/simulate/stage" => self.stage(body).map(Some),
             "/simulate/take" => Ok(Some(Intake::Take {
@@ -447,7 +490,7 @@ impl Running {
                 Ok(None)
             }
             other => Err(format!(
-                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /v1/leads/{{NAME}}/events, /f/FORM, /simulate/event, /simulate/reply, /simulate/take, /simulate/stage, /simulate/outage and /simulate/restart."
+                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /v1/leads/{{NAME}}/events, /f/FORM, /simulate/event, /simulate/start, /simulate/reply, /simulate/take, /simulate/stage, /simulate/outage and /simulate/restart."
             )),
         }
     }
