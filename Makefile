@@ -26,15 +26,17 @@ test: ## every test, the browser's too
 
 unit: ## the tests of all crates, and those of the server once more on PostgreSQL
 	$(CARGO) test --workspace --locked --doc --quiet
-	$(MAKE) --no-print-directory postgres
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --locked --no-fail-fast; \
-	else $(CARGO) test --workspace --locked --all-targets --no-fail-fast; fi
+	@failed=0; $(MAKE) --no-print-directory postgres || failed=1; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --locked --no-fail-fast || failed=1; \
+	else $(CARGO) test --workspace --locked --all-targets --no-fail-fast || failed=1; fi; exit $$failed
 
-# What is about the file of SQLite itself is left out by the name of its module, which says why: crates/server/tests/it/of_the_file.rs.
+# What is about the file of SQLite itself is left out by the name of its module, which says why: crates/server/tests/it/of_the_file.rs. The whole
+# workspace is named, so that nothing is compiled a second time with fewer features.
 postgres: ## the server's tests with every house on PostgreSQL
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	RINGBACK_TEST_DATABASE=postgres $(CARGO) nextest run --package ringback-server --test it --test doors --locked --no-fail-fast -E 'not test(/^of_the_file::/)'; \
-	else RINGBACK_TEST_DATABASE=postgres $(CARGO) test --package ringback-server --test it --test doors --locked --no-fail-fast -- --skip of_the_file::; fi
+	RINGBACK_TEST_DATABASE=postgres $(CARGO) nextest run --workspace --locked --no-fail-fast \
+		-E 'package(ringback-server) and kind(test) and not test(/^of_the_file::/)'; \
+	else RINGBACK_TEST_DATABASE=postgres $(CARGO) test --workspace --test it --test doors --locked --no-fail-fast -- --skip of_the_file::; fi
 
 browser: ## the dashboard and the forms in a real Chromium
 	$(CARGO) build --locked --workspace
@@ -123,14 +125,13 @@ campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty provide
 long: ## 10,000 STOP races and 100,000 quiet-hours cases
 	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
 
-# Each is a build of its own: about 30 seconds on two idle cores, so that the 1,260 take a night. SHARD=k/n takes one of n parts.
-# What they come to is told in docs/promises.md. Needs `cargo install cargo-mutants` and cargo-nextest.
+# All mutants in one build, each behind a switch (docs/decisions/0070-mutants-in-one-build.md). What they come to is told in docs/promises.md.
 MUTATED := turn/gate turn/gate/ground turn/limits turn/budget turn/queues turn/lines turn/breaker turn/doubt turn/settle messages/status \
 	consent/basis consent/ledger consent/national consent/rules consent/hours consent/hours/rules consent/words consent/words/normal consent/words/phrases
-SHARD ?=
-mutants: ## change gates, consent, queues and status in every small way, one at a time: the core's own tests must notice (some ten hours)
-	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package ringback-core --test-tool nextest --jobs 1 --timeout 120 $(if $(SHARD),--shard $(SHARD)) \
-		$(foreach file,$(MUTATED),--file crates/core/src/$(file).rs) -- --lib
+mutants: ## change gates, consent, queues and status in every small way, one at a time: the core's own tests must notice (about half an hour)
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	$(CARGO) run --release --locked --quiet --manifest-path tests/mutants/Cargo.toml --target-dir target/mutants/tool -- \
+		$(foreach file,$(MUTATED),crates/core/src/$(file).rs)
 
 picture: ## docs/images/overview.png from the running page
 	tests/install

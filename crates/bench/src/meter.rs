@@ -64,6 +64,32 @@ pub fn cpu_seconds(pid: u32) -> Tried<f64> {
     Ok(ticks / TICKS_PER_SECOND)
 }
 
+/// CPU seconds of a process and of all its children, those that have ended too: a server of PostgreSQL and its backends.
+pub fn cpu_seconds_of_all(parent: u32) -> Tried<f64> {
+    let mut ticks = 0.0;
+    for entry in fs::read_dir("/proc").during("reading /proc")?.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // It may have ended since; then its parent counts it.
+        let Ok(stat) = read(pid, "stat") else {
+            continue;
+        };
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        // The parent is field 4; utime, stime, cutime and cstime are 14 to 17.
+        let own = |at: usize| fields.get(at).and_then(|one| one.parse::<f64>().ok());
+        let sum = |to: usize| (11..to).filter_map(own).sum::<f64>();
+        if pid == parent {
+            ticks += sum(15);
+        } else if own(1) == Some(f64::from(parent)) {
+            ticks += sum(13);
+        }
+    }
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
 /// Bytes that `pid` caused to be written to a disk.
 pub fn written_bytes(pid: u32) -> Tried<u64> {
     let text = read(pid, "io")?;

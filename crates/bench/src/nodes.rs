@@ -47,6 +47,18 @@ pub struct NodesArgs {
     /// How often something happens, at random instants; each kind as often as the others.
     #[arg(long, default_value_t = 14)]
     faults: u64,
+    /// How often a node is killed. Where any of these four is given, they alone say what happens, and the others are none.
+    #[arg(long)]
+    kills: Option<u64>,
+    /// How often a node is frozen.
+    #[arg(long)]
+    freezes: Option<u64>,
+    /// How often PostgreSQL is restarted, in its three ways in turn.
+    #[arg(long)]
+    restarts: Option<u64>,
+    /// How often a node is cut off, in three ways in turn; an error where that cannot be done.
+    #[arg(long)]
+    cuts: Option<u64>,
     /// Leads a second, so that the load lasts as long as the faults.
     #[arg(long, default_value_t = 40)]
     pace: u32,
@@ -178,7 +190,7 @@ pub async fn run(args: &NodesArgs) -> Tried<(Value, bool)> {
         cluster,
         source: source.clone(),
     };
-    let (theirs, plan) = (clients.clone(), plan(args, cuts));
+    let (theirs, plan) = (clients.clone(), plan(args, cuts)?);
     let (away, seed) = (Duration::from_secs(args.away_seconds), size.seed);
     let tormentor = thread::Builder::new()
         .name("tormentor".into())
@@ -248,26 +260,46 @@ fn node(
 }
 
 /// What happens, and after how many acknowledged leads.
-fn plan(args: &NodesArgs, cuts: bool) -> Vec<(u64, Trouble)> {
+fn plan(args: &NodesArgs, cuts: bool) -> Tried<Vec<(u64, Trouble)>> {
     let mut dice = Dice::new(args.size.seed, 31);
     let kinds: Vec<Trouble> = if cuts {
         ALWAYS.into_iter().chain(CUTS).collect()
     } else {
         ALWAYS.to_vec()
     };
-    let mut instants: Vec<u64> = (0..args.faults)
+    let [kill, freeze, restarts @ ..] = ALWAYS;
+    let given: [(Option<u64>, &[Trouble]); 4] = [
+        (args.kills, &[kill]),
+        (args.freezes, &[freeze]),
+        (args.restarts, &restarts),
+        (args.cuts, &CUTS),
+    ];
+    let mut troubles: Vec<Trouble> = Vec::new();
+    if given.iter().any(|(count, _)| count.is_some()) {
+        if !cuts && args.cuts.is_some_and(|count| count > 0) {
+            return Err(Fault::new(
+                "--cuts needs root, unshare, ip and nft; `tests/install campaigns` gets them",
+            ));
+        }
+        for (count, of) in given {
+            let of = of.iter().copied().cycle();
+            troubles.extend(of.take(usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX)));
+        }
+    } else {
+        let all = kinds.iter().copied().cycle();
+        troubles.extend(all.take(usize::try_from(args.faults).unwrap_or(usize::MAX)));
+    }
+    let mut instants: Vec<u64> = troubles
+        .iter()
         .map(|_| 1 + dice.below(args.size.leads))
         .collect();
     instants.sort_unstable();
-    let mut left = Vec::new();
     let mut plan = Vec::new();
     for instant in instants {
-        if left.is_empty() {
-            left.clone_from(&kinds);
-        }
-        plan.push((instant, left.remove(dice.below(left.len() as u64) as usize)));
+        let next = dice.below(troubles.len() as u64) as usize;
+        plan.push((instant, troubles.swap_remove(next)));
     }
-    plan
+    Ok(plan)
 }
 
 #[derive(Debug, Default)]
@@ -412,14 +444,36 @@ mod tests {
     fn every_kind_of_trouble_comes_as_often_as_the_others() {
         let args = Cli::parse_from(["bench", "--faults", "16"]).nodes;
         let mut counts = BTreeMap::new();
-        for (instant, trouble) in plan(&args, true) {
+        for (instant, trouble) in plan(&args, true).unwrap() {
             assert!((1..=args.size.leads).contains(&instant));
             *counts.entry(trouble).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 8);
         assert!(counts.values().all(|count| *count == 2), "{counts:?}");
-        let without = plan(&args, false);
+        let without = plan(&args, false).unwrap();
         assert!(without.iter().all(|(_, trouble)| !CUTS.contains(trouble)));
-        assert_eq!(without, plan(&args, false), "the seed decides");
+        assert_eq!(without, plan(&args, false).unwrap(), "the seed decides");
+    }
+
+    #[test]
+    fn what_is_asked_for_happens_so_often() {
+        let args = Cli::parse_from(["bench", "--kills", "50", "--restarts", "6"]).nodes;
+        let mut counts = BTreeMap::new();
+        for (_, trouble) in plan(&args, false).unwrap() {
+            *counts.entry(trouble).or_insert(0) += 1;
+        }
+        let restart = |how| (Trouble::Restart(how), 2);
+        let wanted = [
+            (Trouble::Kill, 50),
+            restart(Restart::Fast),
+            restart(Restart::Immediate),
+            restart(Restart::Killed),
+        ];
+        assert_eq!(counts, BTreeMap::from(wanted));
+        let cuts = Cli::parse_from(["bench", "--cuts", "1"]).nodes;
+        assert!(
+            plan(&cuts, false).is_err(),
+            "what cannot be done is no success"
+        );
     }
 }

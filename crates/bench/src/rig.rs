@@ -10,7 +10,7 @@ use crate::{
     fault::{Fault, Tried, While, fault},
     figures::round,
     sink::{Copies, Sink},
-    subject::{Scratch, Subject, Tenant},
+    subject::{Elsewhere, Scratch, Subject, Tenant},
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -85,10 +85,18 @@ pub struct Ended {
 impl Rig {
     /// Makes folder, tenant and sink; the server does not run yet, so that its surroundings can be arranged.
     pub fn new(name: &'static str, size: &Size) -> Tried<Self> {
+        Self::on(name, size, None)
+    }
+
+    /// The same with everything in a database elsewhere, where one is named.
+    pub fn on(name: &'static str, size: &Size, elsewhere: Option<Elsewhere>) -> Tried<Self> {
         let scratch = Scratch::new(name, size.folder.as_deref(), size.keep)?;
         let sink = Sink::start(true)?;
         sink.answer_after(Duration::from_millis(size.sink_delay_ms));
-        let subject = Subject::new(&size.binary, scratch.path())?;
+        let mut subject = Subject::new(&size.binary, scratch.path())?;
+        if let Some(elsewhere) = elsewhere {
+            subject.keep_in(elsewhere);
+        }
         let tenant = subject.create_tenant(name, "bench")?;
         Ok(Self {
             name,

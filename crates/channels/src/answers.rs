@@ -6,17 +6,9 @@ use ringback_core::{
     time::Timestamp,
 };
 
-/// What a second call with the same key would do at this provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Twins {
-    /// It drops twins, so a server error may simply be tried again.
-    Dropped,
-    /// It would send again, so a server error leaves us not knowing.
-    Sent,
-}
-
-/// Classifies a refusal by its status alone. `name` is the provider's, for the sentence.
-pub(crate) fn by_status(name: &str, answer: &Answer, twins: Twins, now: Timestamp) -> Outcome {
+/// Classifies a refusal by its status alone. `name` is the provider's, for the sentence. Who has trouble of its own may have sent the message all the
+/// same, also where a second call with its key does no harm: another account must not be called for it as if nothing had happened.
+pub(crate) fn by_status(name: &str, answer: &Answer, now: Timestamp) -> Outcome {
     let status = answer.status.as_u16();
     let code = format!("http_{status}");
     let why = |detail: String| Reason::new(code.clone(), detail);
@@ -49,10 +41,6 @@ pub(crate) fn by_status(name: &str, answer: &Answer, twins: Twins, now: Timestam
         413 => Outcome::Permanent {
             why: why(format!("The message is too large for {name}.")),
             suppress: Suppress::No,
-        },
-        500..=599 if twins == Twins::Dropped => Outcome::Retryable {
-            why: why(format!("{name} has trouble of its own.")),
-            after: retry_after(&answer.headers, now),
         },
         500..=599 => Outcome::Unknown {
             why: why(format!(

@@ -1,10 +1,10 @@
 //! Webhooks out by the Standard Webhooks specification (N11), with a bearer token and a source header for CRMs (D2).
 
 use crate::{
-    answers::{Twins, by_status, wrong_kind},
+    answers::{by_status, wrong_kind},
     catalogue::{ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
-    http::{Answer, Broke, Call, Http},
+    http::{Answer, Broke, Call, Http, retry_after::retry_after},
     settings::{Settings, SettingsError, plain_header, secret_header},
     signing::standard::{Secret, sign},
 };
@@ -159,7 +159,17 @@ fn outcome(answer: &Answer, id: &str, now: Timestamp) -> Outcome {
             ),
         };
     }
-    by_status(NAME, answer, Twins::Dropped, now)
+    // Receivers are told at least once, and know the delivery by its id.
+    if answer.status.is_server_error() {
+        return Outcome::Retryable {
+            why: Reason::new(
+                format!("http_{}", answer.status.as_u16()),
+                format!("{NAME} has trouble of its own."),
+            ),
+            after: retry_after(&answer.headers, now),
+        };
+    }
+    by_status(NAME, answer, now)
 }
 
 #[async_trait]

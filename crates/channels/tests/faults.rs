@@ -134,7 +134,7 @@ async fn resends_names_fall_into_their_class() {
         ("405 No", "method_not_allowed", "config"),
         ("422 No", "invalid_region", "config"),
         ("429 No", "monthly_quota_exceeded", "retry"),
-        ("500 No", "internal_server_error", "retry"),
+        ("500 No", "internal_server_error", "unknown"),
         ("403 No", "validation_error", "config"),
         ("422 No", "validation_error", "permanent"),
         ("401 No", "missing_api_key", "config"),
@@ -145,7 +145,7 @@ async fn resends_names_fall_into_their_class() {
         ("429 No", "rate_limit_exceeded", "retry"),
         ("429 No", "daily_quota_exceeded", "retry"),
         ("451 No", "security_error", "permanent"),
-        ("500 No", "application_error", "retry"),
+        ("500 No", "application_error", "unknown"),
         ("418 No", "something_new", "permanent"),
     ] {
         let body =

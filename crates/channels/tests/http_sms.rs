@@ -357,7 +357,7 @@ async fn answers_are_read_by_pointers_and_tables() {
         ),
         ("401 No", String::new(), &[], ("config", none)),
         ("429 No", String::new(), &[], ("retry", none)),
-        // Its own trouble leaves us not knowing, unless the table or its key says otherwise.
+        // Its own trouble leaves us not knowing, with a key too, unless the table says otherwise.
         (
             "503 No",
             error("\"unheard\""),
@@ -380,7 +380,7 @@ async fn answers_are_read_by_pointers_and_tables() {
                     r#"{"to": "{{to}}", "text": "{{text}}", "u": "{{report_url}}"}"#,
                 ),
             ],
-            ("retry", none),
+            ("unknown", none),
         ),
     ] {
         let outcome = outcome_of(answer(status, &[], &body), changes).await;

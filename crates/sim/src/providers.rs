@@ -98,7 +98,7 @@ impl Goes {
     }
 
     /// What chance makes of a call; `rough` of a thousand go wrong.
-    pub fn draw(dice: &mut Dice, rough: i64, repeat: Repeat) -> Self {
+    pub fn draw(dice: &mut Dice, rough: i64) -> Self {
         if !dice.in_thousand(rough) {
             return if dice.in_thousand(50) {
                 Self::DeliveredAtOnce
@@ -106,7 +106,7 @@ impl Goes {
                 Self::Well
             };
         }
-        let goes = dice.pick(&[
+        dice.pick(&[
             Self::NoConnection,
             Self::NoConnection,
             Self::SlowDown,
@@ -118,16 +118,11 @@ impl Goes {
             Self::Refused,
             Self::OptedOutThere,
             Self::AccountWrong,
-        ]);
-        // Who drops twins says of a server error that it can be tried again, so it does not pass on what failed.
-        match (goes, repeat) {
-            (Self::ServerErrorAccepted, Repeat::ByKey) => Self::ServerError,
-            (goes, _) => goes,
-        }
+        ])
     }
 
     /// What the caller hears, and after how long; `None` is never.
-    pub fn outcome(self, dice: &mut Dice, repeat: Repeat, reference: &str) -> (Outcome, i64) {
+    pub fn outcome(self, dice: &mut Dice, reference: &str) -> (Outcome, i64) {
         // Half of the providers' answers name a price.
         let cost = (reference.bytes().map(u32::from).sum::<u32>() % 2 == 0).then(|| Cost {
             micros: 8_300,
@@ -156,13 +151,6 @@ impl Goes {
                     quick,
                 )
             }
-            Self::ServerError | Self::ServerErrorAccepted if repeat == Repeat::ByKey => (
-                Outcome::Retryable {
-                    why: why("http_503"),
-                    after: None,
-                },
-                quick,
-            ),
             Self::ServerError | Self::ServerErrorAccepted => (
                 Outcome::Unknown {
                     why: why("http_503"),

@@ -1367,9 +1367,9 @@ impl Sim {
         } else {
             self.rough
         };
-        let goes = Goes::draw(&mut self.dice, rough, repeat);
+        let goes = Goes::draw(&mut self.dice, rough);
         self.faults.sometimes(goes.as_str());
-        let (outcome, length) = goes.outcome(&mut self.dice, repeat, &format!("ref{n}"));
+        let (outcome, length) = goes.outcome(&mut self.dice, &format!("ref{n}"));
         self.history.say(
             self.now,
             format_args!(

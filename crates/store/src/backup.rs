@@ -32,8 +32,12 @@ pub const MANIFEST: &str = "manifest.json";
 const FORMAT: u32 = 1;
 /// Pages copied at a time; 1 MiB, so that the machine's disk is given back often.
 const PAGES: i32 = 256;
-/// The copy is synced in pieces: one large sync at the end would hold up the commits of the server on the same disk.
-const SYNC_EVERY: u64 = 16 << 20;
+/// The copy is synced with every piece: a commit of the server waits in the file system's journal for what of it is not on the disk yet. With
+/// 16 MiB the slowest of some 500 syncs of 16 KiB beside it took 35 ms, with 1 MiB 20 to 24, without a copy 14 to 24 (ext4, a virtual disk).
+const SYNC_EVERY: u64 = 1 << 20;
+/// A large file goes in pieces, with rests: giving back all its blocks is one change of the file system, behind which commits wait too (33 ms
+/// for 1 GB at once, 20 to 25 in pieces).
+const GONE_AT_ONCE: u64 = 16 << 20;
 
 /// Why there is no good backup.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +213,7 @@ fn in_part(
     fs::create_dir_all(&scratch).map_err(file("made", &scratch))?;
     let (sha256, bytes) = copy_and_hash(&copy, &scratch.join(DATABASE), wish.rest)?;
     let found = check(&scratch.join(DATABASE), &at_source)?;
-    fs::remove_dir_all(&scratch).map_err(file("removed", &scratch))?;
+    remove_gently(&scratch)?;
     let manifest = Manifest {
         format: FORMAT,
         taken_at,
@@ -292,6 +296,28 @@ fn copy_of(source: &Path, copy: &Path, rest: Duration) -> Result<Holds, BackupEr
         .map_err(|(_, source)| sqlite("copied")(source))?;
     synced.sync_all().map_err(file("synced", copy))?;
     Ok(holds)
+}
+
+/// Removes a folder; its files shrink before they go.
+fn remove_gently(folder: &Path) -> Result<(), BackupError> {
+    let removed = file("removed", folder);
+    for entry in fs::read_dir(folder).map_err(&removed)? {
+        let path = entry.map_err(&removed)?.path();
+        let mut left = fs::metadata(&path).map_err(&removed)?.len();
+        if left <= GONE_AT_ONCE || !path.is_file() {
+            continue;
+        }
+        let shrinks = File::options()
+            .write(true)
+            .open(&path)
+            .map_err(file("removed", &path))?;
+        while left > 0 {
+            left = left.saturating_sub(GONE_AT_ONCE);
+            shrinks.set_len(left).map_err(file("removed", &path))?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    fs::remove_dir_all(folder).map_err(removed)
 }
 
 /// The tables of a database, those of SQLite itself left out.

@@ -134,6 +134,14 @@ pub trait House {
         self.engine().all(&house::TENANTS, params![], tenant)
     }
 
+    /// Every tenant of which something changed that servers keep in mind since a number, with the number of its last change; -1 asks for all.
+    fn tenants_since(&self, number: i64) -> Result<Vec<(TenantRow, i64)>, StoreError> {
+        self.engine()
+            .all(&house::TENANTS_SINCE, params![number], |row| {
+                Ok((tenant(row)?, row.get(9)?))
+            })
+    }
+
     /// The files of a tenant, newest versions; removed ones are left out.
     fn documents(&self, tenant: TenantId) -> Result<Vec<DocumentRow>, StoreError> {
         let rows = self

@@ -273,9 +273,11 @@ impl Registrar {
         !self.heard || !self.engine.is_connected()
     }
 
-    /// Says a word to all nodes.
-    pub fn tell(&self, word: &'static str) -> Result<(), StoreError> {
-        self.engine.tell(word)
+    /// Says a word to all nodes: letters, numbers, blanks, dots and signs; whatever else is in it is left out.
+    pub fn tell(&self, word: &str) -> Result<(), StoreError> {
+        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-');
+        let word: String = word.chars().filter(plain).collect();
+        self.engine.tell(&word)
     }
 }
 

@@ -131,7 +131,8 @@ impl Writer {
             row.changed_by,
             json(&row.report)
         ];
-        self.run(&recovery::PUT_HOLD, values)
+        self.run(&recovery::PUT_HOLD, values)?;
+        self.house_changed(row.tenant)
     }
 
     /// A hold goes from one state to the next. Answers false when it was not in the first.
@@ -144,7 +145,9 @@ impl Writer {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let values = params![tenant.raw(), from as i64, to as i64, micros(now), by];
-        Ok(self.count(&recovery::MOVE_HOLD, values)? > 0)
+        let moved = self.count(&recovery::MOVE_HOLD, values)? > 0;
+        self.house_changed(tenant)?;
+        Ok(moved)
     }
 
     /// The newest id of what happened to a tenant; 0 when nothing did.
@@ -238,14 +241,8 @@ impl Writer {
     }
 
     /// What an erasure leaves of a deleted lead elsewhere: nothing that says who it was.
-    pub(crate) fn erase_traces(
-        &self,
-        tenant: TenantId,
-        lead: LeadId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn erase_traces(&self, tenant: TenantId, lead: LeadId) -> Result<(), StoreError> {
         for statement in [
-            &recovery::ERASE_ATTEMPTS,
             &recovery::ERASE_RUNS,
             &recovery::ERASE_SESSIONS,
             &recovery::ERASE_EVENT_KEYS,
@@ -255,9 +252,6 @@ impl Writer {
             &recovery::ERASE_DRAFTS,
         ] {
             self.run(statement, params![tenant.raw(), lead.raw()])?;
-        }
-        for statement in [&recovery::ERASE_MESSAGES, &recovery::ERASE_MERGED] {
-            self.run(statement, params![tenant.raw(), lead.raw(), micros(now)])?;
         }
         Ok(())
     }

@@ -85,6 +85,68 @@ mod tests {
         assert!(checked > 40, "only {checked} statements are marked hot");
     }
 
+    /// The same on PostgreSQL, with the settings of a turn: each statement by itself, and the text for many rows that is made of it.
+    #[test]
+    fn no_hot_statement_scans_a_table_of_postgresql() {
+        let schema = include_str!("../migrations/postgres/V1__the_first_house.sql");
+        let database = ringback_pgtest::shared().unwrap().database().unwrap();
+        database.sql(schema).unwrap();
+        let turn = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan;";
+        let mut script = turn.to_owned();
+        let mut checked = Vec::new();
+        let old = |one: &&Statement| one.name.starts_with("retention.");
+        for statement in ALL.iter().filter(|one| one.hot || old(one)) {
+            let text = statement.postgres.trim_end().trim_end_matches(';');
+            let nulls = vec!["NULL"; statement.values()].join(", ");
+            let values = if nulls.is_empty() {
+                nulls
+            } else {
+                format!("({nulls})")
+            };
+            script += &format!(
+                "PREPARE one AS {text};\nSELECT '== {}';\nEXPLAIN (COSTS OFF) EXECUTE one{values};\nDEALLOCATE one;\n",
+                statement.name
+            );
+            checked.push(statement.name);
+        }
+        let said = database.sql(&script).unwrap();
+        let mut plans: std::collections::BTreeMap<&str, Vec<&str>> =
+            std::collections::BTreeMap::new();
+        let mut name = "";
+        for line in said.lines() {
+            match line.strip_prefix("== ") {
+                Some(next) => name = next,
+                None => plans.entry(name).or_default().push(line),
+            }
+        }
+        for name in &checked {
+            let plan = plans
+                .get(name)
+                .unwrap_or_else(|| panic!("{name} has no plan"));
+            let whole = plan.join("\n");
+            assert!(!whole.contains("Seq Scan"), "{name} scans:\n{whole}");
+            // What is sorted is one lead's, or a piece that is bounded.
+            let few = [
+                "scoring.",
+                "retention.events_before",
+                "messages.causes",
+                "messages.counts",
+            ];
+            let sorts = plan
+                .iter()
+                .any(|step| step.contains("Sort") && !step.contains("Sort Key"));
+            assert!(
+                !sorts || few.iter().any(|one| name.starts_with(one)),
+                "{name} sorts:\n{whole}"
+            );
+        }
+        assert!(
+            checked.len() > 40,
+            "only {} statements are marked hot",
+            checked.len()
+        );
+    }
+
     /// X4: a statement that names the tenant beside the id still goes by the id, which is one row, and not by the tenant, which is all.
     #[test]
     fn naming_the_tenant_makes_no_seek_longer() {
@@ -98,6 +160,25 @@ mod tests {
             (leads::SESSION, "sessions_lead (lead_id=?"),
             (scoring::STATES, "(lead_id=?"),
             (workflows::RUNS_OF, "runs_lead (lead_id=?"),
+            (
+                retention::LEADS_FROM,
+                "leads_tenant (tenant_id=? AND id>? AND id<?)",
+            ),
+            (retention::EVENTS_OF, "events_lead (lead_id=?"),
+            (retention::EVENTS_BEFORE, "events_lead (lead_id=? AND id<?)"),
+            (
+                retention::EVENTS_BEFORE,
+                "leads_tenant (tenant_id=? AND id>? AND id<?)",
+            ),
+            (retention::MESSAGES_OF, "messages_lead (lead_id=?"),
+            (
+                retention::MESSAGES_FROM,
+                "messages_tenant (tenant_id=? AND id>? AND id<?)",
+            ),
+            (retention::FORGET_EVENT, "INTEGER PRIMARY KEY (rowid=?)"),
+            (retention::FORGET_MESSAGE, "INTEGER PRIMARY KEY (rowid=?)"),
+            (retention::FORGET_ATTEMPTS, "attempts_message (message_id=?"),
+            (retention::ANONYMISE_MESSAGES, "messages_lead (lead_id=?"),
         ] {
             let steps: Vec<String> = connection
                 .prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sqlite))

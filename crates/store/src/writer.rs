@@ -6,6 +6,7 @@ pub(crate) mod ledger;
 mod load;
 pub(crate) mod national;
 mod records;
+mod retention;
 
 use crate::engine::{Engine, Values, params};
 use crate::open::FolderLock;
@@ -219,12 +220,13 @@ impl Writer {
         Ok(())
     }
 
-    /// What servers keep in mind changes with this commit.
-    pub(crate) fn house_changed(&self) -> Result<(), StoreError> {
-        match self.engine.as_postgres() {
-            Some(_) => self.run(&house::CHANGED, params![]),
-            None => Ok(()),
+    /// What servers keep in mind of a tenant changes with this commit.
+    pub(crate) fn house_changed(&self, tenant: TenantId) -> Result<(), StoreError> {
+        if self.engine.as_postgres().is_some() {
+            // At once: the next statement reads what it counted.
+            self.count(&house::CHANGED, params![])?;
         }
+        self.count(&house::TOUCH, params![tenant.raw()]).map(|_| ())
     }
 
     // What is due
@@ -395,6 +397,7 @@ impl Writer {
         let (now, far) = (micros(now), micros(now).saturating_add(DAY + HOUR));
         let moved = self.count(&messages::SET_BACK, params![now, -by, far])?
             + self.count(&messages::SET_BACK_LOOKS, params![now, -by, far])?
+            + self.count(&messages::SET_BACK_KEYS, params![-by])?
             + self.count(&workflows::SET_BACK, params![now, -by])?;
         Ok(moved)
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Where the server keeps what it knows.
@@ -20,6 +21,27 @@ pub enum Source {
     File(PathBuf),
     /// A database of a PostgreSQL server, looked at as its superuser.
     Postgres(Server, String),
+    /// A database of PostgreSQL whose server changes: whoever is the primary is asked.
+    Asked(Ask),
+}
+
+/// Asks a question of whoever can answer it now; its rows come as lines.
+#[derive(Clone)]
+pub struct Ask(Arc<Asks>);
+
+type Asks = dyn Fn(&str) -> Tried<String> + Send + Sync;
+
+impl Ask {
+    /// By this way.
+    pub fn new(ask: impl Fn(&str) -> Tried<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+}
+
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ask")
+    }
 }
 
 /// A row by the names of its columns.
@@ -36,6 +58,8 @@ pub struct Message {
     pub status: Status,
     /// The store itself says that it may have gone more than once (P4).
     pub maybe_repeated: bool,
+    /// It waits for an hour that the law allows: what was held back for longer than a direct answer may take.
+    pub waits_for_hours: bool,
 }
 
 /// Everything that is compared.
@@ -130,7 +154,7 @@ pub fn read(source: &Source) -> Tried<Book> {
     let mut book = Book {
         damage: match source {
             Source::File(database) => damage(&open(database)?)?,
-            Source::Postgres(..) => Vec::new(),
+            Source::Postgres(..) | Source::Asked(_) => Vec::new(),
         },
         ..Book::default()
     };
@@ -157,22 +181,28 @@ pub fn read(source: &Source) -> Tried<Book> {
 }
 
 /// Hands every row of a question on, whichever engine answers.
-fn each(source: &Source, sql: &str, mut take: impl FnMut(&Row) -> Tried<()>) -> Tried<()> {
+fn each(source: &Source, sql: &str, take: impl FnMut(&Row) -> Tried<()>) -> Tried<()> {
     match source {
         Source::File(database) => each_of_file(&open(database)?, sql, take),
-        Source::Postgres(server, database) => {
-            let rows = server
-                .sql(
-                    database,
-                    &format!("SELECT row_to_json(r) FROM ({sql}) AS r"),
-                )
-                .during(sql)?;
-            for line in rows.lines() {
-                take(&serde_json::from_str(line).during(sql)?)?;
-            }
-            Ok(())
-        }
+        Source::Postgres(server, database) => each_line(
+            &server.sql(database, &as_lines(sql)).during(sql)?,
+            sql,
+            take,
+        ),
+        Source::Asked(ask) => each_line(&(ask.0)(&as_lines(sql))?, sql, take),
     }
+}
+
+/// A question whose rows come as lines of JSON.
+fn as_lines(sql: &str) -> String {
+    format!("SELECT row_to_json(r) FROM ({sql}) AS r")
+}
+
+fn each_line(rows: &str, sql: &str, mut take: impl FnMut(&Row) -> Tried<()>) -> Tried<()> {
+    for line in rows.lines() {
+        take(&serde_json::from_str(line).during(sql)?)?;
+    }
+    Ok(())
 }
 
 fn each_of_file(db: &Connection, sql: &str, mut take: impl FnMut(&Row) -> Tried<()>) -> Tried<()> {
@@ -205,12 +235,14 @@ fn message(row: &Row) -> Tried<Message> {
     let unreadable =
         |name: &str, code: i64| fault!("messages.{name} holds {code}, which is no such code");
     let (status, channel) = (number(row, "status")?, number(row, "channel")?);
+    let why = row.get("why").and_then(Value::as_str).unwrap_or_default();
     Ok(Message {
         lead: number(row, "lead_id")?,
         channel: ChannelKind::from_code(channel).ok_or_else(|| unreadable("channel", channel))?,
         status: Status::from_code(status).ok_or_else(|| unreadable("status", status))?,
         // A schema without the mark lists nothing but unknown messages.
         maybe_repeated: number(row, "repeated").unwrap_or(0) != 0,
+        waits_for_hours: status == Status::Deferred.code() && why.contains("\"quiet_hours\""),
     })
 }
 

@@ -83,6 +83,7 @@ pub struct Verdict {
     unknown: u64,
     listed_as_repeated: u64,
     arrived_twice_and_listed: u64,
+    waiting_for_hours: u64,
 }
 
 impl Verdict {
@@ -114,7 +115,7 @@ impl Verdict {
             "leads_acknowledged": self.acknowledged, "leads_stored": self.stored, "messages_stored": self.messages,
             "messages_arrived": self.arrived, "messages_unknown": self.unknown,
             "listed_as_possibly_repeated": self.listed_as_repeated,
-            "arrived_twice_and_listed": self.arrived_twice_and_listed,
+            "arrived_twice_and_listed": self.arrived_twice_and_listed, "waiting_for_hours": self.waiting_for_hours,
         });
         for breach in Breach::ALL {
             json[breach.word()] = json!(self.count(breach));
@@ -176,7 +177,8 @@ pub fn compare(told: &BTreeMap<u64, Told>, saw: &Copies, book: &Book) -> Verdict
     for message in &book.messages {
         verdict.unknown += u64::from(message.status == Status::Unknown);
         verdict.listed_as_repeated += u64::from(message.maybe_repeated);
-        if !message.status.settled() {
+        verdict.waiting_for_hours += u64::from(message.waits_for_hours);
+        if !message.status.settled() && !message.waits_for_hours {
             let lead = LeadId::from_raw(message.lead);
             verdict.breach(
                 Breach::NotSettled,
@@ -300,6 +302,7 @@ mod tests {
                     channel,
                     status: Status::Accepted,
                     maybe_repeated: false,
+                    waits_for_hours: false,
                 });
             }
         }
@@ -352,6 +355,15 @@ mod tests {
                 Some(Breach::NotSettled),
                 |_, _, book| {
                     book.messages[0].status = Status::Sending;
+                },
+            ),
+            (
+                "a message waits for an hour that is allowed",
+                None,
+                |_, saw, book| {
+                    saw.remove(&(0, PLANNED[0]));
+                    book.messages[0].status = Status::Deferred;
+                    book.messages[0].waits_for_hours = true;
                 },
             ),
             (

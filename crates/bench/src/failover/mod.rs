@@ -1,6 +1,8 @@
 //! `failover`: PostgreSQL under Patroni with a synchronous standby; the primary dies under load again and again, the standby takes over, the
-//! old primary comes back. What was acknowledged is there afterwards (P1).
+//! old primary comes back. What was acknowledged is there afterwards (P1). With `--servers` the clients are those of Ringback's own nodes, else
+//! plain ones.
 
+mod servers;
 mod writers;
 
 use crate::{
@@ -13,6 +15,7 @@ use ringback_pgtest::{OWNER, Patroni, Standby};
 use serde_json::{Value, json};
 use std::{
     collections::HashSet,
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -29,6 +32,21 @@ pub struct FailoverArgs {
     /// How often the primary dies.
     #[arg(long, default_value_t = 5)]
     failovers: u64,
+    /// Ringback servers on the pair; without any, plain clients insert rows.
+    #[arg(long, default_value_t = 0)]
+    servers: usize,
+    /// The server under test.
+    #[arg(long, default_value = "target/release/ringback")]
+    binary: PathBuf,
+    /// Leads in all, with --servers; the primary dies at even distances among them.
+    #[arg(long, default_value_t = 3_000)]
+    leads: u64,
+    /// Leads a second, with --servers.
+    #[arg(long, default_value_t = 20)]
+    pace: u32,
+    /// Connections at the same time, with --servers.
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
     /// Rows that have to be acknowledged between two of them.
     #[arg(long, default_value_t = 200)]
     between: u64,
@@ -57,12 +75,20 @@ enum Death {
     Terminated,
 }
 
-impl Death {
-    const ALL: [Self; 3] = [Self::Sudden, Self::Held, Self::Terminated];
+/// Each way to die comes as often as the others.
+const fn kind(n: u64) -> Death {
+    match n % 3 {
+        0 => Death::Sudden,
+        1 => Death::Held,
+        _ => Death::Terminated,
+    }
 }
 
 /// Runs the campaign. True when every acknowledged row was there at the end, or when the seeded loss was found.
 pub async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
+    if args.servers > 0 {
+        return servers::run(args).await;
+    }
     let begun = Instant::now();
     let standby = if args.asynchronous {
         Standby::Asynchronous
@@ -89,8 +115,8 @@ pub async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
     let mut deaths = Deaths::default();
     for n in 0..args.failovers {
         until(&writers, args.between)?;
-        let death = Death::ALL[(n % 3) as usize];
-        die(&mut patroni, death, &mut dice, &mut deaths)?;
+        let death = kind(n);
+        die(&mut patroni, death, OWNER, &mut dice, &mut deaths)?;
         patroni
             .wait_for_standby(RETURN_LIMIT)
             .during("waiting for the old primary")?;
@@ -129,7 +155,13 @@ struct Deaths {
 }
 
 /// Lets the primary die, waits for the next one, and brings the dead back.
-fn die(patroni: &mut Patroni, death: Death, dice: &mut Dice, deaths: &mut Deaths) -> Tried<()> {
+fn die(
+    patroni: &mut Patroni,
+    death: Death,
+    clients_role: &str,
+    dice: &mut Dice,
+    deaths: &mut Deaths,
+) -> Tried<()> {
     let primary = patroni
         .wait_for_primary(TAKEOVER_LIMIT)
         .during("looking for the primary")?;
@@ -144,7 +176,7 @@ fn die(patroni: &mut Patroni, death: Death, dice: &mut Dice, deaths: &mut Deaths
     };
     if death == Death::Terminated {
         let all = format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{OWNER}'"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{clients_role}'"
         );
         // What waited at first may have reached the standby before the line was held. Clients who ask again the second time find rows that
         // no standby has.

@@ -6,7 +6,7 @@ use super::{
     settings::{pointer, read},
 };
 use crate::{
-    answers::{Twins, by_status, reference, short, unreadable},
+    answers::{by_status, reference, short, unreadable},
     http::{Answer, retry_after::retry_after},
     settings::{Settings, SettingsError},
 };
@@ -35,7 +35,7 @@ impl Answers {
         })
     }
 
-    pub fn outcome(&self, answer: &Answer, message: &Outgoing, twins: Twins) -> Outcome {
+    pub fn outcome(&self, answer: &Answer, message: &Outgoing) -> Outcome {
         let document: Option<Value> = (!answer.cut)
             .then(|| serde_json::from_slice(&answer.body).ok())
             .flatten();
@@ -60,7 +60,7 @@ impl Answers {
         let code = self.code.as_ref().and_then(at).map(|code| short(&code, 40));
         match self.refusals.find(code.as_deref(), answer.status) {
             Some((class, code)) => class.outcome(code, retry_after(&answer.headers, message.at)),
-            None => by_status(NAME, answer, twins, message.at),
+            None => by_status(NAME, answer, message.at),
         }
     }
 }

@@ -9,7 +9,7 @@ mod settings;
 mod template;
 
 use crate::{
-    answers::{Twins, probe_failed, wrong_kind},
+    answers::{probe_failed, wrong_kind},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Broke, Call, Http},
     settings::{Settings, SettingsError},
@@ -104,13 +104,8 @@ impl Channel for HttpSms {
                 Suppress::No,
             );
         };
-        let twins = if self.request.has_key() {
-            Twins::Dropped
-        } else {
-            Twins::Sent
-        };
         match self.http.call(call).await {
-            Ok(answer) => self.answers.outcome(&answer, message, twins),
+            Ok(answer) => self.answers.outcome(&answer, message),
             Err(broke) => broke.outcome(),
         }
     }

@@ -3,7 +3,7 @@
 mod hook;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, reference, unreadable},
+    answers::{by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{
@@ -180,14 +180,14 @@ fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
         };
     }
     let Ok(refused) = serde_json::from_slice::<Refused>(&answer.body) else {
-        return by_status(NAME, answer, Twins::Dropped, now);
+        return by_status(NAME, answer, now);
     };
     by_name(
         &refused.name,
         answer.status.as_u16(),
         retry_after(&answer.headers, now).or_else(|| reset_in(&answer.headers)),
     )
-    .unwrap_or_else(|| by_status(NAME, answer, Twins::Dropped, now))
+    .unwrap_or_else(|| by_status(NAME, answer, now))
 }
 
 /// `ratelimit-reset`: in how many seconds the account may go on. Source: <https://resend.com/docs/api-reference/rate-limit>.
@@ -238,9 +238,9 @@ fn by_name(name: &str, status: u16, after: Option<Duration>) -> Option<Outcome> 
             after.or(Some(Duration::from_secs(3600))),
         ),
         "security_error" => permanent("Resend refused the mail for security."),
-        "application_error" | "internal_server_error" => {
-            retry("Resend has trouble of its own.", after)
-        }
+        "application_error" | "internal_server_error" => Outcome::Unknown {
+            why: why("Resend had trouble of its own and may have sent it all the same."),
+        },
         _ => return None,
     })
 }

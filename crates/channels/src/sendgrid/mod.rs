@@ -3,7 +3,7 @@
 mod hook;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, reference, unreadable},
+    answers::{by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{
@@ -327,7 +327,7 @@ fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
             why: why("SendGrid asks us to slow down."),
             after: retry_after(&answer.headers, now).or_else(|| reset(&answer.headers, now)),
         },
-        _ => by_status(NAME, answer, Twins::Sent, now),
+        _ => by_status(NAME, answer, now),
     }
 }
 

@@ -4,7 +4,7 @@ mod door;
 mod events;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, reference, unreadable},
+    answers::{by_status, probe_failed, reference, unreadable},
     catalogue::{BASE_URL, ProviderInfo, RATE, SettingInfo},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Broke, Call, Http},
@@ -353,9 +353,9 @@ fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
     let kind = kind.split(':').next().unwrap_or_default();
     let kind = kind.rsplit('#').next().unwrap_or_default();
     if answer.status.is_server_error() {
-        return by_status(NAME, answer, Twins::Sent, now);
+        return by_status(NAME, answer, now);
     }
-    by_type(kind, &refused.message).unwrap_or_else(|| by_status(NAME, answer, Twins::Sent, now))
+    by_type(kind, &refused.message).unwrap_or_else(|| by_status(NAME, answer, now))
 }
 
 /// The class of a typed refusal. Source: the API reference's "Errors" of SendEmail.

@@ -128,12 +128,7 @@ impl Twilio {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let refused = by_status(
-            super::NAME,
-            &answer,
-            crate::answers::Twins::Sent,
-            Timestamp::UNIX_EPOCH,
-        );
+        let refused = by_status(super::NAME, &answer, Timestamp::UNIX_EPOCH);
         Err(match refused {
             Outcome::Retryable { why, .. }
             | Outcome::Misconfigured { why }

@@ -5,7 +5,7 @@ mod hook;
 mod log;
 
 use crate::{
-    answers::{Twins, by_status, probe_failed, reference, unreadable, wrong_kind},
+    answers::{by_status, probe_failed, reference, unreadable, wrong_kind},
     catalogue::{BASE_URL, CAMPAIGN, ProviderInfo, RATE, SettingInfo, TOLL_FREE},
     channel::{Capabilities, Channel, HookError, Length, Rate, RawHook, Repeat, Reports},
     http::{Answer, Call, Http, retry_after::retry_after},
@@ -265,7 +265,7 @@ fn outcome(answer: &Answer, now: Timestamp) -> Outcome {
     {
         return codes::outcome(refused.code, retry_after(&answer.headers, now));
     }
-    by_status(NAME, answer, Twins::Sent, now)
+    by_status(NAME, answer, now)
 }
 
 #[async_trait]

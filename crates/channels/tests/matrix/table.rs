@@ -43,7 +43,7 @@ pub enum Right {
     NotSent,
     /// The request left and no whole answer came.
     Unknown,
-    /// The provider's own trouble: it may have sent it all the same, which only matters where a twin would be sent.
+    /// The provider's own trouble: it may have sent it all the same. A webhook's receiver is told at least once.
     Trouble,
     /// A yes whose body is nonsense: unknown to who reads the body for the message's name; SendGrid's is in a header, and a
     /// webhook's receiver gives none.
@@ -61,7 +61,7 @@ impl Right {
         match self {
             Self::NotSent | Self::Slow(_) => "retry",
             Self::Unknown => "unknown",
-            Self::Trouble if module.key().is_some() => "retry",
+            Self::Trouble if module == Module::Webhook => "retry",
             Self::Trouble => "unknown",
             Self::Unread => match module {
                 Module::SendGrid => "accepted",

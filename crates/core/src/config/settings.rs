@@ -57,6 +57,9 @@ pub struct Settings {
     /// Who may send tracking events with the public write key (S1).
     #[serde(default)]
     pub tracking: Tracking,
+    /// What is kept for how long (L11).
+    #[serde(default)]
+    pub retention: Retention,
     /// What the business promises its leads (W7).
     pub promise: Option<Promise>,
     /// The product of leads that nothing assigns elsewhere; may be left out when there is only one.
@@ -441,6 +444,39 @@ pub struct SignOff {
 pub struct Tracking {
     /// Origins such as `https://www.example.com`. Empty: no browser may.
     pub origins: Vec<String>,
+}
+
+/// What is kept for how long (L11). Consents, suppressions and the audit log are not among it: they are proofs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Leads that do nothing for so long are anonymised, with their messages, runs, points and history. Default 78w1d, eighteen months;
+    /// 30 days to two years.
+    #[serde(with = "durations")]
+    pub silent_leads: Duration,
+    /// Visitors without a name that reached no tier go after so long. Default 30 days; a day to two years.
+    #[serde(with = "durations")]
+    pub visitors: Duration,
+    /// Tracking events go after so long; the points they gave stay, and scoring anew does not see them any more. Default 56w3d, thirteen
+    /// months; a day to two years.
+    #[serde(with = "durations")]
+    pub events: Duration,
+    /// Finished messages go after so long, with their calls. Failed ones stay until they are discarded, offers for five years (US-13).
+    /// Default: they stay as long as their lead. 90 days to two years, because the links in them have to work.
+    #[serde(default, with = "durations::option")]
+    pub messages: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        Self {
+            silent_leads: days(547),
+            visitors: days(30),
+            events: days(395),
+            messages: None,
+        }
+    }
 }
 
 /// What the business promises its leads (W7).

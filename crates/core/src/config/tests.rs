@@ -285,6 +285,18 @@ fn a_slip_of_the_pen_is_told_with_line_and_mend() {
         (
             "tenant.yaml",
             "region: US",
+            "region: US\nretention: { messages: 30d }",
+            "tenant.yaml:3: `messages` is 90d to 104w",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
+            "region: US\nretention: { visitors: 0d }",
+            "tenant.yaml:3: `visitors` is 1d to 104w",
+        ),
+        (
+            "tenant.yaml",
+            "region: US",
             "region: US\nproduct: repairs",
             "tenant.yaml:3: There is no product `repairs`. Did you mean `repair`?",
         ),
@@ -527,7 +539,12 @@ fn preset(name: &str) -> BTreeMap<String, Document> {
 /// W8: the presets ship without a problem and without a warning.
 #[test]
 fn the_presets_are_in_order() {
-    for name in ["plumbing", "auto-glass"] {
+    for name in [
+        "plumbing",
+        "auto-glass",
+        "saas-nurture",
+        "real-estate-churn",
+    ] {
         let config = load(&preset(name)).unwrap_or_else(|problems| {
             let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
             panic!("{name}:\n{}", told.join("\n"))
@@ -549,7 +566,12 @@ fn every_template_of_the_presets_renders() {
     use crate::messages::segments::segments;
     use crate::templates::{Data, RenderContext};
     let context = RenderContext::new(jiff::tz::TimeZone::UTC, "US", None);
-    for name in ["plumbing", "auto-glass"] {
+    for name in [
+        "plumbing",
+        "auto-glass",
+        "saas-nurture",
+        "real-estate-churn",
+    ] {
         let config = load(&preset(name)).unwrap();
         for template in config.templates.iter() {
             let shown = template

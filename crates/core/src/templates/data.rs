@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The values for one recipient, made presentable where a template looks. Cheap to clone.
 ///
 /// Everything that a lead or a visitor may have supplied (`lead.*`, `event.properties.*`, `run.*`, lists) passes
-/// [`clean_for_strangers`] here, in this one place, so no template can forget it. `tenant`, `staff`, `link`, `message` and
+/// [`clean_for_strangers`] here, in this one place, so no template can forget it. `tenant`, `staff`, `link`, `message`, `promise` and
 /// `appointment` are the tenant's and ours and stay as they are, apart from control characters. `email` and `phone` of a lead were parsed into their
 /// types before and keep their dots.
 ///
@@ -146,7 +146,7 @@ impl Place {
     fn of(self, name: &str) -> Self {
         let known = matches!(self.part, Part::Person | Part::List);
         let (part, wash) = match (self.part, name) {
-            (Part::Root, "tenant" | "staff" | "link" | "message" | "appointment")
+            (Part::Root, "tenant" | "staff" | "link" | "message" | "promise" | "appointment")
             | (Part::Own, _)
             | (Part::List, "link") => (Part::Own, Wash::Own),
             (Part::Root, "lead") => (Part::Person, Wash::Supplied(VALUE_CHARS)),

@@ -89,6 +89,9 @@ pub(super) const CATALOGUE: &[(&str, Presence, &str)] = &[
         Always,
         r#""Reply STOP to opt out.""#,
     ),
+    // Only while the promise of a first response can be kept (W7).
+    ("promise.within", MayBeEmpty, r#""15 minutes""#),
+    ("promise.by", MayBeEmpty, r#""2026-11-23T16:15:00Z""#),
     ("run.*", MayBeEmpty, "null"),
     ("appointment.date", Always, r#""2026-11-23""#),
     ("appointment.time", Always, r#""14:30""#),

@@ -440,6 +440,30 @@ impl Turn<'_> {
         let Some(lead) = self.own(tenant, lead) else {
             return Answer::NotFound;
         };
+        self.end_all_of(tenant, lead);
+        let now = self.now;
+        let points = self
+            .world
+            .lead(lead)
+            .map(|state| state.points.clone())
+            .unwrap_or_default();
+        // Whoever comes with these contact points from now on is somebody new.
+        let before = self.ids.next(now);
+        self.world.out.journal.push(super::JournalEntry::Erased {
+            tenant: tenant.id,
+            lead,
+            before,
+            points,
+            marks: Vec::new(),
+            at: now,
+        });
+        self.world.out.deleted.push((tenant.id, lead));
+        self.audit(tenant, actor, "lead.delete", json!({"lead": lead}));
+        Answer::Done
+    }
+
+    /// What waits for a lead that goes ends.
+    pub(super) fn end_all_of(&mut self, tenant: &Tenant, lead: LeadId) {
         let keys = self
             .world
             .lead(lead)
@@ -473,24 +497,6 @@ impl Turn<'_> {
                 }
             }
         }
-        let points = self
-            .world
-            .lead(lead)
-            .map(|state| state.points.clone())
-            .unwrap_or_default();
-        // Whoever comes with these contact points from now on is somebody new.
-        let before = self.ids.next(now);
-        self.world.out.journal.push(super::JournalEntry::Erased {
-            tenant: tenant.id,
-            lead,
-            before,
-            points,
-            marks: Vec::new(),
-            at: now,
-        });
-        self.world.out.deleted.push((tenant.id, lead));
-        self.audit(tenant, actor, "lead.delete", json!({"lead": lead}));
-        Answer::Done
     }
 
     /// A person of ours takes a lead: the first one has it, the others hear who was first (W7).

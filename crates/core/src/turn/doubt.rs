@@ -65,6 +65,18 @@ impl Turn<'_> {
             && Self::repeat_of(tenant, message.connection) == Repeat::ByKey
     }
 
+    /// True when a message waited for its further call for so long that the provider has forgotten the key, and is not worth a second
+    /// copy ([`Turn::by_category`]): what nobody waits for at a desk.
+    pub(super) fn twin_after_all(&self, tenant: &Tenant, message: &Message) -> bool {
+        let matters_more = matches!(message.category, Category::Staff | Category::Emergency);
+        message.plan.doubt.as_ref().is_some_and(|doubt| {
+            !matters_more
+                && !doubt.again
+                && Self::repeat_of(tenant, doubt.connection) == Repeat::ByKey
+                && micros(self.now) - doubt.called_at >= KEY_HOLDS
+        })
+    }
+
     /// A call ended, and nobody knows whether it went out.
     pub(super) fn doubted(
         &mut self,

@@ -632,6 +632,44 @@ fn a_twin_is_dropped_by_the_same_account_while_it_remembers() {
     assert_eq!(of(Some(ConnectionId::from_raw(99))), Repeat::Blind);
 }
 
+/// Whoever waited at the gates until the key had lapsed is not called over it again; only an alert is worth a second copy.
+#[test]
+fn a_lapsed_key_is_not_called_again() {
+    const LAPSES: i64 = 23 * 3_600;
+    for (seconds, category, calls) in [
+        (LAPSES - 61, Transactional, 1),
+        (LAPSES - 60, Transactional, 0),
+        (LAPSES - 61, Promotional, 1),
+        (LAPSES - 60, Promotional, 0),
+        (LAPSES + 60, Staff, 1),
+    ] {
+        let mut scene = Scene::new();
+        // At the same hour of the next day it is open everywhere.
+        scene.now = after(scene.now, 4 * 3_600);
+        let began = scene.now;
+        let message = in_doubt(&mut scene, DANAS_MAIL, Transactional);
+        change(&mut scene, message.id, |message| message.expires_at = None);
+        // A log is read from a lease before, and the key counted from there.
+        scene.now = after(began, seconds);
+        let mut judged = known(&scene, message.id);
+        judged.category = category;
+        let lapsed = scene.turn(|turn, tenant| turn.twin_after_all(tenant, &judged));
+        assert_eq!(lapsed, calls == 0, "{category:?} after {seconds} s");
+        if category != Transactional {
+            continue;
+        }
+        assert_eq!(scene.claim(), calls);
+        if calls == 0 {
+            let ended = known(&scene, message.id);
+            assert_eq!(ended.status, Status::Unknown);
+            assert_eq!(ended.why.expect("told").code, "key_lapsed");
+        }
+        // Said again knowingly, or over an account without keys: another rule decides.
+        judged.plan.doubt.as_mut().expect("in doubt").again = true;
+        assert!(!scene.turn(|turn, tenant| turn.twin_after_all(tenant, &judged)));
+    }
+}
+
 /// Reliability 3.3: over whom the server died three times goes to quarantine, whatever its account can tell.
 #[test]
 fn a_message_that_kills_the_server_is_put_aside() {

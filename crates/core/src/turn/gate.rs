@@ -381,6 +381,16 @@ impl Turn<'_> {
                 sandbox,
             );
         }
+        if !sandbox && self.twin_after_all(tenant, message) {
+            let because = "It may have gone out, and the provider does not remember its key any more: a further call could arrive as a second copy.".into();
+            return said.end(
+                "connection",
+                Status::Expired,
+                "key_lapsed",
+                because,
+                sandbox,
+            );
+        }
         if !sandbox && let Some((code, until, because)) = self.no_way(tenant, message) {
             return said.defer("connection", &code, until, because, sandbox);
         }

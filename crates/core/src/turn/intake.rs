@@ -189,6 +189,8 @@ pub enum Intake {
         /// Its lead.
         lead: LeadId,
     },
+    /// What was kept for as long as it was to be goes (L11).
+    Old(Box<super::Old>),
     /// A journal remembers what a restored database may have forgotten.
     Journal(Box<JournalEntry>),
     /// A message of a restored database that may have gone out since the backup.
@@ -713,6 +715,7 @@ impl Order {
                     needs.histories.extend(leads);
                 }
             }
+            Intake::Old(old) => needs.leads.extend(&old.leads),
             Intake::Merge { from, into, .. } => needs.leads.extend([*from, *into]),
             Intake::Compose(compose) => {
                 if let Some(to) = &compose.to {

@@ -22,10 +22,12 @@ mod people;
 #[cfg(test)]
 mod people_tests;
 mod points;
+mod promise;
 mod queues;
 mod react;
 mod recovery;
 pub mod rehearsal;
+mod retention;
 mod rollout;
 mod say;
 #[cfg(test)]
@@ -40,6 +42,8 @@ mod track;
 #[cfg(test)]
 pub(crate) mod trial;
 mod wall;
+#[cfg(test)]
+mod weeks;
 mod workflow;
 pub mod world;
 
@@ -53,8 +57,9 @@ pub use intake::*;
 pub use jobs::{JOB_PAGE, Job, JobKind, may_migrate};
 pub use limits::{Pace, Placed, counters_of};
 pub use lines::{Line, Lines, MOST_CALLS};
-pub use queues::{QueueOf, Queues};
+pub use queues::{QueueOf, Queues, queues_in, words_of};
 pub use recovery::{HELD, Hold, JournalEntry, RESTORED, Standing};
+pub use retention::{Breath, Kept, LOOKED_AT, MOST_FORGOTTEN, Mark, Old, Silence, TURNS_BETWEEN};
 pub use rollout::Share;
 pub use settle::Retries;
 pub use staff::{CONFIRM_LINK, staff_consent};
@@ -210,6 +215,7 @@ impl<'a> Turn<'a> {
             Intake::Stage(order) => self.stage(tenant, order),
             Intake::Merge { from, into, actor } => self.merge_by_hand(tenant, *from, *into, actor),
             Intake::Delete { lead, actor } => self.delete(tenant, *lead, actor),
+            Intake::Old(old) => self.forget_old(tenant, old),
             Intake::Take { lead, actor } => self.take_lead(tenant, *lead, actor),
             Intake::StartRun {
                 lead,
@@ -303,7 +309,7 @@ impl<'a> Turn<'a> {
             .lead(lead)
             .filter(|state| state.lead.tenant == tenant.id)
             .map(|state| state.lead.id)
-            .filter(|lead| !self.world.out.deleted.contains(&(tenant.id, *lead)))
+            .filter(|lead| !self.world.out.is_gone(tenant.id, *lead))
     }
 
     /// Writes a line of a lead's history.

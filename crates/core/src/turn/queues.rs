@@ -7,7 +7,7 @@
 use super::World;
 use crate::ids::TenantId;
 use crate::messages::{ChannelKind, Message, Priority};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, from_micros, micros};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The messages of one tenant, channel and priority that wait.
@@ -30,6 +30,50 @@ impl QueueOf {
             priority: message.priority,
         }
     }
+}
+
+/// The first part of a word that names queues.
+const QUEUES: &str = "queues";
+/// A word between nodes is no longer than this; PostgreSQL carries 8,000 bytes.
+const LONGEST_WORD: usize = 7_000;
+
+/// Words that tell other nodes which queues have something waiting, and when the next of each is due: numbers and dots alone.
+pub fn words_of(queues: impl IntoIterator<Item = (QueueOf, Timestamp)>) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for (queue, due) in queues {
+        let one = format!(
+            " {}.{}.{}.{}",
+            queue.tenant.raw(),
+            queue.channel.code(),
+            queue.priority.code(),
+            micros(due)
+        );
+        match words.last_mut() {
+            Some(word) if word.len() + one.len() <= LONGEST_WORD => word.push_str(&one),
+            _ => words.push(format!("{QUEUES}{one}")),
+        }
+    }
+    words
+}
+
+/// The queues that a word names; `None` when it is another word. What cannot be read in it is left out: whoever hears it looks by itself
+/// too.
+pub fn queues_in(word: &str) -> Option<Vec<(QueueOf, Timestamp)>> {
+    let mut parts = word.split(' ');
+    if parts.next() != Some(QUEUES) {
+        return None;
+    }
+    let read = |part: &str| {
+        let mut numbers = part.split('.').map(|number| number.parse::<i64>().ok());
+        let mut next = || numbers.next().flatten();
+        let queue = QueueOf {
+            tenant: TenantId::from_raw(next()?),
+            channel: ChannelKind::from_code(next()?)?,
+            priority: Priority::from_code(next()?)?,
+        };
+        Some((queue, from_micros(next()?)))
+    };
+    Some(parts.filter_map(read).collect())
 }
 
 /// Messages taken from the queues in one turn.
@@ -184,7 +228,6 @@ impl Queues {
 mod tests {
     use super::*;
     use crate::messages::{Category, Status};
-    use crate::time::from_micros;
     use crate::turn::scene::{DANA, Scene};
 
     fn queue(tenant: i64, priority: Priority) -> QueueOf {
@@ -228,6 +271,49 @@ mod tests {
             shares,
             [(queue(3, Priority::Low), 1), (queue(1, Priority::Low), 1)]
         );
+    }
+
+    /// What one node says of its queues another one understands; words of other kinds, and noise, are none.
+    #[test]
+    fn queues_are_told_in_words() {
+        let all: Vec<(QueueOf, Timestamp)> = (1..=600)
+            .map(|tenant| {
+                (
+                    queue(tenant, Priority::Low),
+                    from_micros(1_764_000_000_000_000 + tenant),
+                )
+            })
+            .collect();
+        let words = words_of(all.clone());
+        assert!(words.len() > 1 && words.iter().all(|word| word.len() <= LONGEST_WORD));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-');
+        assert!(words.iter().all(|word| word.chars().all(plain)));
+        let heard: Vec<_> = words
+            .iter()
+            .filter_map(|word| queues_in(word))
+            .flatten()
+            .collect();
+        assert_eq!(heard, all);
+        for (word, heard) in [
+            ("due", None),
+            ("", None),
+            ("queues", Some(Vec::new())),
+            ("queues 1.9.1.5 x 1.0 1.0.7.99", Some(Vec::new())),
+            (
+                "queues 1.0.1.5",
+                Some(vec![(
+                    QueueOf {
+                        tenant: TenantId::from_raw(1),
+                        channel: ChannelKind::ALL[0],
+                        priority: Priority::from_code(1).unwrap(),
+                    },
+                    from_micros(5),
+                )]),
+            ),
+        ] {
+            assert_eq!(queues_in(word), heard, "{word}");
+        }
+        assert_eq!(words_of([]), Vec::<String>::new());
     }
 
     #[test]

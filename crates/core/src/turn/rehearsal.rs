@@ -17,7 +17,7 @@ use crate::config::TenantConfig;
 use crate::consent::Basis;
 use crate::ids::{ConnectionId, IdMaker, TenantId};
 use crate::leads::ReferenceKey;
-use crate::messages::{ChannelKind, Finding, Message, Outcome, ProviderRef, Repeat};
+use crate::messages::{ChannelKind, Finding, Message, Outcome, ProviderRef, Reason, Repeat};
 use crate::time::Timestamp;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -60,6 +60,9 @@ pub struct SeededDice(pub u64);
 
 impl Dice for SeededDice {
     fn roll(&mut self) -> f64 {
+        if self.0 == STILL {
+            return 0.5;
+        }
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -68,8 +71,13 @@ impl Dice for SeededDice {
     }
 }
 
+/// The seed with which chance stands still: every roll is the middle, however many came before.
+pub const STILL: u64 = 0;
+
 /// Batches at one instant; more of them turn in a circle.
 const MOST_AT_ONCE: u32 = 10_000;
+/// How long a call may take before others think that it ended.
+const LEASE: Duration = Duration::from_secs(60);
 /// Runs that wake in one batch.
 const MOST_WAKES: usize = 200;
 
@@ -91,6 +99,18 @@ pub struct Rehearsal<P = Perfect> {
     settled: VecDeque<Settled>,
     looked: VecDeque<Looked>,
     now: Timestamp,
+    dies: Dies,
+}
+
+/// Whether the node is about to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dies {
+    /// It lives.
+    No,
+    /// While it makes its next calls.
+    Calling,
+    /// It died while it called; nothing happens until another one starts.
+    Dead,
 }
 
 impl Rehearsal<Perfect> {
@@ -136,6 +156,7 @@ impl<P: Provider> Rehearsal<P> {
             settled: VecDeque::new(),
             looked: VecDeque::new(),
             now: crate::time::from_micros(crate::time::micros(now)),
+            dies: Dies::No,
         };
         house.arrange();
         house
@@ -157,6 +178,55 @@ impl<P: Provider> Rehearsal<P> {
     pub fn seeded(mut self, seed: u64) -> Self {
         self.dice = SeededDice(seed);
         self
+    }
+
+    /// The same as another node of the house, whose ids are others.
+    #[must_use]
+    pub fn on_node(mut self, node: u8) -> Self {
+        self.ids = IdMaker::new(node, self.ids.next(self.now));
+        self
+    }
+
+    /// The node will die while it makes its next calls: the providers have them, and nobody hears their answers.
+    pub const fn die_while_calling(&mut self) {
+        self.dies = Dies::Calling;
+    }
+
+    /// True from the calls over which the node died until another one starts.
+    pub fn is_dead(&self) -> bool {
+        self.dies == Dies::Dead
+    }
+
+    /// The node dies, and another one starts after some time: what was kept in memory is gone, and the end of the calls that were under way
+    /// is unknown (M3, W3). Answers how many those were.
+    pub fn restart(&mut self, down: Duration, watch: Watch<'_>) -> usize {
+        self.dies = Dies::No;
+        self.settled.clear();
+        self.looked.clear();
+        self.lines = Lines::default();
+        self.queues = Queues::default();
+        self.now += jiff::SignedDuration::try_from(down).unwrap_or(jiff::SignedDuration::ZERO);
+        self.queues.fill(self.memory.queues());
+        let now = self.now;
+        let lost = self.memory.overdue(Timestamp::MAX, usize::MAX);
+        let n = lost.len();
+        let lease = jiff::SignedDuration::try_from(LEASE).unwrap_or(jiff::SignedDuration::ZERO);
+        self.settled.extend(lost.into_iter().map(|message| Settled {
+            started_at: message.deadline.map_or(now, |deadline| deadline - lease),
+            message: Arc::new(message),
+            finished_at: now,
+            outcome: Outcome::Unknown {
+                why: Reason::new(
+                    "restart",
+                    "The server stopped while the provider was being called.",
+                ),
+            },
+            segments: None,
+            died: true,
+        }));
+        self.arrange();
+        self.settle_down(watch);
+        n
     }
 
     /// What time it is.
@@ -220,10 +290,15 @@ impl<P: Provider> Rehearsal<P> {
     pub fn run_until(&mut self, until: Timestamp, watch: Watch<'_>) {
         self.settle_down(watch);
         while let Some(next) = self.next().filter(|next| *next <= until) {
+            if self.is_dead() {
+                return;
+            }
             self.now = next;
             self.settle_down(watch);
         }
-        self.now = self.now.max(until);
+        if !self.is_dead() {
+            self.now = self.now.max(until);
+        }
     }
 
     /// Lets so much time pass.
@@ -235,7 +310,7 @@ impl<P: Provider> Rehearsal<P> {
     /// Everything that is due at this instant happens.
     fn settle_down(&mut self, watch: Watch<'_>) {
         let mut batches = 0;
-        while self.next().is_some_and(|next| next <= self.now) {
+        while !self.is_dead() && self.next().is_some_and(|next| next <= self.now) {
             batches += 1;
             if batches > MOST_AT_ONCE {
                 // What is due and cannot be done now is asked again a moment later, as the server's loop does.
@@ -296,7 +371,7 @@ impl<P: Provider> Rehearsal<P> {
             queues: &mut self.queues,
             distrust: None,
             looks: LookUps::default(),
-            lease: Duration::from_secs(60),
+            lease: LEASE,
             written: |_| (200, String::new()),
         };
         let decided = match batch.commit(&mut self.memory, |_, _| Ok(())) {
@@ -330,6 +405,10 @@ impl<P: Provider> Rehearsal<P> {
                 segments: None,
                 died: false,
             });
+        }
+        if self.dies == Dies::Calling && !decided.sent_off.is_empty() {
+            self.dies = Dies::Dead;
+            return decided;
         }
         for message in self.memory.looks(now, 64) {
             let finding = self.provider.look(&message, now);

@@ -26,6 +26,14 @@ pub(super) struct Saying<'a> {
     pub(super) list: Option<Value>,
 }
 
+/// Events that are no act of the person's own: what follows from them answers nobody, so it keeps its hours (C4, US-7).
+const NOT_THEIRS: [&str; 4] = [
+    "segment.entered",
+    "schedule.due",
+    "stage.changed",
+    crate::signals::CHURN,
+];
+
 /// What all messages of a step have in common.
 struct Frame<'a> {
     lead: Option<LeadId>,
@@ -65,6 +73,9 @@ impl Turn<'_> {
         };
         let answers = run_data["event"]["at"]
             .as_str()
+            .filter(|_| {
+                !NOT_THEIRS.contains(&run_data["event"]["type"].as_str().unwrap_or_default())
+            })
             .and_then(|at| at.parse::<jiff::Timestamp>().ok())
             .map(jiff::Timestamp::as_microsecond);
         let restored = run_data[super::RESTORED].as_i64();
@@ -442,6 +453,7 @@ impl Turn<'_> {
         message.deadline = Some(self.now + signed(self.lease));
         message.why = None;
         if message.hash.is_none() {
+            super::promise::take_back(message, self.now);
             message.hash = Some(hash_of(message));
         }
         self.begun.add(Line::of(message));
@@ -714,6 +726,9 @@ impl Turn<'_> {
         data.insert("event".into(), Value::Object(event));
         if let Some(view) = score_view(tenant, state, product) {
             data.insert("score".into(), view);
+        }
+        if let Some(view) = super::promise::promise(tenant, state, self.now) {
+            data.insert("promise".into(), view);
         }
         Value::Object(data)
     }

@@ -1,20 +1,23 @@
 //! `simulate` (W5): a file of events under virtual time, and what would go to whom, when, on which channel, at what cost, and why not.
 //!
 //! A line of the file is what a sample day has, a time and what is posted where; and beside that what only a simulation can have happen:
-//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/stage` and `/simulate/outage`.
+//! `/simulate/reply`, `/simulate/take`, `/simulate/event`, `/simulate/stage`, `/simulate/outage` and `/simulate/restart`. What happens to
+//! the world (an outage, a restart) happens before anything else of its instant, wherever it stands in the file.
 
-use super::rehearsal::{Provider, Rehearsal, taken, tenant_of};
+use super::rehearsal::{Provider, Rehearsal, tenant_of};
 use super::world::{PointKey, PointKind, Purpose};
 use super::{Answer, Capture, ConsentTold, Decided, Intake, Order, StageMove, Track, Visit, Who};
 use crate::config::{self, FieldKind, LeadField, Target, TenantConfig, durations};
 use crate::contact::{Email, Phone};
 use crate::ids::{LeadId, MessageId, TenantId};
 use crate::leads::{Overwrite, Profile};
-use crate::messages::{ChannelKind, Inbound, Message, Outcome, Reason, Status};
+use crate::messages::{
+    ChannelKind, Cost, Finding, Inbound, Message, Outcome, ProviderRef, Reason, Status,
+};
 use crate::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +33,13 @@ pub struct Event {
     pub body: Value,
     /// The line of the file, for what is said about it.
     pub line: u32,
+}
+
+impl Event {
+    /// Whether it happens to everybody and not to a lead.
+    fn of_the_world(&self) -> bool {
+        matches!(self.path.as_str(), "/simulate/outage" | "/simulate/restart")
+    }
 }
 
 /// What is wrong with a file of events: the line, and a sentence.
@@ -72,7 +82,7 @@ pub fn read(text: &str, from: Timestamp) -> Result<Vec<Event>, EventError> {
             line: n,
         });
     }
-    events.sort_by_key(|event| event.at);
+    events.sort_by_key(|event| (event.at, !event.of_the_world()));
     Ok(events)
 }
 
@@ -128,6 +138,8 @@ pub struct Simulated {
     pub cost_micros: i64,
     /// Its currency.
     pub currency: String,
+    /// The leads of the timeline by reference, with the name, number or address that the file knows them by.
+    pub leads: Vec<(String, String)>,
     /// What could not be decided.
     pub errors: Vec<String>,
 }
@@ -136,6 +148,8 @@ pub struct Simulated {
 #[derive(Debug, Default)]
 struct Far {
     outages: Vec<(ChannelKind, Timestamp, Timestamp)>,
+    /// What it has, for when it is asked again.
+    has: HashSet<MessageId>,
 }
 
 impl Provider for Far {
@@ -150,7 +164,28 @@ impl Provider for Far {
                 after: None,
             };
         }
-        taken(message)
+        self.has.insert(message.id);
+        taken_at_list_price(message)
+    }
+
+    fn look(&mut self, message: &Message, _now: Timestamp) -> Finding {
+        if self.has.contains(&message.id) {
+            Finding::Found(taken_at_list_price(message))
+        } else {
+            Finding::Absent
+        }
+    }
+}
+
+/// The answer of a provider that took a message, at what this call of it was reckoned at: calls before it have their own price.
+fn taken_at_list_price(message: &Message) -> Outcome {
+    let before = message.plan.doubt.as_ref().map_or(0, |doubt| doubt.spent);
+    Outcome::Accepted {
+        reference: ProviderRef(message.id.to_string()),
+        cost: message.cost.clone().map(|cost| Cost {
+            micros: (cost.micros - before).max(0),
+            ..cost
+        }),
     }
 }
 
@@ -180,36 +215,88 @@ pub fn simulate(
     until: Timestamp,
     seed: u64,
 ) -> Simulated {
-    let tenant = tenant_of(1, config);
-    let mut run = Running {
-        house: Rehearsal::with(vec![tenant], Far::default(), from).seeded(seed),
-        names: HashMap::new(),
-        lines: Vec::new(),
-        refused: Vec::new(),
-        taken: 0,
-    };
-    for event in events.iter().filter(|event| event.at <= until) {
-        run.until(event.at);
-        match run.intake(event) {
-            Ok(Some(intake)) => run.take(event, intake),
-            Ok(None) => run.taken += 1,
-            Err(says) => run.refused.push((event.line, says)),
-        }
-    }
-    run.until(until);
-    run.finish()
+    let house = Rehearsal::with(vec![tenant_of(1, config)], Far::default(), from).seeded(seed);
+    Running::new(house).through(events, until)
+}
+
+/// The same with the ids of another node.
+#[cfg(test)]
+pub(super) fn on_node(
+    config: Arc<TenantConfig>,
+    events: &[Event],
+    from: Timestamp,
+    until: Timestamp,
+    seed: u64,
+    node: u8,
+) -> Simulated {
+    let house = Rehearsal::with(vec![tenant_of(1, config)], Far::default(), from).seeded(seed);
+    Running::new(house.on_node(node)).through(events, until)
 }
 
 struct Running {
     house: Rehearsal<Far>,
     /// Leads by the names that the file knows them by.
     names: HashMap<String, LeadId>,
-    lines: Vec<Line>,
+    /// How long the node will be away that is about to die.
+    dies_for: Option<Duration>,
+    lines: Lines,
     refused: Vec<(u32, String)>,
     taken: usize,
 }
 
 impl Running {
+    fn new(house: Rehearsal<Far>) -> Self {
+        Self {
+            house,
+            names: HashMap::new(),
+            dies_for: None,
+            lines: Lines::default(),
+            refused: Vec::new(),
+            taken: 0,
+        }
+    }
+
+    fn through(mut self, events: &[Event], until: Timestamp) -> Simulated {
+        for event in events.iter().filter(|event| event.at <= until) {
+            self.until(event.at);
+            match self.intake(event) {
+                Ok(Some(intake)) => self.take(event, intake),
+                Ok(None) => self.taken += 1,
+                Err(says) => self.refused.push((event.line, says)),
+            }
+            if self.house.is_dead() {
+                self.restart();
+            }
+        }
+        self.until(until);
+        self.finish()
+    }
+
+    /// Another node starts after the one that died. What came in meanwhile is taken in then, as callers try again.
+    fn restart(&mut self) {
+        let Some(down) = self.dies_for.take() else {
+            return;
+        };
+        let lines = &mut self.lines;
+        let calls = self
+            .house
+            .restart(down, &mut |now, _, decided| look(lines, now, decided));
+        let why = format!(
+            "the node was away for {}; calls without an end: {calls}",
+            durations::show(down)
+        );
+        // It comes before what the new node did.
+        let at = self.house.now();
+        let lines = &mut self.lines.told;
+        let place = lines.iter().rposition(|line| line.at < at);
+        let line = Line {
+            what: "node.restarted".to_owned(),
+            why: Some(why),
+            ..blank(at)
+        };
+        lines.insert(place.map_or(0, |place| place + 1), line);
+    }
+
     fn config(&self) -> Arc<TenantConfig> {
         self.house.tenant(HOUSE).map_or_else(
             || unreachable!("the business is there"),
@@ -218,6 +305,10 @@ impl Running {
     }
 
     fn until(&mut self, at: Timestamp) {
+        if self.dies_for.is_some() && at > self.house.now() {
+            // Nothing was called at the instant of its death.
+            self.restart();
+        }
         let lines = &mut self.lines;
         self.house
             .run_until(at, &mut |now, _, decided| look(lines, now, decided));
@@ -290,38 +381,26 @@ impl Running {
             let form = form.rsplit('/').next().unwrap_or(form);
             return self.form(form, body).map(Some);
         }
+        // An event of a lead that came before: the file names it in braces, as nobody knows its id yet.
+        if let Some((name, what)) = path
+            .strip_prefix("/v1/leads/{")
+            .and_then(|rest| rest.split_once("}/"))
+        {
+            let mut named = body.clone();
+            named["lead"] = json!(name);
+            return match what {
+                "events" => self.event(&named).map(Some),
+                "stage" => self.stage(&named).map(Some),
+                other => Err(format!(
+                    "There is nothing at `/v1/leads/{{…}}/{other}` in a simulation; there are events and stage."
+                )),
+            };
+        }
         match path {
             "/v1/track" | "/v1/page" | "/v1/identify" => Ok(Some(self.tracked(path, body))),
             "/v1/leads" => self.captured(body, None).map(Some),
-            "/simulate/event" => {
-                let kind = body["type"].as_str().ok_or("`type` is missing.")?;
-                let properties = match &body["properties"] {
-                    Value::Object(map) => Value::Object(map.clone()),
-                    _ => json!({}),
-                };
-                Ok(Some(Intake::Track(Box::new(Track {
-                    who: Who::Lead(self.lead(body)?),
-                    kind: kind.to_owned(),
-                    happened: now,
-                    properties,
-                    key: None,
-                    source: "api",
-                    traits: None,
-                    visit: Visit::default(),
-                    public: false,
-                    session: false,
-                }))))
-            }
-            "/simulate/stage" => Ok(Some(Intake::Stage(StageMove {
-                lead: self.lead(body)?,
-                product: body["product"].as_str().map(str::to_owned),
-                stage: body["stage"]
-                    .as_str()
-                    .ok_or("`stage` is missing.")?
-                    .to_owned(),
-                reason: None,
-                actor: "staff".into(),
-            }))),
+            "/simulate/event" => self.event(body).map(Some),
+            "/simulate/stage" => self.stage(body).map(Some),
             "/simulate/take" => Ok(Some(Intake::Take {
                 lead: self.lead(body)?,
                 actor: body["by"].as_str().ok_or("`by` is missing.")?.to_owned(),
@@ -360,10 +439,49 @@ impl Running {
                     .push((channel, now, now + length));
                 Ok(None)
             }
+            "/simulate/restart" => {
+                let length = durations::parse(body["for"].as_str().unwrap_or("1m"))?;
+                self.dies_for = Some(length);
+                self.house.die_while_calling();
+                Ok(None)
+            }
             other => Err(format!(
-                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /f/FORM, /simulate/event, /simulate/reply, /simulate/take, /simulate/stage and /simulate/outage."
+                "Nothing in a simulation happens at `{other}`: there are /v1/track, /v1/page, /v1/identify, /v1/leads, /v1/leads/{{NAME}}/events, /f/FORM, /simulate/event, /simulate/reply, /simulate/take, /simulate/stage, /simulate/outage and /simulate/restart."
             )),
         }
+    }
+
+    fn event(&self, body: &Value) -> Result<Intake, String> {
+        let kind = body["type"].as_str().ok_or("`type` is missing.")?;
+        let properties = match &body["properties"] {
+            Value::Object(map) => Value::Object(map.clone()),
+            _ => json!({}),
+        };
+        Ok(Intake::Track(Box::new(Track {
+            who: Who::Lead(self.lead(body)?),
+            kind: kind.to_owned(),
+            happened: self.house.now(),
+            properties,
+            key: None,
+            source: "api",
+            traits: None,
+            visit: Visit::default(),
+            public: false,
+            session: false,
+        })))
+    }
+
+    fn stage(&self, body: &Value) -> Result<Intake, String> {
+        Ok(Intake::Stage(StageMove {
+            lead: self.lead(body)?,
+            product: body["product"].as_str().map(str::to_owned),
+            stage: body["stage"]
+                .as_str()
+                .ok_or("`stage` is missing.")?
+                .to_owned(),
+            reason: None,
+            actor: "staff".into(),
+        }))
     }
 
     fn tracked(&self, path: &str, body: &Value) -> Intake {
@@ -418,7 +536,11 @@ impl Running {
     }
 
     fn traits(&self, traits: &Value) -> Option<Capture> {
-        traits.is_object().then(|| self.capture_of(traits))
+        // What a tracker tells is no enquiry of the person (US-2).
+        traits.is_object().then(|| Capture {
+            own_enquiry: false,
+            ..self.capture_of(traits)
+        })
     }
 
     /// What an API call tells of a lead.
@@ -550,7 +672,22 @@ impl Running {
             .house
             .tenant(HOUSE)
             .map(|tenant| tenant.references.clone());
-        let mut timeline = self.lines;
+        let mut leads: Vec<(String, String)> = Vec::new();
+        if let Some(key) = &references {
+            let mut names: Vec<(&String, &LeadId)> = self.names.iter().collect();
+            names.sort();
+            for (name, id) in names {
+                let Some(known) = memory.lead(*id) else {
+                    continue;
+                };
+                let reference = key.write(known.number);
+                if !leads.iter().any(|(told, _)| *told == reference) {
+                    leads.push((reference, name.clone()));
+                }
+            }
+            leads.sort();
+        }
+        let mut timeline = self.lines.told;
         for line in &mut timeline {
             // Leads are told by reference, which needs their number.
             let lead = line.lead.as_ref().and_then(|id| id.parse::<LeadId>().ok());
@@ -570,6 +707,7 @@ impl Running {
             currency: self.house.tenant(HOUSE).map_or_else(String::new, |one| {
                 one.config.settings.budget.currency.clone()
             }),
+            leads,
             errors: memory
                 .set_aside()
                 .iter()
@@ -599,8 +737,17 @@ fn typed(kind: FieldKind, value: &Value) -> Value {
     }
 }
 
+/// The timeline as it grows.
+#[derive(Debug, Default)]
+struct Lines {
+    told: Vec<Line>,
+    /// Why a message waits, as it was told: a wait that goes on for the same reason is no news.
+    waits: HashMap<MessageId, String>,
+}
+
 /// What a batch did that people would want to see.
-fn look(lines: &mut Vec<Line>, now: Timestamp, decided: &Decided) {
+fn look(lines: &mut Lines, now: Timestamp, decided: &Decided) {
+    let Lines { told: lines, waits } = lines;
     let out = &decided.world.out;
     for event in out
         .events
@@ -643,6 +790,12 @@ fn look(lines: &mut Vec<Line>, now: Timestamp, decided: &Decided) {
             continue;
         }
         seen.push(message.id);
+        if what == "waits" {
+            let code = message.why.as_ref().map_or("", |why| &*why.code);
+            if waits.insert(message.id, code.to_owned()).as_deref() == Some(code) {
+                continue;
+            }
+        }
         lines.push(Line {
             what: what.to_owned(),
             lead: message.lead.map(|lead| lead.to_string()),
@@ -790,11 +943,18 @@ mod tests {
     /// W5, W8: the sample days of the presets, told line by line; and the same whatever the dice.
     #[test]
     fn the_sample_days_of_the_presets() {
-        for name in ["plumbing", "auto-glass"] {
+        for name in [
+            "plumbing",
+            "auto-glass",
+            "saas-nurture",
+            "real-estate-churn",
+        ] {
             let (config, text) = preset(name);
             let from: Timestamp = FROM.parse().unwrap();
             let events = read(&text, from).unwrap();
-            let until = from + jiff::SignedDuration::from_hours(48);
+            // Long enough for what the day began: a sequence of two weeks, an intervention of five days.
+            let days = if name == "saas-nurture" { 24 } else { 8 };
+            let until = from + jiff::SignedDuration::from_hours(24 * days);
             let told = simulate(Arc::clone(&config), &events, from, until, 1);
             assert_eq!(told.errors, Vec::<String>::new());
             assert_eq!(told.refused, Vec::new());

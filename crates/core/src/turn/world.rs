@@ -349,6 +349,14 @@ pub struct Output {
     pub set_aside: Vec<SetAside>,
     /// Leads to delete.
     pub deleted: Vec<(TenantId, LeadId)>,
+    /// Leads that were silent for too long: what says who they were goes, but for proofs.
+    pub anonymised: Vec<(TenantId, LeadId)>,
+    /// Offers made since then are proofs, and stay as they are when their lead is anonymised.
+    pub proofs_since: Option<Timestamp>,
+    /// Events that go, in the order of their leads and ids.
+    pub forgotten_events: Vec<(TenantId, LeadId, EventId)>,
+    /// Finished messages that go, with their calls.
+    pub forgotten_messages: Vec<(TenantId, MessageId)>,
     /// Administrative actions.
     pub audit: Vec<AuditRow>,
     /// Connections whose trouble changed: `None` clears it.
@@ -515,7 +523,7 @@ enum Undo {
 #[derive(Debug, Clone, Copy)]
 pub struct Savepoint {
     undo: usize,
-    lengths: [usize; 20],
+    lengths: [usize; 23],
 }
 
 impl World {
@@ -733,7 +741,13 @@ impl Output {
         all.find(|message| message.id == id)
     }
 
-    fn lengths(&self) -> [usize; 20] {
+    /// Whether a lead goes with this turn.
+    pub(super) fn is_gone(&self, tenant: TenantId, lead: LeadId) -> bool {
+        let one = (tenant, lead);
+        self.deleted.contains(&one) || self.anonymised.contains(&one)
+    }
+
+    fn lengths(&self) -> [usize; 23] {
         [
             self.merges.len(),
             self.events.len(),
@@ -755,10 +769,13 @@ impl Output {
             self.work.len(),
             self.jobs.len(),
             self.journal.len(),
+            self.anonymised.len(),
+            self.forgotten_events.len(),
+            self.forgotten_messages.len(),
         ]
     }
 
-    fn truncate(&mut self, to: [usize; 20]) {
+    fn truncate(&mut self, to: [usize; 23]) {
         self.merges.truncate(to[0]);
         self.events.truncate(to[1]);
         self.event_keys.truncate(to[2]);
@@ -779,5 +796,8 @@ impl Output {
         self.work.truncate(to[17]);
         self.jobs.truncate(to[18]);
         self.journal.truncate(to[19]);
+        self.anonymised.truncate(to[20]);
+        self.forgotten_events.truncate(to[21]);
+        self.forgotten_messages.truncate(to[22]);
     }
 }

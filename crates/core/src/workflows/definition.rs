@@ -10,7 +10,7 @@ use crate::conditions::Condition;
 use crate::config::durations;
 use crate::messages::{Category, ChannelKind, Priority};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::{fmt, time::Duration};
 
 /// What happens, in order, after a trigger.
@@ -174,6 +174,8 @@ pub enum Source {
     Value(Value),
     /// It is read from a field, such as `event.properties.budget`.
     Field(String),
+    /// It is so much more than it was; what is no number counts as nought.
+    Add(Number),
 }
 
 /// Collects for a time or a count, then says it once.

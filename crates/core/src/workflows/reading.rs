@@ -239,6 +239,7 @@ struct WrittenAttribute {
     name: String,
     value: Option<Value>,
     from: Option<String>,
+    add: Option<serde_json::Number>,
 }
 
 #[derive(Deserialize)]
@@ -584,12 +585,13 @@ fn collected(digest: WrittenDigest) -> Result<Digest, String> {
 }
 
 fn attribute(written: WrittenAttribute) -> Result<Action, String> {
-    let value = match (written.value, written.from) {
-        (Some(value), None) if !value.is_object() => Source::Value(value),
-        (None, Some(field)) => Source::Field(field),
+    let value = match (written.value, written.from, written.add) {
+        (Some(value), None, None) if !value.is_object() => Source::Value(value),
+        (None, Some(field), None) => Source::Field(field),
+        (None, None, Some(more)) => Source::Add(more),
         _ => {
             return Err(
-                "`set_attribute` has exactly one of `value` and `from`, such as `from: event.properties.budget`."
+                "`set_attribute` has exactly one of `value`, `from` and `add`, such as `from: event.properties.budget`."
                     .to_owned(),
             );
         }

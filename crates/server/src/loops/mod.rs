@@ -3,6 +3,7 @@
 mod inbox;
 mod live;
 mod nodes;
+mod retention;
 #[cfg(feature = "seeded-bugs")]
 mod seeded;
 mod sending;

@@ -3,9 +3,10 @@
 
 use super::inbox::Inbox;
 use ringback_channels::BootClock;
-use ringback_core::time::Clock;
+use ringback_core::time::{Clock, Timestamp};
+use ringback_core::turn::{QueueOf, queues_in, words_of};
 use ringback_store::{Beat, Dead, Node, Registrar, Role};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -44,6 +45,8 @@ struct Shared {
     due: AtomicBool,
     /// Others said that the house changed.
     house: AtomicBool,
+    /// Queues that others put something into.
+    queues: Mutex<BTreeMap<QueueOf, Timestamp>>,
     words: Mutex<Words>,
     work: Condvar,
 }
@@ -51,6 +54,7 @@ struct Shared {
 #[derive(Default)]
 struct Words {
     tell: BTreeSet<&'static str>,
+    queues: BTreeMap<QueueOf, Timestamp>,
     settled: Vec<Dead>,
     stop: bool,
 }
@@ -72,6 +76,7 @@ impl Neighbours {
             version: AtomicI64::new(0),
             due: AtomicBool::new(false),
             house: AtomicBool::new(false),
+            queues: Mutex::default(),
             words: Mutex::default(),
             work: Condvar::new(),
         }));
@@ -125,6 +130,29 @@ impl Neighbours {
         self.0.work.notify_one();
     }
 
+    /// Something waits in these queues, so that whoever has room may send it. Says it soon.
+    pub(crate) fn tell_queues(&self, queues: impl Iterator<Item = (QueueOf, Timestamp)>) {
+        let mut queues = queues.peekable();
+        if (self.alone() && self.sends()) || queues.peek().is_none() {
+            return;
+        }
+        let mut words = self.words();
+        for (queue, due) in queues {
+            note(&mut words.queues, queue, due);
+        }
+        drop(words);
+        self.0.work.notify_one();
+    }
+
+    /// The queues that others put something into since the last question, and when it is due.
+    pub(crate) fn heard_of_queues(&self) -> BTreeMap<QueueOf, Timestamp> {
+        std::mem::take(&mut *self.queues())
+    }
+
+    fn queues(&self) -> std::sync::MutexGuard<'_, BTreeMap<QueueOf, Timestamp>> {
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All calls of a dead node are settled.
     pub(crate) fn settled(&self, dead: Dead) {
         self.words().settled.push(dead);
@@ -163,7 +191,7 @@ impl Neighbours {
             if words.stop {
                 break;
             }
-            if words.tell.is_empty() && words.settled.is_empty() {
+            if words.tell.is_empty() && words.queues.is_empty() && words.settled.is_empty() {
                 let wait = next.saturating_sub(self.0.boot.now());
                 drop(
                     self.0
@@ -173,13 +201,15 @@ impl Neighbours {
                 );
                 continue;
             }
-            let (tell, settled) = (
+            let (tell, queues, settled) = (
                 std::mem::take(&mut words.tell),
+                std::mem::take(&mut words.queues),
                 std::mem::take(&mut words.settled),
             );
             drop(words);
-            for word in tell {
-                if let Err(error) = registrar.tell(word) {
+            let plain = tell.into_iter().map(str::to_owned);
+            for word in plain.chain(words_of(queues)) {
+                if let Err(error) = registrar.tell(&word) {
                     tracing::debug!(%error, "other nodes were not told; they look by themselves");
                 }
             }
@@ -228,11 +258,17 @@ impl Neighbours {
 
     /// Words of others wake the loops at once. Where nothing is heard, behind a pooler say, they look by themselves.
     fn listen(&self, registrar: &mut Registrar, inbox: &Arc<Inbox>) {
-        let (shared, inbox) = (Arc::clone(&self.0), Arc::clone(inbox));
+        let (own, inbox) = (self.clone(), Arc::clone(inbox));
         let heard = move |word: &str| {
-            match word {
-                DUE => shared.due.store(true, Ordering::Release),
-                HOUSE => shared.house.store(true, Ordering::Release),
+            match (word, queues_in(word)) {
+                (DUE, _) => own.0.due.store(true, Ordering::Release),
+                (HOUSE, _) => own.0.house.store(true, Ordering::Release),
+                (_, Some(named)) => {
+                    let mut queues = own.queues();
+                    for (queue, due) in named {
+                        note(&mut queues, queue, due);
+                    }
+                }
                 _ => return,
             }
             inbox.nudge();
@@ -241,4 +277,10 @@ impl Neighbours {
             tracing::debug!(%error, "nothing is heard of other nodes; it is looked now and then");
         }
     }
+}
+
+/// Something of a queue is due then; sooner counts.
+fn note(queues: &mut BTreeMap<QueueOf, Timestamp>, queue: QueueOf, due: Timestamp) {
+    let known = queues.entry(queue).or_insert(due);
+    *known = due.min(*known);
 }

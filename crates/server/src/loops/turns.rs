@@ -3,6 +3,7 @@
 use super::inbox::{Inbox, Queue, Refused, Reply, instant};
 use super::live::Live;
 use super::nodes::Neighbours;
+use super::retention::Retention;
 use crate::clock::WallDice;
 use crate::journal::Journal;
 use crate::registry::Registry;
@@ -75,6 +76,7 @@ pub(crate) struct Turns {
     watch: WallWatch,
     looked: Instant,
     tidied: Instant,
+    retention: Retention,
     neighbours: Option<Neighbours>,
     /// The number that ids are marked with, where there may be several nodes.
     number: u8,
@@ -193,6 +195,7 @@ impl Turns {
             watch: WallWatch::default(),
             looked: now,
             tidied: now,
+            retention: Retention::new(),
             neighbours,
             number,
         }
@@ -294,7 +297,8 @@ impl Turns {
         let wait = next.map_or(SLOWEST_POLL, |next| {
             Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO)
         });
-        instant() + wait.min(SLOWEST_POLL)
+        let old = self.retention.wait().filter(|_| self.leads());
+        instant() + wait.min(old.unwrap_or(SLOWEST_POLL))
     }
 
     /// One turn.
@@ -329,6 +333,7 @@ impl Turns {
         self.collect_overdue(now, &mut orders);
         self.take_over(now, &mut orders);
         self.hand_out_looks(now);
+        self.forget_old(&tenants, now, &mut orders);
         if orders.is_empty() && !self.anything_due(now) {
             return;
         }
@@ -496,6 +501,9 @@ impl Turns {
             && let Err(error) = self.read_the_house()
         {
             tracing::error!(%error, "what another node changed could not be read; the next turn reads it");
+        }
+        for (queue, due) in others.heard_of_queues() {
+            self.queues.note(queue, due);
         }
         if others.heard_of_due() {
             self.fill_queues();
@@ -668,6 +676,30 @@ impl Turns {
         gauge!("ringback_in_flight").set(f64::from(self.lines.all()));
     }
 
+    /// A piece of what was kept for as long as it was to be goes with this turn, which claims what is due all the same (L11).
+    fn forget_old(
+        &mut self,
+        tenants: &Tenants,
+        now: Timestamp,
+        orders: &mut std::collections::VecDeque<(Order, Option<Reply>)>,
+    ) {
+        // By a clock that was set, everything may seem to be old.
+        if self.distrust(now).is_some() {
+            self.retention.pause();
+        }
+        if !self.leads() {
+            return;
+        }
+        let busy = !orders.is_empty() || self.anything_due(now);
+        match self.retention.next(&self.writer, tenants, now, busy) {
+            Ok(Some((tenant, intake))) => orders.push_back(own(tenant, now, intake)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "what is old could not be read; it is looked at again tomorrow");
+            }
+        }
+    }
+
     /// Attempts whose lease is over: by the boot clock where this process made the call, else by what was written with the intent.
     fn outlived(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
         let mut overdue = self.writer.overdue(now, MOST_CALLS + 500)?;
@@ -810,14 +842,18 @@ impl Turns {
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
         if let Some(others) = &self.neighbours {
-            // A node that sends finds by itself what it wrote; one that does not has to tell those that do.
+            let changed = world.out.changes.iter().map(|change| &change.message);
+            let written = world.out.messages.iter().chain(changed);
+            let waits = written.filter(|message| message.status.waits());
+            others.tell_queues(waits.map(|message| (QueueOf::of(message), message.due_at)));
+            // A node that sends wakes by itself what it wrote; one that does not has to tell those that do.
             let runs = || {
                 world
                     .leads
                     .values()
                     .any(|one| one.runs.iter().any(|run| run.dirty))
             };
-            if !others.sends() && (!world.out.messages.is_empty() || runs()) {
+            if !others.sends() && runs() {
                 others.tell(super::nodes::DUE);
             }
             if !world.out.switched.is_empty() {
@@ -828,6 +864,14 @@ impl Turns {
             && let Err(error) = self.registry.reload(&self.writer)
         {
             tracing::error!(%error, "a switch turned by itself could not be read; it holds from the next change on");
+        }
+        let forgotten = [
+            ("lead", world.out.anonymised.len()),
+            ("event", world.out.forgotten_events.len()),
+            ("message", world.out.forgotten_messages.len()),
+        ];
+        for (what, n) in forgotten.into_iter().filter(|(_, n)| *n > 0) {
+            counter!("ringback_forgotten_total", "what" => what).increment(n as u64);
         }
         for tally in &world.out.tallies {
             match tally {

@@ -403,7 +403,12 @@ mod tests {
     /// T2: a text shows what it costs in segments; a mail shows its subject and stands in a frame that may nothing.
     #[test]
     fn every_template_is_shown_as_it_will_be_read() {
-        for preset in ["plumbing", "auto-glass"] {
+        for preset in [
+            "plumbing",
+            "auto-glass",
+            "saas-nurture",
+            "real-estate-churn",
+        ] {
             let config = config(preset);
             let list = list_page(frame(), &config, &TimeZone::UTC, "https://x.example")
                 .render()

@@ -371,6 +371,7 @@ fn view(step: &Step, number: &str, base: &str) -> StepView {
             view.text = match value {
                 Source::Value(value) => format!("{name}: {value}"),
                 Source::Field(field) => format!("{name}: what {field} says"),
+                Source::Add(more) => format!("{name}: {more} more than before"),
             };
         }
         Action::Tag { add, remove } => {
@@ -547,7 +548,12 @@ mod tests {
     /// Every preset's workflow can be read as words, with its steps nested as they run.
     #[test]
     fn every_workflow_reads_as_words() {
-        for preset in ["plumbing", "auto-glass"] {
+        for preset in [
+            "plumbing",
+            "auto-glass",
+            "saas-nurture",
+            "real-estate-churn",
+        ] {
             let config = config(preset);
             for workflow in config.workflows.values() {
                 let text = one_page(frame(), &config, workflow, &[], "steps: []".into())

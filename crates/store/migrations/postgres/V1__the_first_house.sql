@@ -10,8 +10,11 @@ CREATE TABLE tenants (
     messages_per_hour BIGINT,
     sandbox BIGINT NOT NULL DEFAULT 0 CHECK (sandbox IN (0, 1)),
     kill TEXT COLLATE "C" NOT NULL DEFAULT '[]',
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- Counts up over all tenants: what servers keep in mind of this one changed last when it was so high.
+    changed BIGINT NOT NULL DEFAULT 0
 );
+CREATE INDEX tenants_changed ON tenants (changed);
 
 CREATE TABLE keys (
     id BIGINT NOT NULL,
@@ -524,6 +527,13 @@ ALTER TABLE messages SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacu
     autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0, fillfactor = 85);
 ALTER TABLE runs SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0, fillfactor = 85);
+-- Rows that change soon after they were written, in columns that no index has, keep room for it on their own page: no index entry dies then.
+ALTER TABLE leads SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE contact_points SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE sessions SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE score_states SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
+-- A few rows that every turn of a business changes.
+ALTER TABLE counters SET (fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- Nodes that work on this database. Instants are the database's own. A number is free again when its lease is over and its work was taken over.
 CREATE TABLE nodes (

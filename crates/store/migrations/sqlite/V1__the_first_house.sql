@@ -9,8 +9,11 @@ CREATE TABLE tenants (
     messages_per_hour BIGINT,
     sandbox BIGINT NOT NULL DEFAULT 0 CHECK (sandbox IN (0, 1)),
     kill TEXT NOT NULL DEFAULT '[]',
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- Counts up over all tenants: what servers keep in mind of this one changed last when it was so high.
+    changed BIGINT NOT NULL DEFAULT 0
 );
+CREATE INDEX tenants_changed ON tenants (changed);
 
 CREATE TABLE keys (
     id INTEGER PRIMARY KEY,

@@ -5,7 +5,11 @@ SELECT 0::BIGINT;
 SELECT version FROM house_version WHERE one = $1;
 
 -- changed [operator]: what is kept in mind changed; every node reads it anew before its next turn.
-UPDATE house_version SET version = version + 1 WHERE one = 1;
+UPDATE house_version SET version = greatest(version, (SELECT coalesce(max(changed), 0) FROM tenants)) + 1 WHERE one = 1;
+
+-- touch: what is kept in mind of a tenant changed. Whoever counts up holds the row of the version until the commit, so that no lower number comes
+-- after a higher one.
+UPDATE tenants SET changed = (SELECT version FROM house_version WHERE one = 1) WHERE id = $1;
 
 -- arrived_ids [operator]: no node gives ids that are as low as one that moved in.
 INSERT INTO nodes (node, epoch, role, lease_until, ids_until, state) SELECT n, 0, 'all', 0, $1, 2 FROM generate_series(1::BIGINT, 31::BIGINT) AS n

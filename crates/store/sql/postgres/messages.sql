@@ -17,6 +17,10 @@ FROM (
 ) AS said
 WHERE m.tenant_id = said.tenant_id AND m.id = said.id AND m.state = 3 AND m.deadline IS NOT NULL;
 
+-- set_back_keys [operator]: the same for the unknown messages that wait for a further call: their provider's key lapses by its clock, not ours.
+UPDATE messages SET plan = jsonb_set(plan::JSONB, '{doubt,called_at}', to_jsonb((plan::JSONB -> 'doubt' ->> 'called_at')::BIGINT - $1))::TEXT
+WHERE state = 0 AND plan::JSONB -> 'doubt' ->> 'called_at' IS NOT NULL;
+
 -- held_by: what the tenant's limits and budgets hold: how many messages, and when the first and the last of them are asked again.
 SELECT why::JSONB ->> 'code' AS code, channel, count(*), min(due_at), max(due_at), min(id)
 FROM (SELECT why, channel, due_at, id FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 LIMIT $2) AS held

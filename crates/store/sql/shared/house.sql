@@ -1,6 +1,9 @@
 -- tenants [operator]: all of them.
 SELECT id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour FROM tenants ORDER BY id;
 
+-- tenants_since [operator]: those of which something changed that servers keep in mind.
+SELECT id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour, changed FROM tenants WHERE changed > $1 ORDER BY id;
+
 -- insert_tenant [operator]: a business moves in.
 INSERT INTO tenants (id, slug, name, secret, requests_per_minute, sandbox, kill, created_at, messages_per_hour) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 

@@ -7,5 +7,8 @@ SELECT 1 WHERE $1 = 1;
 -- changed [operator]: what is kept in mind changed.
 SELECT 1 WHERE 1 = 0;
 
+-- touch: what is kept in mind of a tenant changed.
+UPDATE tenants SET changed = (SELECT coalesce(max(changed), 0) + 1 FROM tenants) WHERE id = $1;
+
 -- arrived_ids [operator]: ids of an embedded house rise above all that it has.
 SELECT 1 WHERE $1 = 0 AND 1 = 0;

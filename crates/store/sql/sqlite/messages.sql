@@ -13,6 +13,10 @@ UPDATE messages SET
         'absent_at', min(plan -> 'doubt' ->> 'absent_at', $1))))
 WHERE state = 3 AND deadline IS NOT NULL;
 
+-- set_back_keys [operator]: the same for the unknown messages that wait for a further call: their provider's key lapses by its clock, not ours.
+UPDATE messages SET plan = json_set(plan, '$.doubt.called_at', (plan -> 'doubt' ->> 'called_at') - $1)
+WHERE state = 0 AND plan -> 'doubt' ->> 'called_at' IS NOT NULL;
+
 -- held_by: what the tenant's limits and budgets hold: how many messages, and when the first and the last of them are asked again.
 SELECT why ->> 'code' AS code, channel, count(*), min(due_at), max(due_at), min(id)
 FROM (SELECT why, channel, due_at, id FROM messages WHERE state = 0 AND status = 2 AND tenant_id = $1 LIMIT $2) AS held

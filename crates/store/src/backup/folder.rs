@@ -1,6 +1,6 @@
 //! The folder of backups: a folder for each, named by its instant, oldest first in any listing.
 
-use super::{BackupError, DATABASE, MANIFEST, Manifest, file, manifest};
+use super::{BackupError, DATABASE, MANIFEST, Manifest, file, manifest, remove_gently};
 use ringback_core::time::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ pub fn prune(folder: &Path, keep: usize, now: Timestamp) -> Result<Vec<PathBuf>,
         if at > 0 && (at >= keep || taken < oldest) {
             // The manifest goes first: what is half removed is no backup any more.
             fs::remove_file(path.join(MANIFEST)).map_err(file("removed", &path))?;
-            fs::remove_dir_all(&path).map_err(file("removed", &path))?;
+            remove_gently(&path)?;
             gone.push(path);
         }
     }

@@ -14,7 +14,6 @@ use ringback_core::turn::StaffMember;
 impl Writer {
     /// A business moves in.
     pub fn insert_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
-        self.house_changed()?;
         let values = params![
             row.id.raw(),
             row.slug,
@@ -26,12 +25,13 @@ impl Writer {
             micros(row.created_at),
             row.messages_per_hour
         ];
-        self.run(&house::INSERT_TENANT, values).map(|_| ())
+        self.run(&house::INSERT_TENANT, values)?;
+        self.house_changed(row.id)
     }
 
     /// Its switches change.
     pub fn update_tenant(&self, row: &TenantRow) -> Result<(), StoreError> {
-        self.house_changed()?;
+        self.house_changed(row.id)?;
         self.run(
             &house::UPDATE_TENANT,
             params![
@@ -54,7 +54,7 @@ impl Writer {
         actor: &str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         let values = params![tenant.raw(), path, text, micros(now), actor];
         self.engine
             .value(&house::INSERT_DOCUMENT, values)?
@@ -63,7 +63,7 @@ impl Writer {
 
     /// A staff member is added or changed.
     pub fn put_staff(&self, tenant: TenantId, staff: &StaffMember) -> Result<(), StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         let values = params![
             tenant.raw(),
             staff.name,
@@ -78,7 +78,7 @@ impl Writer {
 
     /// A staff member leaves. Answers false when there was none.
     pub fn delete_staff(&self, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         Ok(self.count(&house::DELETE_STAFF, params![tenant.raw(), name])? > 0)
     }
 
@@ -88,7 +88,7 @@ impl Writer {
         tenant: TenantId,
         row: &ConnectionRow,
     ) -> Result<(), StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         let values = params![
             row.id.raw(),
             tenant.raw(),
@@ -110,7 +110,7 @@ impl Writer {
         tenant: TenantId,
         row: &ConnectionRow,
     ) -> Result<(), StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         self.run(
             &house::UPDATE_CONNECTION,
             params![
@@ -135,13 +135,13 @@ impl Writer {
         tenant: TenantId,
         id: ConnectionId,
     ) -> Result<bool, StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         Ok(self.count(&house::DELETE_CONNECTION, params![tenant.raw(), id.raw()])? > 0)
     }
 
     /// A new key.
     pub fn insert_key(&self, row: &KeyRow) -> Result<(), StoreError> {
-        self.house_changed()?;
+        self.house_changed(row.tenant)?;
         let values = params![
             row.id.raw(),
             row.tenant.raw(),
@@ -163,7 +163,7 @@ impl Writer {
         id: KeyId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.house_changed()?;
+        self.house_changed(tenant)?;
         Ok(self.count(
             &house::REVOKE_KEY,
             params![tenant.raw(), id.raw(), micros(now)],

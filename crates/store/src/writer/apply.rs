@@ -3,15 +3,14 @@
 use super::{DAY, Writer, fingerprint};
 use crate::engine::{ToValue, Values, params};
 use crate::rows::{self, json, recent_blob, state_of};
-use crate::sql::{house, leads, ledger, messages, scoring, workflows};
+use crate::sql::{house, leads, ledger, messages, recovery, scoring, workflows};
 use crate::{House as _, StoreError};
 use ringback_core::ids::{LeadId, TenantId};
 use ringback_core::messages::{Cause, Message, Status};
 use ringback_core::time::{Timestamp, micros};
 use ringback_core::turn::KillSwitch;
 use ringback_core::turn::world::{
-    Cancel, ConsentBits, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState,
-    World,
+    Cancel, EventRow, Expects, LeadState, LedgerRow, MessageChange, Run, RunState, World,
 };
 use std::collections::HashSet;
 
@@ -148,22 +147,14 @@ impl Writer {
             )?;
         }
         for (tenant, lead) in &world.out.deleted {
+            self.delete_lead(*tenant, *lead, now)?;
+            self.run(&recovery::ERASE_ATTEMPTS, params![tenant.raw(), lead.raw()])?;
             self.run(
-                &leads::DELETE,
+                &recovery::ERASE_MESSAGES,
                 params![tenant.raw(), lead.raw(), micros(now)],
             )?;
-            let [high, low, wishes] = ConsentBits::MASKS;
-            self.run(
-                &leads::FORGET_POINTS,
-                params![tenant.raw(), lead.raw(), high, low],
-            )?;
-            self.run(
-                &leads::DETACH_POINTS,
-                params![tenant.raw(), lead.raw(), high, low, wishes],
-            )?;
-            self.run(&leads::DELETE_EVENTS, params![tenant.raw(), lead.raw()])?;
-            self.erase_traces(*tenant, *lead, now)?;
         }
+        self.forget(world, now)?;
         for row in &world.out.audit {
             self.write_audit_row(row)?;
         }
@@ -190,6 +181,7 @@ impl Writer {
             )?;
         }
         for (tenant, connection, trouble) in &world.out.trouble {
+            self.house_changed(*tenant)?;
             self.run(
                 &house::CONNECTION_TROUBLE,
                 params![tenant.raw(), connection.raw(), trouble],

@@ -7,6 +7,7 @@ mod lost;
 mod moving;
 mod nodes;
 mod promises;
+mod retention;
 mod same;
 mod wall;
 

@@ -4,8 +4,10 @@
 use crate::house::{House, Place, at, database};
 use crate::same::capture;
 use ringback_core::ids::{IdMaker, TenantId};
-use ringback_core::turn::Order;
+use ringback_core::time::Timestamp;
+use ringback_core::turn::{Lines, Order, QueueOf, queues_in, words_of};
 use ringback_store::{House as _, Readers, Registrar, Role, StoreError, Writer, join_postgres};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const BOOT: Duration = Duration::from_secs(1_000);
@@ -110,6 +112,50 @@ fn a_silent_node_is_taken_over_and_commits_nothing() {
     looks.settled(dead[0]).unwrap();
     looks.beat(now, BOOT).unwrap();
     assert_eq!(looks.node().dead(), []);
+}
+
+/// O6: what one node cannot send itself another one hears of at once, by name, and does not have to look for.
+#[test]
+fn queues_of_another_node_are_heard_of() {
+    let database = database();
+    let url = database.app_url();
+    let (writer, readers, first) = join(&url);
+    let mut busy = House::with(writer, readers, Place::Database(database));
+    let (writer, readers, mut second) = join(&url);
+    let mut free = busy.beside(writer, readers);
+    let (hears, heard) = std::sync::mpsc::channel();
+    second
+        .listen(move |word| drop(hears.send(word.to_owned())))
+        .unwrap();
+    let now = at("2026-03-03T17:00:00Z");
+    busy.lines = Lines::with_room_for(0);
+    let decided = busy.turn(&[order(1), order(2)], now).unwrap();
+    assert_eq!(decided.sent_off, []);
+    let waits = decided.world.out.messages.iter();
+    let waits: BTreeMap<QueueOf, Timestamp> = waits
+        .filter(|message| message.status.waits())
+        .map(|message| (QueueOf::of(message), message.due_at))
+        .collect();
+    for word in words_of(waits) {
+        first.tell(&word).unwrap();
+    }
+    let mut told = Vec::new();
+    let written = busy.writer.queues().unwrap();
+    while told.len() < written.len() {
+        let word = heard.recv_timeout(Duration::from_secs(30)).unwrap();
+        told.extend(queues_in(&word).unwrap_or_default());
+    }
+    let sorted = |mut queues: Vec<(QueueOf, Timestamp)>| {
+        queues.sort_unstable();
+        queues
+    };
+    assert!(!written.is_empty());
+    assert_eq!(sorted(told.clone()), sorted(written));
+    for (queue, due) in told {
+        free.queues.note(queue, due);
+    }
+    assert!(free.queues.any_due(now));
+    assert!(!free.turn(&[], now).unwrap().sent_off.is_empty());
 }
 
 /// What one node changed of the house is known to the others before they decide anything.

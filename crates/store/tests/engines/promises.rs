@@ -116,6 +116,31 @@ on_both! {
         assert_eq!(ask.ask(|store| store.keys()).unwrap(), []);
     }
 
+    /// Servers read anew what changed, and of whom, and nothing else; what was taken back changed nothing.
+    fn what_changed_is_found_by_its_number(house: &mut House) {
+        let since = |house: &House, number: i64| {
+            let found = house.readers.ask(|store| store.tenants_since(number)).unwrap();
+            found.into_iter().map(|(row, number)| (row.id, number)).collect::<Vec<_>>()
+        };
+        let all = since(house, -1);
+        assert_eq!(all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ALDER, WREN]);
+        let known = all.iter().map(|(_, number)| *number).max().unwrap();
+        assert_eq!(since(house, known), []);
+        let now = at("2026-03-03T17:00:00Z");
+        house.writer.begin().unwrap();
+        house.writer.put_document(WREN, "tenant.yaml", Some("name: W"), "user:Inez", now).unwrap();
+        house.writer.roll_back();
+        assert_eq!(since(house, known), []);
+        for changed in [WREN, ALDER, WREN] {
+            let known = since(house, -1).iter().map(|(_, number)| *number).max().unwrap();
+            house.writer.begin().unwrap();
+            house.writer.delete_staff(changed, "Nobody").unwrap();
+            house.writer.commit().unwrap();
+            let found = since(house, known);
+            assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [changed]);
+        }
+    }
+
     /// The table has the last word on what may exist once.
     fn a_name_is_given_once(house: &mut House) {
         let mut rows = house.readers.ask(|store| store.connections(ALDER)).unwrap();

@@ -87,7 +87,8 @@ fn gather(steps: &[Step], waited: bool, into: &mut BTreeMap<Cause, bool>) -> boo
             }
             Action::SetAttribute { name, value } => {
                 // What is always the same changes nothing the second time.
-                matches!(value, Source::Field(_)).then(|| Cause::Attribute(name.clone()))
+                matches!(value, Source::Field(_) | Source::Add(_))
+                    .then(|| Cause::Attribute(name.clone()))
             }
             Action::Tag { .. } => Some(Cause::Tag),
             _ => None,
@@ -129,7 +130,9 @@ fn starts(draft: &Draft, by: &Workflow, cause: &Cause, other: &Workflow) -> bool
         }
         (Cause::Attribute(name), Trigger::Segment(segment)) => {
             let field = format!("lead.attributes.{name}");
-            segment.when.fields().iter().any(|one| **one == *field)
+            // Who is inside enters again only after being out for so long: what its own steps write does not start it anew.
+            let its_own = other.name == by.name && segment.leaves_after.is_some();
+            !its_own && segment.when.fields().iter().any(|one| **one == *field)
         }
         (Cause::Tag, Trigger::Segment(segment)) => {
             segment.when.fields().contains(&"lead.tags") && other.name != by.name

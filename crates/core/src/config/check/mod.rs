@@ -196,7 +196,7 @@ fn examples(draft: &Draft, findings: &mut Findings) {
 
 /// Lists and hooks that nothing uses.
 fn staff(draft: &Draft, findings: &mut Findings) {
-    use crate::workflows::Recipient;
+    use crate::workflows::{Action, Recipient};
     let Some(read) = &draft.staff else { return };
     let Some(staff) = &read.value else { return };
     if draft
@@ -211,7 +211,14 @@ fn staff(draft: &Draft, findings: &mut Findings) {
             .workflows
             .values()
             .filter_map(|workflow| workflow.value.as_ref())
-            .any(|workflow| workflow.sends().any(|(_, send)| send.to == *wanted))
+            .any(|workflow| {
+                let told = workflow.sends().any(|(_, send)| send.to == *wanted);
+                told || workflow.walk().into_iter().any(|step| match &step.action {
+                    Action::Assign(assign) => assign.among == *wanted,
+                    Action::CreateTask(task) => task.to.as_ref() == Some(wanted),
+                    _ => false,
+                })
+            })
     };
     for list in staff.lists.keys() {
         if !used(&Recipient::List(list.clone())) {

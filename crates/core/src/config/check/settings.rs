@@ -138,6 +138,20 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
             format!("`{currency}` is no currency: three capital letters such as USD or GBP."),
         );
     }
+    let kept = &settings.retention;
+    let day = Duration::from_secs(86_400);
+    for (name, length, least) in [
+        ("silent_leads", Some(kept.silent_leads), 30),
+        ("visitors", Some(kept.visitors), 1),
+        ("events", Some(kept.events), 1),
+        ("messages", kept.messages, 90),
+    ] {
+        if length.is_some_and(|length| length < day * least) {
+            let says =
+                format!("`{name}` is {least}d to 104w: what is gone cannot be brought back.");
+            findings.at(read, &format!("retention/{name}"), says);
+        }
+    }
     if let Some(promise) = &settings.promise
         && promise.first_response < Duration::from_secs(60)
     {

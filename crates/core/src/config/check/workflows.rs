@@ -6,7 +6,7 @@ use crate::config::draft::{Draft, Read};
 use crate::config::problem::did_you_mean;
 use crate::messages::{Category, ChannelKind};
 use crate::workflows::{
-    Action, Ask, By, Recipient, Send, Skill, Source, Step, Trigger, Wait, Workflow,
+    Action, Ask, By, Clock, Recipient, Send, Skill, Source, Step, Trigger, Wait, Workflow,
 };
 use std::time::Duration;
 
@@ -84,6 +84,44 @@ pub(super) fn check(draft: &Draft, findings: &mut Findings) {
         supplied(draft, read, workflow, findings);
     }
     super::cycles::check(draft, findings);
+    promised(draft, findings);
+}
+
+/// W7: a promise of a first response is watched by a workflow that waits as long, in opening hours, and does something when it is broken.
+fn promised(draft: &Draft, findings: &mut Findings) {
+    let Some(read) = &draft.settings else { return };
+    let Some(promise) = read.value.as_ref().and_then(|settings| settings.promise) else {
+        return;
+    };
+    let watches = |step: &Step| match &step.action {
+        Action::WaitFor {
+            events,
+            within,
+            of: Clock::BusinessHours,
+            otherwise,
+            ..
+        } => {
+            *within == promise.first_response
+                && !otherwise.is_empty()
+                && events.iter().any(|kind| kind == "lead.acknowledged")
+        }
+        _ => false,
+    };
+    let mut workflows = draft
+        .workflows
+        .values()
+        .filter_map(|read| read.value.as_ref());
+    if !workflows.any(|workflow| workflow.walk().into_iter().any(watches)) {
+        let length = crate::config::durations::show(promise.first_response);
+        findings.warn(
+            read,
+            "promise/first_response",
+            "Nothing happens when the promise of a first response is broken.",
+            format!(
+                "Let a workflow `wait_for: {{ event: lead.acknowledged, within: {length}, of: business_hours }}`, and tell somebody `otherwise`."
+            ),
+        );
+    }
 }
 
 /// Every variable of what is said has a value in this workflow (T1).

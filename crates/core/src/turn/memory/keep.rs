@@ -83,7 +83,10 @@ impl Memory {
         for (key, added) in counters {
             *self.counters.entry(key).or_default() += added;
         }
-        for (_, lead) in std::mem::take(&mut out.deleted) {
+        let gone = std::mem::take(&mut out.deleted);
+        // A rehearsal is over before a proof is needed: whoever was silent goes whole.
+        let silent = std::mem::take(&mut out.anonymised);
+        for (_, lead) in gone.into_iter().chain(silent) {
             self.delete(lead, now);
         }
         self.set_aside.append(&mut out.set_aside);

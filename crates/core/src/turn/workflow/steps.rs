@@ -11,7 +11,7 @@ use crate::workflows::{
     Action, Ask, Clock, Digest, RETRIES, Recipient, Send, Source, Step, Task, Variant, Wait, Whose,
     schedule,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,8 @@ impl Turn<'_> {
             }
             Action::Split(variants) => return self.split(tenant, going, variants, here),
             Action::Escalate(steps) => {
+                // Whoever is told one after the other until somebody answers is waited for.
+                self.ring(going.lead);
                 return self.walk(tenant, going, steps, &format!("{here}.levels."), 0);
             }
             Action::Assign(assign) => self.assign(tenant, going, assign),
@@ -226,6 +228,11 @@ impl Turn<'_> {
         let value = match value {
             Source::Value(value) => Some(value.clone()),
             Source::Field(field) => self.value_at(going, field),
+            Source::Add(more) => {
+                let known = self.world.lead(going.lead);
+                let before = known.and_then(|state| state.lead.attributes.get(name));
+                Some(Value::Number(sum(before, more)))
+            }
         };
         let Some(value) = value else { return };
         self.keep_attribute(going.lead, name, value);
@@ -593,6 +600,24 @@ fn below<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
         Value::Array(items) => items.get(part.parse::<usize>().ok()?),
         _ => None,
     })
+}
+
+/// A number and so much more; whole as long as both are.
+fn sum(before: Option<&Value>, more: &Number) -> Number {
+    let before = before.and_then(|value| match value {
+        Value::Number(number) => Some(number.clone()),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    });
+    let before = before.unwrap_or_else(|| Number::from(0));
+    let whole = before.as_i64().zip(more.as_i64());
+    if let Some(sum) = whole.and_then(|(before, more)| before.checked_add(more)) {
+        return Number::from(sum);
+    }
+    let parts = before.as_f64().zip(more.as_f64());
+    parts
+        .and_then(|(before, more)| Number::from_f64(before + more))
+        .unwrap_or(before)
 }
 
 /// An instant as a sender wrote it; without an offset it is meant at the business's place.

@@ -122,7 +122,7 @@ const LIMITS: &str =
 const READ_LIMITS: &str =
     "SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; ";
 /// Every statement of a turn is a few seeks, however many rows its tables had when it was planned.
-const SEEKS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
+const SEEKS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
 
 impl Postgres {
     /// Steps of the node's own book-keeping, in a transaction of their own.

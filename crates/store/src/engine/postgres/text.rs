@@ -27,9 +27,27 @@ pub(super) fn shape(text: &str, kinds: &[Kind]) -> Shape {
         insert(text, rest, kinds)
     } else if let Some(rest) = text.strip_prefix("UPDATE ") {
         update(rest, kinds)
+    } else if let Some(rest) = text.strip_prefix("DELETE FROM ") {
+        delete(rest, kinds)
     } else {
-        let table = text.strip_prefix("DELETE FROM ").unwrap_or(text);
-        alone(table)
+        alone(text)
+    }
+}
+
+/// `DELETE … WHERE …` becomes `DELETE … USING unnest(…) WHERE …`, where it looks at its own table alone. A row that is met twice is gone once.
+fn delete(rest: &str, kinds: &[Kind]) -> Shape {
+    let parts = rest.split_once("WHERE ");
+    let Some((table, tail)) = parts.filter(|_| !rest.contains(['(', '\n'])) else {
+        return alone(rest);
+    };
+    let many = format!(
+        "DELETE FROM {table}USING {} WHERE {}",
+        rows(kinds, false),
+        of_row(tail)
+    );
+    Shape {
+        many: Some(many),
+        ..alone(rest)
     }
 }
 
@@ -189,7 +207,7 @@ fn number(digits: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{leads, messages, scoring};
+    use crate::sql::{leads, messages, retention, scoring};
 
     const INT: Kind = Kind::Int;
 
@@ -231,6 +249,22 @@ mod tests {
         assert_eq!(state.key, [0, 1, 2, 3]);
         let attempt = shape(messages::INSERT_ATTEMPT.postgres, &[INT; 11]);
         assert_eq!(attempt.key, [1, 0]);
+    }
+
+    /// What goes by its own columns goes together; what looks elsewhere goes alone.
+    #[test]
+    fn rows_go_together() {
+        let message = shape(retention::FORGET_MESSAGE.postgres, &[INT, INT]);
+        assert_eq!(
+            message.many.as_deref(),
+            Some(
+                "DELETE FROM messages USING unnest($1::BIGINT[], $2::BIGINT[]) AS v(p1, p2) \
+                 WHERE tenant_id = v.p1 AND id = v.p2 AND state = 2"
+            )
+        );
+        assert_eq!((message.table.as_str(), message.key), ("messages", vec![]));
+        assert_eq!(shape(leads::PURGE_DRAFTS.postgres, &[INT; 3]).many, None);
+        assert_eq!(shape(leads::FORGET_POINTS.postgres, &[INT; 4]).many, None);
     }
 
     /// What was moved once would be found where it is now: such changes are made one by one.
