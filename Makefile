@@ -123,7 +123,7 @@ campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty provide
 
 # The long forms of tests that take a few hundred cases in `make unit`.
 long: ## 10,000 STOP races and 100,000 quiet-hours cases
-	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
+	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server --lib --tests -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
 
 # All mutants in one build, each behind a switch (docs/decisions/0070-mutants-in-one-build.md). What they come to is told in docs/promises.md.
 MUTATED := turn/gate turn/gate/ground turn/limits turn/budget turn/queues turn/lines turn/breaker turn/doubt turn/settle messages/status \

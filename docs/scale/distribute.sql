@@ -18,6 +18,7 @@ SELECT create_distributed_table('leads', 'tenant_id', colocate_with => 'none');
 SELECT create_distributed_table('keys', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('users', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('documents', 'tenant_id', colocate_with => 'leads');
+SELECT create_distributed_table('document_drafts', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('staff', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('connections', 'tenant_id', colocate_with => 'leads');
 

@@ -9,6 +9,7 @@ mod dead;
 mod demo;
 mod do_not_call;
 mod doctor;
+mod folder;
 mod migrate;
 mod people;
 mod restore;
@@ -85,6 +86,15 @@ enum Command {
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
     )]
     Send(send::Send),
+    /// Bring the configuration of a running server into a folder. What was changed here is kept.
+    #[command(after_help = "Example: ringback pull alder --key rb_live_…")]
+    Pull(folder::Pull),
+    /// Show how a folder and a running server differ, and who changed what.
+    #[command(after_help = "Example: ringback diff alder --key rb_live_…")]
+    Diff(folder::Diff),
+    /// Bring what was changed in a folder to a running server, as a draft or published; or go back to an earlier release.
+    #[command(after_help = "Example: ringback push alder --publish --key rb_live_…")]
+    Push(folder::Push),
     /// Dead letters of a running server: see, replay, discard.
     #[command(subcommand)]
     Dead(dead::Dead),
@@ -179,6 +189,9 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Restore(restore) => restore.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Send(send) => send.run(),
+        Command::Pull(pull) => pull.run(),
+        Command::Diff(diff) => diff.run(),
+        Command::Push(push) => push.run(),
         Command::Dead(dead) => dead.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions { shell } => {

@@ -156,12 +156,33 @@ impl House {
         .map_err(|error| error.to_string())
     }
 
+    /// A server that stands empty on a database of PostgreSQL of its own, whatever the others stand on.
+    pub async fn on_postgres() -> Self {
+        Self::empty_on(Some(database::copy()))
+    }
+
+    /// Another node on the same database, with the same master key and the same clock. It knows what is there when it begins.
+    pub fn neighbour(&self) -> Self {
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.with_extension(format!("node-{n}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(self.folder.join("master.key"), folder.join("master.key")).unwrap();
+        let settings = settings(folder.clone(), self.database.as_ref());
+        Self::of(folder, Arc::clone(&self.clock), settings, None)
+    }
+
     fn on(folder: PathBuf, clock: Arc<Hands>, database: Option<ringback_pgtest::Database>) -> Self {
-        let (app, loops) = App::start(
-            settings(folder.clone(), database.as_ref()),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-        )
-        .unwrap();
+        let settings = settings(folder.clone(), database.as_ref());
+        Self::of(folder, clock, settings, database)
+    }
+
+    fn of(
+        folder: PathBuf,
+        clock: Arc<Hands>,
+        settings: Settings,
+        database: Option<ringback_pgtest::Database>,
+    ) -> Self {
+        let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let router = ringback_server::routes(&app);
         Self {
             app,

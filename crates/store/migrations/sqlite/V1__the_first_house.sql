@@ -67,6 +67,18 @@ CREATE TABLE documents (
     PRIMARY KEY (tenant_id, path, version)
 ) WITHOUT ROWID;
 
+-- What a tenant's configuration is to become: files that were written and do not hold yet. Without text a file is to go. base is the version
+-- that was edited, 0 for a new file.
+CREATE TABLE document_drafts (
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    path TEXT NOT NULL,
+    text TEXT,
+    base BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, path)
+) WITHOUT ROWID;
+
 CREATE TABLE staff (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
     name TEXT NOT NULL,
@@ -231,6 +243,7 @@ CREATE TABLE runs (
     CHECK ((state = 0) = (ended_at IS NULL))
 );
 CREATE INDEX runs_lead ON runs (lead_id, id);
+CREATE INDEX runs_workflow ON runs (tenant_id, workflow, state, id);
 CREATE INDEX runs_wake ON runs (wake_at) WHERE state = 0 AND wake_at IS NOT NULL;
 
 -- What goes on beside the leads' own events: schedules, digests, scoring anew. A job that goes through all leads says how far it came.
@@ -263,6 +276,7 @@ CREATE TABLE work (
     done_by TEXT
 );
 CREATE UNIQUE INDEX work_key ON work (tenant_id, key);
+CREATE INDEX work_open ON work (tenant_id, id) WHERE done_at IS NULL;
 CREATE INDEX work_lead ON work (tenant_id, lead_id, id);
 
 -- The queue is this table. state: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline. What is said is template version and data; only what a person wrote is kept as text.
