@@ -3,6 +3,8 @@
 //! A month of a website (`plumbing`) or of a prediction service (`real-estate-churn`) is made from a seed, simulated, and one JSON line says
 //! how long it took and what came of it.
 
+#![allow(clippy::print_stdout, reason = "what it measured is its answer")]
+
 use ringback_core::config::{Document, TenantConfig, load};
 use ringback_core::time::Timestamp;
 use ringback_core::turn::Dice as _;

@@ -3,6 +3,7 @@
 
 use crate::dead_pages::Desk;
 use crate::house::{Guest, House};
+use axum::http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -266,24 +267,14 @@ async fn a_draft_is_published_and_taken_back() {
     // A mistake is refused with its place, and nothing is written down.
     let wrong = json!({"files": {path: WAITS.replace("wait: 2h", "wait: soon")}});
     let refused = house
-        .call(
-            axum::http::Method::PUT,
-            key,
-            "/v1/config/draft",
-            wrong.to_string(),
-        )
+        .call(Method::PUT, key, "/v1/config/draft", wrong.to_string())
         .await
         .is(422);
     assert_eq!(refused.json["errors"][0]["path"], path);
     let draft =
         json!({"files": {path: other, "workflows/standard-alert.yaml": null}, "base": {path: 1}});
     house
-        .call(
-            axum::http::Method::PUT,
-            key,
-            "/v1/config/draft",
-            draft.to_string(),
-        )
+        .call(Method::PUT, key, "/v1/config/draft", draft.to_string())
         .await
         .is(200);
     assert_eq!(
