@@ -26,15 +26,17 @@ test: ## every test, the browser's too
 
 unit: ## the tests of all crates, and those of the server once more on PostgreSQL
 	$(CARGO) test --workspace --locked --doc --quiet
-	$(MAKE) --no-print-directory postgres
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --locked --no-fail-fast; \
-	else $(CARGO) test --workspace --locked --all-targets --no-fail-fast; fi
+	@failed=0; $(MAKE) --no-print-directory postgres || failed=1; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --locked --no-fail-fast || failed=1; \
+	else $(CARGO) test --workspace --locked --all-targets --no-fail-fast || failed=1; fi; exit $$failed
 
-# What is about the file of SQLite itself is left out by the name of its module, which says why: crates/server/tests/it/of_the_file.rs.
+# What is about the file of SQLite itself is left out by the name of its module, which says why: crates/server/tests/it/of_the_file.rs. The whole
+# workspace is named, so that nothing is compiled a second time with fewer features.
 postgres: ## the server's tests with every house on PostgreSQL
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	RINGBACK_TEST_DATABASE=postgres $(CARGO) nextest run --package ringback-server --test it --test doors --locked --no-fail-fast -E 'not test(/^of_the_file::/)'; \
-	else RINGBACK_TEST_DATABASE=postgres $(CARGO) test --package ringback-server --test it --test doors --locked --no-fail-fast -- --skip of_the_file::; fi
+	RINGBACK_TEST_DATABASE=postgres $(CARGO) nextest run --workspace --locked --no-fail-fast \
+		-E 'package(ringback-server) and kind(test) and not test(/^of_the_file::/)'; \
+	else RINGBACK_TEST_DATABASE=postgres $(CARGO) test --workspace --test it --test doors --locked --no-fail-fast -- --skip of_the_file::; fi
 
 browser: ## the dashboard and the forms in a real Chromium
 	$(CARGO) build --locked --workspace

@@ -228,9 +228,9 @@ fn a_move_that_is_killed_at_twenty_instants_goes_on() {
         move_with_interruptions(&home_again, &To::Folder(&second.0), total, &mut chance);
     assert_eq!(killed, KILLS);
     let mut back_again = tables(&moved);
-    // What the arrival wrote beside: every business is held, and its chain tells of the move.
+    // What the arrival wrote beside: every business is held, which servers have to hear of, and its chain tells of the move.
     let mut before = first.clone();
-    for table in ["audit", "chain", "recovery_holds"] {
+    for table in ["audit", "chain", "recovery_holds", "tenants"] {
         let (was, is) = (
             before.remove(table).unwrap(),
             back_again.remove(table).unwrap(),

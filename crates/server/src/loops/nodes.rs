@@ -133,7 +133,7 @@ impl Neighbours {
     /// Something waits in these queues, so that whoever has room may send it. Says it soon.
     pub(crate) fn tell_queues(&self, queues: impl Iterator<Item = (QueueOf, Timestamp)>) {
         let mut queues = queues.peekable();
-        if self.alone() || queues.peek().is_none() {
+        if (self.alone() && self.sends()) || queues.peek().is_none() {
             return;
         }
         let mut words = self.words();

@@ -68,7 +68,7 @@ DELETE FROM drafts WHERE lead_id = $2 AND tenant_id = $1;
 
 -- newest_id: the newest thing of a tenant: when it was given tells which instant a database holds.
 SELECT coalesce(max(newest.id), 0) FROM (
-    SELECT max(id) AS id FROM events WHERE tenant_id = $1
-    UNION ALL SELECT max(id) FROM messages WHERE tenant_id = $1
-    UNION ALL SELECT max(id) FROM attempts WHERE tenant_id = $1
+    SELECT max(e.id) AS id FROM events AS e WHERE e.tenant_id = $1
+    UNION ALL SELECT max(m.id) FROM messages AS m WHERE m.tenant_id = $1
+    UNION ALL SELECT max(a.id) FROM attempts AS a WHERE a.tenant_id = $1
 ) AS newest;

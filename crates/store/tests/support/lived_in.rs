@@ -108,6 +108,7 @@ fn ruled(table: &str, column: &str, n: usize, seal: &Seal<'_>) -> Option<Value> 
         | ("chain", "entry")
         | ("consents", "granted") => int(n % 2),
         ("tenants", "requests_per_minute" | "messages_per_hour") => int(60 + n),
+        ("tenants", "changed") => int(n + 1),
         ("connections", "channel") => int(0),
         ("connections", "breaker" | "trouble") => Some(Value::Null),
         ("connections", "settings") => Some(Value::Blob(seal(tenant, n as i64 + 1))),
