@@ -10,6 +10,7 @@ mod demo;
 mod do_not_call;
 mod doctor;
 mod folder;
+mod migrate;
 mod people;
 mod restore;
 mod send;
@@ -68,11 +69,18 @@ enum Command {
     /// Copy the database beside a running server; the copy counts once it was restored into a scratch file and checked.
     #[command(after_help = "Example: ringback backup --data /var/lib/ringback --to /mnt/backups")]
     Backup(backup::Backup),
-    /// Restore a backup into a data folder that has no database. Nothing goes to customers until a person lets it.
+    /// Restore a backup into a data folder that has no database, or hold a PostgreSQL that was restored. Nothing goes to customers until a
+    /// person lets it.
     #[command(
         after_help = "Example: ringback restore /mnt/backups --data /var/lib/ringback --key /root/master.key"
     )]
     Restore(restore::Restore),
+    /// Move a house from SQLite to PostgreSQL or back. What is interrupted goes on when it is done again; nothing goes to customers until a
+    /// person lets it.
+    #[command(
+        after_help = "Example: ringback migrate --from sqlite --to postgres://ringback_app:…@db.internal/ringback --data /var/lib/ringback"
+    )]
+    Migrate(migrate::Migrate),
     /// Send one message through a running server.
     #[command(
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
@@ -179,6 +187,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::DoNotCall(command) => command.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Send(send) => send.run(),
         Command::Pull(pull) => pull.run(),
         Command::Diff(diff) => diff.run(),
@@ -223,6 +232,14 @@ impl Data {
     fn elsewhere(&self) -> Option<&str> {
         let named = self.database.as_deref();
         named.filter(|url| !url.starts_with("sqlite:"))
+    }
+
+    /// A database elsewhere, as the server knows it.
+    pub(crate) fn postgres(&self) -> Option<ringback_server::Database> {
+        self.elsewhere().map(|serves| ringback_server::Database {
+            serves: serves.to_owned(),
+            owner: self.database_owner.clone(),
+        })
     }
 
     /// An error where a command knows the SQLite file alone and would look at the wrong one.

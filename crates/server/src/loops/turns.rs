@@ -775,7 +775,12 @@ impl Turns {
 
     /// Asks the store when something is due next.
     fn look_ahead(&mut self) {
-        if self.filled.elapsed() > REFILL_EVERY {
+        // Where others write too, what they did not say is found as soon as this.
+        let every = match self.neighbours {
+            Some(_) => SLOWEST_POLL,
+            None => REFILL_EVERY,
+        };
+        if self.filled.elapsed() > every {
             self.fill_queues();
         }
         match self.writer.next_wake() {

@@ -1,4 +1,5 @@
 //! What the house of a test stands on: a file of SQLite, or with `RINGBACK_TEST_DATABASE=postgres` a database of PostgreSQL of its own.
+//! `make unit` runs all tests on the first and once more on the second, but for those of the module `of_the_file`, which says why.
 
 use ringback_pgtest::{Database, Template};
 
@@ -6,13 +7,13 @@ use ringback_pgtest::{Database, Template};
 pub fn fresh() -> Option<Database> {
     match std::env::var("RINGBACK_TEST_DATABASE").as_deref() {
         Err(_) | Ok("sqlite") => None,
-        Ok("postgres") => Some(postgres()),
+        Ok("postgres") => Some(copy()),
         Ok(other) => panic!("RINGBACK_TEST_DATABASE is sqlite or postgres, and not {other}"),
     }
 }
 
-/// A database of PostgreSQL, copied from one that was prepared once.
-pub fn postgres() -> Database {
+/// A fresh database, whatever the other tests stand on.
+pub fn copy() -> Database {
     let schema = include_str!("../../../store/migrations/postgres/V1__the_first_house.sql");
     let ready = match ringback_pgtest::shared().unwrap().template(schema).unwrap() {
         Template::Ready(ready) => ready,

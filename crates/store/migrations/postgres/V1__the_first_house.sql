@@ -593,6 +593,23 @@ CREATE TABLE house_version (
 );
 INSERT INTO house_version (one, version) VALUES (1, 1);
 
+-- Whether this house moves to another database, or came from one. state: 0 is arriving, 1 has arrived, 2 is leaving, 3 has left.
+CREATE TABLE moves (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id TEXT COLLATE "C" NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 3),
+    other TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- How far each table of a move has come: the key of the last row that is here.
+CREATE TABLE moved_tables (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    after TEXT COLLATE "C",
+    n BIGINT NOT NULL,
+    done BIGINT NOT NULL CHECK (done IN (0, 1))
+);
+
 -- The second wall (X4): whatever a statement asks for, it sees the rows of the tenants that its transaction named, and none where it named none.
 -- Statements of the operator, which look across tenants, say so for themselves alone.
 DO $$

@@ -475,16 +475,16 @@ CREATE TABLE drafts (
 CREATE INDEX drafts_lead ON drafts (lead_id) WHERE lead_id IS NOT NULL;
 
 CREATE TABLE audit (
-    id INTEGER PRIMARY KEY,
+    id BIGINT NOT NULL,
     tenant_id BIGINT NOT NULL,
     at BIGINT NOT NULL,
     actor TEXT NOT NULL,
     address TEXT,
     action TEXT NOT NULL,
     details TEXT NOT NULL,
-    salt BLOB NOT NULL
-);
-CREATE INDEX audit_tenant ON audit (tenant_id, id);
+    salt BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) WITHOUT ROWID;
 
 -- National do-not-call lists (US-9, UK-4). state: 0 is being read, 1 is asked, 2 was replaced and is removed piece by piece.
 CREATE TABLE do_not_call_lists (
@@ -518,3 +518,20 @@ CREATE TABLE recovery_holds (
     changed_by TEXT NOT NULL,
     report TEXT NOT NULL
 );
+
+-- Whether this house moves to another database, or came from one. state: 0 is arriving, 1 has arrived, 2 is leaving, 3 has left.
+CREATE TABLE moves (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 3),
+    other TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- How far each table of a move has come: the key of the last row that is here.
+CREATE TABLE moved_tables (
+    name TEXT PRIMARY KEY,
+    after TEXT,
+    n BIGINT NOT NULL,
+    done BIGINT NOT NULL CHECK (done IN (0, 1))
+) WITHOUT ROWID;

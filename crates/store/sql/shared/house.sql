@@ -142,6 +142,9 @@ ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET n = errors.n + 1, last_at = e
 -- errors: grouped, most recent first.
 SELECT fingerprint, severity, message, context, n, first_at, last_at FROM errors WHERE tenant_id = $1 ORDER BY last_at DESC LIMIT $2;
 
+-- last_audit: the newest administrative action of a tenant.
+SELECT coalesce(max(id), 0) FROM audit WHERE tenant_id = $1;
+
 -- insert_audit: an administrative action.
 INSERT INTO audit (id, tenant_id, at, actor, address, action, details, salt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
@@ -150,3 +153,6 @@ SELECT id, at, actor, address, action, details FROM audit WHERE tenant_id = $1 A
 
 -- answer [operator]: whether the database answers.
 SELECT 1;
+
+-- arrived [operator]: all of a house has moved in, and it may be opened.
+UPDATE moves SET state = 1, at = $2 WHERE one = 1 AND id = $1 AND state = 0;
