@@ -50,6 +50,9 @@ pub struct GrowthArgs {
     /// How often each database is measured, in turn.
     #[arg(long, default_value_t = 2)]
     rounds: u32,
+    /// Leaves the backup out.
+    #[arg(long)]
+    no_backup: bool,
     /// The most that the filled database may cost, as a ratio to the empty one.
     #[arg(long, default_value_t = 1.3)]
     most_ratio: f64,
@@ -224,7 +227,7 @@ pub async fn run(args: &GrowthArgs) -> Tried<(Value, bool)> {
         "full": of_full.iter().map(Measured::json).collect::<Vec<_>>(),
         "ratio_cpu_per_1000": cpu, "ratio_turn": turn, "last_fifth_to_first_fifth_cpu": slope,
     });
-    if args.engine == Kind::Sqlite {
+    if args.engine == Kind::Sqlite && !args.no_backup {
         place.take(&mut rig, true)?;
         let to = rig.scratch.path().join("backups");
         let backed_up = measure(&mut rig, &mut next, args, Some(&to), None).await?;
