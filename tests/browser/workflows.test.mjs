@@ -128,7 +128,7 @@ test('staff and speed to lead, and an alert that comes while a page is open', { 
   assert.match(await page.locator('h1').innerText(), /is on call/);
   await sound('staff');
   await page.goto(`${demo.url}${base}/leads`);
-  await page.locator('[data-live-sign]', { hasText: 'Live' }).first().waitFor();
+  await page.locator('.side [data-live-sign]', { hasText: 'Live' }).waitFor();
   const since = Date.now();
   await demo.pasteCurl();
   const toast = page.locator('.toast').first();
