@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:8080
 QUICK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit browser faults check licences bench crash hostile isolation seeded failover nodes sim simbugs campaigns campaign long mutants picture
+.PHONY: help demo build test unit postgres browser faults check licences bench crash hostile isolation seeded failover nodes sim simbugs campaigns campaign long mutants picture
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +24,17 @@ test: ## every test, the browser's too
 	@failed=0; for part in browser faults; do $(MAKE) --no-print-directory $$part || failed=1; done; \
 	$(MAKE) --no-print-directory unit && exit $$failed
 
-unit: ## the tests of all crates
+unit: ## the tests of all crates, and those of the server once more on PostgreSQL
 	$(CARGO) test --workspace --locked --doc --quiet
+	$(MAKE) --no-print-directory postgres
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else $(CARGO) test --workspace --locked --all-targets --no-fail-fast; fi
+
+# What is about the file of SQLite itself is left out by the name of its module, which says why: crates/server/tests/it/of_the_file.rs.
+postgres: ## the server's tests with every house on PostgreSQL
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	RINGBACK_TEST_DATABASE=postgres $(CARGO) nextest run --package ringback-server --test it --test doors --locked --no-fail-fast -E 'not test(/^of_the_file::/)'; \
+	else RINGBACK_TEST_DATABASE=postgres $(CARGO) test --package ringback-server --test it --test doors --locked --no-fail-fast -- --skip of_the_file::; fi
 
 browser: ## the dashboard and the forms in a real Chromium
 	$(CARGO) build --locked --workspace
@@ -114,7 +121,7 @@ campaign: build ## power cuts, freezes, full disks, wrong clocks, faulty provide
 
 # The long forms of tests that take a few hundred cases in `make unit`.
 long: ## 10,000 STOP races and 100,000 quiet-hours cases
-	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
+	RINGBACK_STOP_RACES=10000 RINGBACK_HOURS_CASES=100000 $(CARGO) test --release --locked --package ringback-core --package ringback-server --lib --tests -- --nocapture a_stop_wins_every_race a_naive_judge_agrees
 
 # All mutants in one build, each behind a switch (docs/decisions/0070-mutants-in-one-build.md). What they come to is told in docs/promises.md.
 MUTATED := turn/gate turn/gate/ground turn/limits turn/budget turn/queues turn/lines turn/breaker turn/doubt turn/settle messages/status \

@@ -18,6 +18,7 @@ SELECT create_distributed_table('leads', 'tenant_id', colocate_with => 'none');
 SELECT create_distributed_table('keys', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('users', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('documents', 'tenant_id', colocate_with => 'leads');
+SELECT create_distributed_table('document_drafts', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('staff', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('connections', 'tenant_id', colocate_with => 'leads');
 
@@ -51,7 +52,6 @@ SELECT create_distributed_table('audit', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('recovery_holds', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('do_not_call_lists', 'tenant_id', colocate_with => 'leads');
 SELECT create_distributed_table('do_not_call_numbers', 'tenant_id', colocate_with => 'leads');
-SELECT create_distributed_table('recovery_holds', 'tenant_id', colocate_with => 'leads');
 
 -- These stay on the coordinator. They belong to no tenant, and no statement joins them with one that does.
 -- local sign_in_links: found by a hash before anybody knows whose it is.
@@ -60,3 +60,5 @@ SELECT create_distributed_table('recovery_holds', 'tenant_id', colocate_with => 
 -- local node_turns: what each of them committed last.
 -- local house_version: tells them that a configuration changed.
 -- local schema_history: which migrations were applied.
+-- local moves: whether the house moves to another database.
+-- local moved_tables: how far each table of a move has come.

@@ -47,6 +47,7 @@ async function everyPage() {
     pages.push(...(parts.length ? parts : inside.slice(0, 1)));
   }
   assert.ok(pages.some((path) => path.endsWith('/settings/compliance')), `the rules are among ${pages}`);
+  for (const one of ["runs", "simulate", "staff", "reports"]) assert.ok(pages.some((path) => path.endsWith(`/${one}`)), `${one} is among ${pages}`);
   for (const kind of ['leads', 'messages']) {
     assert.ok(pages.some((path) => new RegExp(`/${kind}/[^/]+$`).test(path)), `a page of one of the ${kind} is among ${pages}`);
   }

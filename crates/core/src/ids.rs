@@ -177,6 +177,11 @@ impl IdMaker {
     }
 }
 
+/// The instant by which an id was given, in milliseconds of Unix.
+pub const fn given_ms(raw: i64) -> i64 {
+    (raw >> 22) + EPOCH_MS
+}
+
 /// The lowest raw id that a maker of any node gives at that instant: what is older has a lower one.
 pub fn first_of(at: Timestamp) -> i64 {
     (at.as_millisecond() - EPOCH_MS).max(0) << 22

@@ -1,9 +1,10 @@
 //! Databases: one for each test, copied from a template that was prepared once.
 
-use crate::{APP, OWNER, Result, Server, folder::lock_beside};
+use crate::{APP, BACKUP, OWNER, Result, Server, cluster::run, folder::lock_beside};
 use std::{
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -42,6 +43,19 @@ impl Server {
     /// An empty database, owned by [`OWNER`].
     pub fn database(&self) -> Result<Database> {
         self.create(&format!("OWNER {OWNER}"))
+    }
+
+    /// A database that is what [`Database::dump`] copied.
+    pub fn restored(&self, from: &Path) -> Result<Database> {
+        let database = self.database()?;
+        let mut restore = self.binaries().client("pg_restore");
+        restore.args([
+            "--exit-on-error",
+            "--dbname",
+            &self.superuser_url(&database.name),
+        ]);
+        run(restore.arg(from), "pg_restore")?;
+        Ok(database)
     }
 
     /// The template for `content`: whatever decides what it holds, such as the text of all migrations.
@@ -133,6 +147,13 @@ impl Database {
     /// Runs SQL as the superuser, past row security.
     pub fn sql(&self, sql: &str) -> Result<String> {
         self.server.sql(&self.name, sql)
+    }
+
+    /// A copy in a file, taken beside whoever works on it, as docs/postgresql.md tells an operator to take it.
+    pub fn dump(&self, to: &Path) -> Result<()> {
+        let mut dump = self.server.binaries().client("pg_dump");
+        dump.args(["--format=custom", "--file"]).arg(to);
+        run(dump.args(["--dbname", &self.url(BACKUP)]), "pg_dump").map(drop)
     }
 
     /// Its name.

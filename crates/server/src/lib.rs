@@ -2,8 +2,10 @@
 
 mod app;
 pub mod backups;
+mod claims;
 mod clock;
 pub mod compliance;
+pub mod configuration;
 mod connections;
 mod consents;
 mod csv;
@@ -27,6 +29,7 @@ mod paper;
 pub mod presets;
 pub mod recovery;
 mod registry;
+mod reports;
 mod routes;
 mod secrets;
 pub mod sign_in;
@@ -40,7 +43,7 @@ mod workflows;
 
 pub use app::{App, Database, Inner, Settings, StartError};
 pub use clock::{WallClock, WallDice, random_bytes};
-pub use loops::{Live, LiveChange, Loops, Rendered, render, webhook_url};
+pub use loops::{Live, LiveAction, LiveAlert, LiveChange, Loops, Rendered, render, webhook_url};
 pub use registry::{Home, Houses, Registry};
 pub use routes::{openapi, routes};
 pub use secrets::{MasterKey, SealError, TokenFor, Tokens};

@@ -15,6 +15,8 @@ pub struct Preset {
     pub events: Option<String>,
     /// An example page for the business's own site.
     pub site: Option<String>,
+    /// What to try in a demo: a sentence, then lines to paste, with `{{BASE}}`, `{{TENANT}}`, `{{KEY}}`, `{{WRITE_KEY}}` and `{{VISITOR}}`.
+    pub demo: Option<String>,
 }
 
 /// Names of the presets that ship.
@@ -95,6 +97,8 @@ fn put(preset: &mut Preset, path: &str, text: String) {
         preset.events = Some(text);
     } else if path == "site/index.html" {
         preset.site = Some(text);
+    } else if path == "site/demo.txt" {
+        preset.demo = Some(text);
     } else if path != "README.md" && !path.starts_with("site/") {
         preset.files.insert(path.to_owned(), text);
     }

@@ -11,7 +11,7 @@ use ringback_core::consent::ledger::Head;
 use ringback_core::consent::national::NationalList;
 use ringback_core::ids::{ConnectionId, ErrorId, KeyId, LeadId, TenantId, UserId};
 use ringback_core::messages::ChannelKind;
-use ringback_core::time::from_micros;
+use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{PointKind, StaffNumber};
 
@@ -181,6 +181,70 @@ pub trait House {
                 .all(&house::DOCUMENT, params![tenant.raw(), path], map)?,
         };
         Ok(rows.into_iter().next())
+    }
+
+    /// The versions of a file, newest first.
+    fn document_versions(
+        &self,
+        tenant: TenantId,
+        path: &str,
+        most: u32,
+    ) -> Result<Vec<VersionRow>, StoreError> {
+        let values = params![tenant.raw(), path, most];
+        self.engine().all(&house::DOCUMENT_VERSIONS, values, |row| {
+            Ok(VersionRow {
+                path: path.to_owned(),
+                version: row.get(0)?,
+                at: from_micros(row.get(1)?),
+                actor: row.get(2)?,
+                removed: row.get(3)?,
+            })
+        })
+    }
+
+    /// The files of a tenant as they held at an instant.
+    fn documents_at(
+        &self,
+        tenant: TenantId,
+        at: Timestamp,
+    ) -> Result<Vec<DocumentRow>, StoreError> {
+        let values = params![tenant.raw(), micros(at)];
+        let rows = self.engine().all(&house::DOCUMENTS_AT, values, |row| {
+            Ok(DocumentRow {
+                path: row.get(0)?,
+                version: row.get(1)?,
+                text: row.get(2)?,
+            })
+        })?;
+        Ok(rows.into_iter().filter(|row| row.text.is_some()).collect())
+    }
+
+    /// Every version of every file, the newest first; those of one instant were stored together.
+    fn releases(&self, tenant: TenantId, most: u32) -> Result<Vec<VersionRow>, StoreError> {
+        self.engine()
+            .all(&house::RELEASES, params![tenant.raw(), most], |row| {
+                Ok(VersionRow {
+                    at: from_micros(row.get(0)?),
+                    actor: row.get(1)?,
+                    path: row.get(2)?,
+                    version: row.get(3)?,
+                    removed: row.get(4)?,
+                })
+            })
+    }
+
+    /// Files as they are to become.
+    fn drafts(&self, tenant: TenantId) -> Result<Vec<DraftFile>, StoreError> {
+        self.engine()
+            .all(&house::DOCUMENT_DRAFTS, params![tenant.raw()], |row| {
+                Ok(DraftFile {
+                    path: row.get(0)?,
+                    text: row.get(1)?,
+                    base: row.get(2)?,
+                    at: from_micros(row.get(3)?),
+                    actor: row.get(4)?,
+                })
+            })
     }
 
     /// Workflows and versions that open runs of a tenant go by (W4).

@@ -4,6 +4,8 @@ mod of_dead;
 mod of_leads;
 mod of_limits;
 mod of_messages;
+mod of_speed;
+mod of_workflows;
 mod views;
 
 use crate::engine::{Row, Values, params};
@@ -16,6 +18,8 @@ use ringback_core::time::{Timestamp, from_micros, micros};
 use ringback_core::turn::world::{PointKind, Suppression};
 
 pub use of_limits::{HeldBy, SpentOn};
+pub use of_speed::SpeedView;
+pub use of_workflows::{OpenRuns, TrailView, WorkView};
 pub use views::*;
 
 impl Reader<'_> {

@@ -168,12 +168,18 @@ impl Registrar {
                 JOIN,
                 vec![now.as_millisecond() + IDS_AHEAD, self.role as i64],
             ),
+            (MOVES, vec![]),
         ])?;
         let joined = rows.get(1).and_then(|rows| rows.first());
         let Some([number, epoch, ids_from]) = joined.map(Vec::as_slice) else {
+            let moves = rows.get(2).is_some_and(|rows| !rows.is_empty());
             return Err(StoreError::Failed {
                 at: "joining the nodes",
-                source: "31 nodes work on this database already: stop one first".into(),
+                source: if moves {
+                    "the house moves to another database, or has moved".into()
+                } else {
+                    "31 nodes work on this database already: stop one first".into()
+                },
             });
         };
         let ids_from =
@@ -279,7 +285,7 @@ impl Registrar {
 const JOIN: &str = "WITH free AS (
     SELECT n AS node, coalesce((SELECT ids_until FROM nodes WHERE node = n), 0) AS ids_from
     FROM generate_series(1::BIGINT, 31::BIGINT) AS n
-    WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE node = n AND state <> 2)
+    WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE node = n AND state <> 2) AND NOT EXISTS (SELECT 1 FROM moves WHERE state <> 1)
     ORDER BY n LIMIT 1
 ), clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT AS at), joined AS (
     INSERT INTO nodes (node, epoch, role, lease_until, ids_until, state)
@@ -291,6 +297,8 @@ const JOIN: &str = "WITH free AS (
     INSERT INTO node_turns (node, epoch, turn) SELECT node, epoch, 0 FROM joined
 )
 SELECT joined.node, joined.epoch, free.ids_from FROM joined, free";
+/// A house that moves has no nodes.
+const MOVES: &str = "SELECT state FROM moves WHERE state <> 1";
 const RENEW: &str = "UPDATE nodes SET lease_until = (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT + 6000000, ids_until = greatest(ids_until, $3)
 WHERE node = $1 AND epoch = $2 AND state = 0 RETURNING node";
 /// A node in the middle of a turn is left alone until the turn ends or the database ends it.

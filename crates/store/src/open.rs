@@ -1,6 +1,7 @@
 //! Opening the house: one process, a database that is not newer than this program, a SQLite that does not lose data.
 
 use crate::engine::{Address, Engine, Postgres, postgres};
+use crate::moving;
 use crate::{Checkpointer, Readers, Registrar, Role, StoreError, Writer};
 use ringback_core::time::Timestamp;
 use rusqlite::config::DbConfig;
@@ -73,6 +74,26 @@ pub enum OpenError {
         "migration {0} was applied in another form: this program and the database are not of the same line"
     )]
     Edited(i64),
+    /// Servers work on it.
+    #[error(
+        "servers work on this database (nodes {0}): stop them all first. One that was killed counts as alive for six seconds more"
+    )]
+    Serves(String),
+    /// A house is on its way here.
+    #[error(
+        "the house that moves here from {0} has not arrived whole. Run the same `ringback migrate` again: it goes on where it stopped"
+    )]
+    Arriving(String),
+    /// This house is on its way elsewhere.
+    #[error(
+        "this house is on its way to {0}. Run the same `ringback migrate` again to bring it there, or `ringback migrate --give-up` to stay here"
+    )]
+    Leaving(String),
+    /// This house is elsewhere.
+    #[error(
+        "this house has moved to {0}: serve it there. Whoever takes it up here again, with `ringback migrate --give-up`, knows nothing of what happened since"
+    )]
+    Left(String),
     /// It was opened and does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,6 +120,7 @@ pub fn open(folder: &Path) -> Result<(Writer, Readers, Checkpointer), OpenError>
     let mut connection = Connection::open(&file)?;
     settle_in(&connection, true)?;
     migrate(&mut connection)?;
+    moving::keep_out_of_file(&connection)?;
     let checkpoints = Connection::open(&file)?;
     settle_in(&checkpoints, true)?;
     let readers = Readers::new(reader_count(), || {
@@ -119,9 +141,26 @@ pub fn open_postgres(serves: &str, owner: Option<&str>) -> Result<(Writer, Reade
     let serves = Arc::new(Address::parse(serves)?);
     let owner = owner.map(Address::parse).transpose()?;
     postgres::migrate(&serves, owner.as_ref())?;
+    moving::keep_out_of_database(&serves)?;
     let engine = || Engine::Postgres(Box::new(Postgres::new(Arc::clone(&serves))));
     let readers = Readers::new(reader_count(), || Ok(engine()))?;
     Ok((Writer::new(engine(), None)?, readers))
+}
+
+/// Opens a database of PostgreSQL that was restored, for what has to be written before a server opens it. Nodes that were alive when the
+/// backup was taken are none any more; one that is alive now is refused.
+pub fn open_restored(serves: &str, owner: Option<&str>) -> Result<Writer, OpenError> {
+    let serves = Arc::new(Address::parse(serves)?);
+    let owner = owner.map(Address::parse).transpose()?;
+    postgres::migrate(&serves, owner.as_ref())?;
+    moving::keep_out_of_database(&serves)?;
+    if let Some(nodes) = moving::alive(&serves)? {
+        return Err(OpenError::Serves(nodes));
+    }
+    Ok(Writer::new(
+        Engine::Postgres(Box::new(Postgres::new(serves))),
+        None,
+    )?)
 }
 
 /// A house on PostgreSQL for one of its nodes: what changes it, what reads it, and what keeps the node alive in the eyes of the others.
@@ -135,6 +174,7 @@ pub fn join_postgres(
     let serves = Arc::new(Address::parse(serves)?);
     let owner = owner.map(Address::parse).transpose()?;
     postgres::migrate(&serves, owner.as_ref())?;
+    moving::keep_out_of_database(&serves)?;
     let registrar = Registrar::join(Arc::clone(&serves), role, now, since_boot)?;
     let reader = || Engine::Postgres(Box::new(Postgres::new(Arc::clone(&serves))));
     let readers = Readers::new(reader_count(), || Ok(reader()))?;
@@ -160,7 +200,7 @@ fn reader_count() -> usize {
         .clamp(2, 8)
 }
 
-fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
+pub(crate) fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
     let failed = |source| OpenError::Folder {
         path: folder.to_owned(),
         source,
@@ -196,7 +236,7 @@ pub(crate) fn settle_in(connection: &Connection, writes: bool) -> Result<(), rus
     Ok(())
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let runner = migrations::migrations::runner();
     let known = runner
         .get_migrations()

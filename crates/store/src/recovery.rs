@@ -150,6 +150,14 @@ impl Writer {
         Ok(moved)
     }
 
+    /// The newest id of what happened to a tenant; 0 when nothing did.
+    pub fn newest_id(&self, tenant: TenantId) -> Result<i64, StoreError> {
+        let found = self
+            .engine
+            .value(&recovery::NEWEST_ID, params![tenant.raw()])?;
+        Ok(found.unwrap_or_default())
+    }
+
     /// Leaves so many numbers out of a tenant's count of leads: `id` stands for the gap.
     pub fn skip_numbers(
         &self,

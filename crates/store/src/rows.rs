@@ -37,7 +37,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(
 #[serde(default)]
 pub(crate) struct KeptOfLead {
     #[serde(skip_serializing_if = "Option::is_none")]
-    assigned_at: Option<i64>,
+    pub(crate) assigned_at: Option<i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     alerted: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -204,6 +204,15 @@ pub(crate) const fn state_of(message: &Message) -> i64 {
 
 /// Columns of `{run}` in workflows.sql. What an ended run carried is not needed to decide anything.
 pub(crate) fn run(row: &Row<'_>) -> Result<Run, StoreError> {
+    run_as(row, false)
+}
+
+/// The same with what an ended run gathered.
+pub(crate) fn whole_run(row: &Row<'_>) -> Result<Run, StoreError> {
+    run_as(row, true)
+}
+
+fn run_as(row: &Row<'_>, whole: bool) -> Result<Run, StoreError> {
     let id: i64 = row.get(0)?;
     let wrong = |column: &'static str| StoreError::Impossible {
         table: "runs",
@@ -217,7 +226,8 @@ pub(crate) fn run(row: &Row<'_>) -> Result<Run, StoreError> {
         _ => return Err(wrong("state")),
     };
     let data: String = row.get(11)?;
-    let data = if state == RunState::Open {
+    // What an ended run gathered matters to nobody but a reader of its page.
+    let data = if state == RunState::Open || whole {
         from_json(&data, "runs", id, "data")?
     } else {
         serde_json::Value::Null

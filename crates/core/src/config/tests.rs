@@ -560,6 +560,42 @@ fn the_presets_are_in_order() {
     }
 }
 
+/// W8: each stage of the intervention names its GoHighLevel workflow, or the check fails with file, line and the mend.
+#[test]
+fn a_stage_without_its_crm_workflow_does_not_pass() {
+    let mut files = preset("real-estate-churn");
+    let staff = files.get_mut("staff.yaml").unwrap();
+    staff.text = staff.text.replace("name: ghl-act,", "name: ghl-acts,");
+    let problems = load(&files).unwrap_err();
+    let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        told,
+        ["workflows/churn-act.yaml:23: There is no hook `ghl-act`. Did you mean `ghl-acts`?"]
+    );
+}
+
+/// W7: a promise that no workflow watches is told, with what to write.
+#[test]
+fn a_promise_that_nothing_watches_is_told() {
+    let mut files = preset("auto-glass");
+    let tenant = files.get_mut("tenant.yaml").unwrap();
+    tenant.text = tenant
+        .text
+        .replace("first_response: 15m", "first_response: 20m");
+    let warnings = load(&files).unwrap().warnings;
+    let told: Vec<String> = warnings
+        .iter()
+        .map(Problem::to_string)
+        .filter(|warning| warning.contains("promise"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "tenant.yaml:29: Nothing happens when the promise of a first response is broken. Let a workflow `wait_for: { event: lead.acknowledged, within: 20m, of: business_hours }`, and tell somebody `otherwise`."
+        ]
+    );
+}
+
 /// W8, T2: every template of the presets renders its sample, with a lead who left everything empty too, and texts keep their length.
 #[test]
 fn every_template_of_the_presets_renders() {

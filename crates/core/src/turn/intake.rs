@@ -134,6 +134,17 @@ pub enum Intake {
         /// The account it came through.
         connection: Option<ConnectionId>,
     },
+    /// A member of staff answered an alert: they take the lead it was about.
+    Claim {
+        /// The lead.
+        lead: LeadId,
+        /// Whose number it came from.
+        staff: String,
+        /// What was written.
+        inbound: Box<Inbound>,
+        /// The account it came through.
+        connection: Option<ConnectionId>,
+    },
     /// Consent is granted or taken back outside of a capture.
     Consent(Box<ConsentGiven>),
     /// A contact point is put on or taken off the suppression list.
@@ -179,6 +190,15 @@ pub enum Intake {
         lead: LeadId,
         /// Who has it from now on.
         to: String,
+        /// Who says so.
+        actor: String,
+    },
+    /// A run is not to go on.
+    StopRun {
+        /// The run.
+        run: RunId,
+        /// Its lead.
+        lead: LeadId,
         /// Who says so.
         actor: String,
     },
@@ -703,6 +723,7 @@ impl Order {
             | Intake::Take { lead, .. }
             | Intake::StartRun { lead, .. }
             | Intake::Assign { lead, .. }
+            | Intake::StopRun { lead, .. }
             | Intake::RestoredRun { lead, .. }
             | Intake::Wake { lead, .. } => {
                 needs.leads.push(*lead);
@@ -746,6 +767,11 @@ impl Order {
             Intake::Inbound { inbound, .. } => {
                 point(kind_of(inbound.channel), inbound.from.clone());
                 needs.seen.push((tenant, inbound.dedup.clone()));
+            }
+            Intake::Claim { lead, inbound, .. } => {
+                point(kind_of(inbound.channel), inbound.from.clone());
+                needs.seen.push((tenant, inbound.dedup.clone()));
+                needs.leads.push(*lead);
             }
             Intake::Consent(given) => {
                 if let Some((kind, value)) = &given.point {

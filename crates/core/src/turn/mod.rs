@@ -8,6 +8,7 @@ mod batch;
 mod breaker;
 pub mod budget;
 mod capture;
+mod claim;
 mod dead;
 mod doubt;
 mod gate;
@@ -50,6 +51,7 @@ pub mod world;
 pub use batch::{Batch, Decided, Records, Tenants};
 pub use breaker::{Breakers, Passage, Resting};
 pub use budget::Guesses;
+pub use claim::is_claim;
 pub use dead::QUARANTINED;
 pub use doubt::LookUps;
 pub use gate::{Ruling, Said, Verdict, VerdictView};
@@ -237,6 +239,12 @@ impl<'a> Turn<'a> {
                 inbound,
                 connection,
             } => self.inbound(tenant, inbound, *connection),
+            Intake::Claim {
+                lead,
+                staff,
+                inbound,
+                connection,
+            } => self.claim_by_reply(tenant, *lead, staff, inbound, *connection),
             Intake::Consent(given) => self.consent(tenant, given),
             Intake::Suppress(order) => self.suppress(tenant, order),
             Intake::Settled(settled) => self.settle(tenant, settled),
@@ -253,6 +261,7 @@ impl<'a> Turn<'a> {
                 actor,
             } => self.migrate(tenant, workflow, *preview, actor),
             Intake::Assign { lead, to, actor } => self.assign_by_hand(tenant, *lead, to, actor),
+            Intake::StopRun { run, lead, actor } => self.stop_run(tenant, *lead, *run, actor),
             Intake::Journal(entry) => self.replay(tenant, entry),
             Intake::Restored { message, since } => self.restored(tenant, *message, *since),
             Intake::RestoredRun { run, lead, since } => self.restored_run(*lead, *run, *since),

@@ -751,8 +751,12 @@ fn lead_view(tenant: &Tenant, lead: &Lead, product: Option<&str>) -> Value {
         "city": lead.city,
         "state": lead.state,
         "zip": lead.zip,
+        "country": lead.country,
         "source": lead.source,
+        "product": placement.map_or_else(|| lead.product(), |placement| Some(placement.product.as_str())),
         "stage": stage,
+        "tags": lead.tags,
+        "created_at": lead.created_at.to_string(),
         "anonymous": lead.anonymous,
         "attributes": lead.attributes,
     })
@@ -763,7 +767,14 @@ fn score_view(
     state: &super::world::LeadState,
     product: Option<&str>,
 ) -> Option<Value> {
-    let row = super::react::standing(tenant, state, product.or_else(|| state.lead.product())?)?;
+    let product = product.or_else(|| state.lead.product())?;
+    let Some(row) = super::react::standing(tenant, state, product) else {
+        // Nothing was awarded yet: a score of nought is one too.
+        let model = tenant.config.model_of(product)?;
+        return Some(
+            json!({"model": model.name, "points": 0, "tier": null, "label": null, "reasons": []}),
+        );
+    };
     let model = tenant.config.models.get(&row.model)?;
     let reasons: Vec<std::borrow::Cow<'_, str>> = row
         .state

@@ -109,10 +109,9 @@ fn essence(told: &Simulated) -> Vec<String> {
         .iter()
         .map(|line| {
             let mut line = line.clone();
-            line.lead = line.lead.map(|lead| {
-                names
-                    .get(lead.as_str())
-                    .map_or(lead.clone(), |name| (*name).to_owned())
+            line.lead = line.lead.map(|lead| match names.get(lead.as_str()) {
+                Some(name) => (*name).to_owned(),
+                None => lead,
             });
             format!("{} {}", line.at, serde_json::to_string(&line).unwrap())
         })

@@ -55,6 +55,8 @@ pub(super) struct Going<'w> {
 pub(super) const ANCHOR: &str = "appointment";
 /// Events that a run waits for are kept in one column, with this between them.
 const BETWEEN: char = '|';
+/// Places that a run remembers; no workflow worth drawing has more.
+const MOST_TRAIL: usize = 64;
 
 impl Turn<'_> {
     /// Starts every workflow whose trigger fits and whose condition holds.
@@ -296,9 +298,55 @@ impl Turn<'_> {
     }
 
     fn note_flow(&mut self, lead: LeadId, id: RunId, flow: &Flow) {
+        if matches!(flow, Flow::Through) {
+            self.trod(lead, id, crate::workflows::THROUGH);
+        }
         if !matches!(flow, Flow::Waits) {
             self.close(lead, id, RunState::Done);
         }
+    }
+
+    /// The run came to a place that its counts are made of: a wait, a way it took, its end.
+    pub(super) fn trod(&mut self, lead: LeadId, id: RunId, place: &str) {
+        let Some(run) = self.run_mut(lead, id) else {
+            return;
+        };
+        let Value::Object(data) = &mut run.data else {
+            return;
+        };
+        let trail = data.entry(crate::workflows::TRAIL);
+        if let Value::Array(trail) = trail.or_insert_with(|| json!([]))
+            && trail.len() < MOST_TRAIL
+        {
+            trail.push(json!(place));
+        }
+    }
+
+    /// A person or the API stops a run: what it said and what still waits does not go.
+    pub(super) fn stop_run(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        lead: LeadId,
+        run: RunId,
+        actor: &str,
+    ) -> Answer {
+        let Some(lead) = self.own(tenant, lead) else {
+            return Answer::NotFound;
+        };
+        let Some(state) = self.run(lead, run).map(|run| run.state) else {
+            return Answer::NotFound;
+        };
+        if state != RunState::Open {
+            return Answer::Refused {
+                code: "run_over",
+                detail: "This run is over already; there is nothing to stop.".into(),
+                field: None,
+            };
+        }
+        let why = format!("{actor} stopped it");
+        self.finish(tenant, lead, run, RunState::Stopped, &why);
+        self.audit(tenant, actor, "run.stop", json!({"run": run, "lead": lead}));
+        Answer::Done
     }
 
     /// The run is over. One that was stopped on the way stays stopped.
@@ -392,6 +440,9 @@ impl Turn<'_> {
         path: &str,
         from: usize,
     ) -> Result<Flow, Fault> {
+        if let Some(way) = path.strip_suffix('.').filter(|_| from == 0) {
+            self.trod(going.lead, going.run, way);
+        }
         for (index, step) in steps.iter().enumerate().skip(from) {
             self.burn()?;
             if self
@@ -455,10 +506,16 @@ impl Turn<'_> {
         events: &[String],
         until: Timestamp,
     ) {
+        let again = self
+            .run(lead, run)
+            .is_some_and(|run| run.step.as_deref() == Some(step));
         if let Some(run) = self.run_mut(lead, run) {
             run.step = Some(step.to_owned());
             run.waits_for = (!events.is_empty()).then(|| events.join(&BETWEEN.to_string()));
             run.wake_at = Some(until);
+        }
+        if !again {
+            self.trod(lead, run, step);
         }
     }
 

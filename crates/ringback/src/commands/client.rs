@@ -59,6 +59,19 @@ impl Server {
             return Ok(text.to_owned());
         }
         let problem: Value = serde_json::from_str(text).unwrap_or_default();
+        // Everything that is wrong with a configuration, each with its place.
+        for error in problem["errors"].as_array().into_iter().flatten() {
+            let says = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+            let line = error["line"]
+                .as_u64()
+                .map_or_else(String::new, |line| format!(":{line}"));
+            anstream::eprintln!(
+                "{}{line}: {} {}",
+                says("path"),
+                says("message"),
+                says("mend")
+            );
+        }
         Err(failed(
             problem["detail"].as_str().unwrap_or(head).to_owned(),
         ))

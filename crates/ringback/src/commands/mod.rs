@@ -9,6 +9,8 @@ mod dead;
 mod demo;
 mod do_not_call;
 mod doctor;
+mod folder;
+mod migrate;
 mod people;
 mod restore;
 mod send;
@@ -67,16 +69,32 @@ enum Command {
     /// Copy the database beside a running server; the copy counts once it was restored into a scratch file and checked.
     #[command(after_help = "Example: ringback backup --data /var/lib/ringback --to /mnt/backups")]
     Backup(backup::Backup),
-    /// Restore a backup into a data folder that has no database. Nothing goes to customers until a person lets it.
+    /// Restore a backup into a data folder that has no database, or hold a PostgreSQL that was restored. Nothing goes to customers until a
+    /// person lets it.
     #[command(
         after_help = "Example: ringback restore /mnt/backups --data /var/lib/ringback --key /root/master.key"
     )]
     Restore(restore::Restore),
+    /// Move a house from SQLite to PostgreSQL or back. What is interrupted goes on when it is done again; nothing goes to customers until a
+    /// person lets it.
+    #[command(
+        after_help = "Example: ringback migrate --from sqlite --to postgres://ringback_app:…@db.internal/ringback --data /var/lib/ringback"
+    )]
+    Migrate(migrate::Migrate),
     /// Send one message through a running server.
     #[command(
         after_help = "Example: ringback send --to +13035550142 --channel sms --body 'On our way' --key rb_live_…"
     )]
     Send(send::Send),
+    /// Bring the configuration of a running server into a folder. What was changed here is kept.
+    #[command(after_help = "Example: ringback pull alder --key rb_live_…")]
+    Pull(folder::Pull),
+    /// Show how a folder and a running server differ, and who changed what.
+    #[command(after_help = "Example: ringback diff alder --key rb_live_…")]
+    Diff(folder::Diff),
+    /// Bring what was changed in a folder to a running server, as a draft or published; or go back to an earlier release.
+    #[command(after_help = "Example: ringback push alder --publish --key rb_live_…")]
+    Push(folder::Push),
     /// Dead letters of a running server: see, replay, discard.
     #[command(subcommand)]
     Dead(dead::Dead),
@@ -169,7 +187,11 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::DoNotCall(command) => command.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Send(send) => send.run(),
+        Command::Pull(pull) => pull.run(),
+        Command::Diff(diff) => diff.run(),
+        Command::Push(push) => push.run(),
         Command::Dead(dead) => dead.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions { shell } => {
@@ -210,6 +232,14 @@ impl Data {
     fn elsewhere(&self) -> Option<&str> {
         let named = self.database.as_deref();
         named.filter(|url| !url.starts_with("sqlite:"))
+    }
+
+    /// A database elsewhere, as the server knows it.
+    pub(crate) fn postgres(&self) -> Option<ringback_server::Database> {
+        self.elsewhere().map(|serves| ringback_server::Database {
+            serves: serves.to_owned(),
+            owner: self.database_owner.clone(),
+        })
     }
 
     /// An error where a command knows the SQLite file alone and would look at the wrong one.

@@ -1,11 +1,14 @@
 //! `ringback restore`: from a backup to a data folder that can be started, held until a person has looked (O5, P12).
 
 use super::client::Server;
-use super::{Data, Done, Failed, failed, print_json};
+use super::{Data, Done, Failed, failed, misused, print_json};
 use crate::config;
 use clap::{Args, Subcommand};
-use ringback_server::WallClock;
-use ringback_server::recovery::{RestoreWish, Restored, restore};
+use ringback_core::time::Timestamp;
+use ringback_server::recovery::{
+    HoldWish, RestoreWish, Restored, TenantReport, hold_database, restore,
+};
+use ringback_server::{Database, WallClock};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -36,20 +39,23 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Wish {
-    /// A backup, or a folder of backups: the newest good one of it.
-    #[arg(required = true)]
+    /// A backup, or a folder of backups: the newest good one of it. With --database none: PostgreSQL was restored by its own tools.
     from: Option<PathBuf>,
     #[command(flatten)]
     data: Data,
     /// The file of the master key, when it is not in the data folder already.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// A journal kept elsewhere; without it `journal.dir` of the configuration, else `journal` in the data folder.
+    /// A journal kept elsewhere; without it `journal.dir` of the configuration, else `journal` in the data folder. With --database those of
+    /// the other nodes beside it, each with a --journal of its own.
     #[arg(long)]
-    journal: Option<PathBuf>,
+    journal: Vec<PathBuf>,
     /// Go on although the journal is lost: a STOP since the backup may be forgotten.
     #[arg(long)]
     without_journal: bool,
+    /// The instant that PostgreSQL was restored to; without it the newest thing in the database tells.
+    #[arg(long, requires = "database")]
+    as_of: Option<Timestamp>,
     /// The server's configuration, TOML.
     #[arg(long)]
     config: Option<PathBuf>,
@@ -93,14 +99,20 @@ impl Wish {
     fn run(self) -> Done {
         crate::logs::start();
         let config = config::load(self.config.as_deref(), std::env::vars()).map_err(failed)?;
-        let data = self.data.embedded()?.to_owned();
+        if let Some(database) = self.data.postgres() {
+            return self.hold(&config, database);
+        }
+        let data = self.data.folder().to_owned();
         let from = self
             .from
-            .ok_or_else(|| failed("which backup? Name it, or the folder of backups"))?;
+            .ok_or_else(|| misused("which backup? Name it, or the folder of backups"))?;
+        if self.journal.len() > 1 {
+            return Err(misused("one --journal: an embedded server has one"));
+        }
         let wish = RestoreWish {
             from,
             journal: config.journal.dir(&data),
-            journal_from: self.journal,
+            journal_from: self.journal.into_iter().next(),
             without_journal: self.without_journal,
             key: self.key,
             egress: config.egress().map_err(failed)?,
@@ -115,6 +127,42 @@ impl Wish {
         tell(&wish, &done);
         Ok(())
     }
+
+    /// What follows a restore of PostgreSQL.
+    fn hold(self, config: &config::Config, database: Database) -> Done {
+        if self.from.is_some() || self.key.is_some() {
+            return Err(misused(
+                "PostgreSQL is restored by its own tools (pg_restore, pgBackRest), and its master.key is in the data folder already: leave FROM and --key away",
+            ));
+        }
+        let data = self.data.folder().to_owned();
+        let wish = HoldWish {
+            database,
+            journal: config.journal.dir(&data),
+            journals: self.journal,
+            without_journal: self.without_journal,
+            as_of: self.as_of,
+            egress: config.egress().map_err(failed)?,
+            looks: config.limits.looks().map_err(failed)?,
+            lease: config.limits.lease().map_err(failed)?,
+            data,
+        };
+        let done = hold_database(&wish, &WallClock)?;
+        if self.json {
+            return print_json(&done);
+        }
+        anstream::println!(
+            "The database is as it was at {}.",
+            done.as_of.strftime("%Y-%m-%d %H:%M:%S UTC")
+        );
+        tell_of_journal(
+            done.journal_entries,
+            done.journal_torn,
+            &done.journal_damaged,
+        );
+        tell_of_tenants(&done.tenants);
+        Ok(())
+    }
 }
 
 fn tell(wish: &RestoreWish, done: &Restored) {
@@ -124,22 +172,33 @@ fn tell(wish: &RestoreWish, done: &Restored) {
         done.manifest.taken_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         wish.data.display()
     );
-    anstream::println!(
-        "The journal had {} entries.{}",
+    tell_of_journal(
         done.journal_entries,
-        if done.journal_torn > 0 {
+        done.journal_torn,
+        &done.journal_damaged,
+    );
+    tell_of_tenants(&done.tenants);
+}
+
+fn tell_of_journal(entries: usize, torn: usize, damaged: &[PathBuf]) {
+    anstream::println!(
+        "The journal had {entries} entries.{}",
+        if torn > 0 {
             " It ends in the middle of one, as a crash leaves it; nobody was told that it was taken."
         } else {
             ""
         }
     );
-    for path in &done.journal_damaged {
+    for path in damaged {
         anstream::println!(
             "DAMAGE in {}: an entry of it cannot be read, so that a STOP may be missing. Look at the providers' own lists of opt-outs.",
             path.display()
         );
     }
-    for tenant in &done.tenants {
+}
+
+fn tell_of_tenants(tenants: &[TenantReport]) {
+    for tenant in tenants {
         anstream::println!(
             "{}: {} suppressions, {} lifted, {} consents taken back, {} leads deleted again; {} messages may have gone out since the backup, {} runs may have gone on.",
             tenant.tenant,

@@ -68,11 +68,39 @@ function say(row) {
   place.textContent = [row.querySelector(".name")?.textContent + " rings", row.querySelector(".tier")?.textContent].filter(Boolean).join(", ");
 }
 
+// An alert stays at the foot of the page until a person acts on it or puts it away. Whoever took a lead ends it for the others.
+const make = (name, props, ...inside) => { const node = Object.assign(document.createElement(name), props); node.append(...inside); return node; };
+function alerted({ data }) {
+  const told = JSON.parse(data);
+  if (told.event === "lead_taken") {
+    for (const toast of document.querySelectorAll(`.toast[data-lead="${told.lead}"]`)) { toast.replaceChildren(told.title); setTimeout(() => toast.remove(), 8000); }
+    return;
+  }
+  const known = document.getElementById("alert-" + told.id), now = document.getElementById("now");
+  if (known || now || !["high", "critical"].includes(told.urgency)) return;
+  let place = document.querySelector(".toasts");
+  if (!place) { place = make("section", { className: "toasts" }); place.setAttribute("aria-label", "Alerts"); document.body.append(place); }
+  const does = told.actions.map(({ label, method, href }) => {
+    if (method === "GET") return make("a", { className: "btn", href }, label);
+    return make("form", { method: "post", action: href }, make("button", { className: "btn answer" }, label));
+  });
+  const away = make("button", { className: "btn", type: "button" }, "×");
+  away.setAttribute("aria-label", "Put away: " + told.title);
+  const toast = make("div", { className: "toast", id: "alert-" + told.id }, make("span", {}, told.title), make("span", { className: "btns" }, ...does, away));
+  toast.dataset.lead = told.lead;
+  away.addEventListener("click", () => toast.remove());
+  place.append(toast);
+  while (place.children.length > 3) place.firstChild.remove();
+  const said = document.getElementById("said");
+  if (said) said.textContent = told.title;
+}
+
 let lost = 0, wait;
 function listen() {
   const source = new EventSource(base + "/live");
   source.addEventListener("open", () => { clearTimeout(wait); sign("delivered", "Live", false); if (lost) refresh(); lost = 0; });
   source.addEventListener("change", refresh);
+  source.addEventListener("alert", alerted);
   source.addEventListener("error", () => {
     if (!lost) { lost = Date.now(); const from = clock(); wait = setTimeout(() => sign("sending", "Reconnecting, figures from " + from, false), 3000); }
     if (Date.now() - lost > 60000) { const link = document.createElement("a"); link.href = location; link.textContent = "Load again"; sign("failed", "Not live. ", true); document.querySelectorAll("[data-live-sign]").forEach(live => live.lastElementChild.append(link.cloneNode(true))); }

@@ -201,7 +201,10 @@ fn assess(app: &App, caller: Option<&Caller>, asked: Option<Asked>, took: Durati
             disk.free_bytes >> 20
         ));
     }
-    reasons.extend(app.backups.trouble(now));
+    // PostgreSQL has its own tools, of which nothing is known here.
+    if app.settings.database.is_none() {
+        reasons.extend(app.backups.trouble(now));
+    }
     let houses = app.registry.houses();
     let held = |home: &&std::sync::Arc<crate::registry::Home>| home.tenant.hold.is_some();
     let held_since_restore = houses.homes.values().filter(held).count();

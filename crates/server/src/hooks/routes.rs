@@ -148,10 +148,8 @@ async fn take(
             HookEvent::Report(report) => Intake::Report(Box::new(report)),
             HookEvent::Inbound(inbound) => {
                 spoke |= inbound.channel == ChannelKind::Sms;
-                Intake::Inbound {
-                    inbound: Box::new(read_sender(home, inbound)),
-                    connection: Some(connection),
-                }
+                let inbound = read_sender(home, inbound);
+                crate::claims::order(app, home, inbound, Some(connection)).await?
             }
             HookEvent::Confirm { url } => {
                 confirm(app, url);

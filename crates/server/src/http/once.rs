@@ -107,7 +107,9 @@ fn refused(code: &'static str, detail: &str, field: Option<&'static str>) -> Api
         | "belongs_to_another_lead"
         | "same_lead"
         | "real_lead"
-        | "ran_before" => StatusCode::CONFLICT,
+        | "ran_before"
+        | "run_over"
+        | "under_way" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let mut error = ApiError::new(

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::http::{ApiError, ApiResult, Caller, Scope};
-use crate::loops::LiveChange;
+use crate::loops::{LiveAlert, LiveChange};
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -63,6 +63,7 @@ impl Listener {
 struct Feed {
     app: App,
     changes: Receiver<Arc<LiveChange>>,
+    alerts: Receiver<Arc<LiveAlert>>,
     doors: tokio::sync::watch::Receiver<u64>,
     tenant: TenantId,
     listener: Listener,
@@ -71,8 +72,32 @@ struct Feed {
     ask: bool,
 }
 
-/// What a listener hears: a version, and the leads that changed; `None` is "anything may have".
-type Heard = (u64, Option<Arc<LiveChange>>);
+/// What a listener hears.
+enum Heard {
+    /// A version, and the leads that changed; `None` is "anything may have".
+    Change(u64, Option<Arc<LiveChange>>),
+    /// Something to look at now (N6).
+    Alert(Arc<LiveAlert>),
+}
+
+impl Heard {
+    const fn event(&self) -> &'static str {
+        match self {
+            Self::Change(..) => "change",
+            Self::Alert(_) => "alert",
+        }
+    }
+
+    fn data(&self) -> serde_json::Value {
+        match self {
+            Self::Change(_, change) => {
+                let leads = change.as_ref().and_then(|change| change.leads.as_ref());
+                json!({"leads": leads})
+            }
+            Self::Alert(alert) => serde_json::to_value(&**alert).unwrap_or_default(),
+        }
+    }
+}
 
 impl Feed {
     fn new(app: &App, tenant: TenantId, listener: Listener) -> Self {
@@ -81,6 +106,7 @@ impl Feed {
         Self {
             app: app.clone(),
             changes: app.live.listen(),
+            alerts: app.live.alerts(),
             doors: app.live.doors(),
             tenant,
             listener,
@@ -109,15 +135,21 @@ impl Feed {
                     self.ask = true;
                     continue;
                 }
+                alert = self.alerts.recv() => match alert {
+                Ok(alert) if alert.tenant == self.tenant => return Some(Heard::Alert(alert)),
+                    // An alert that is missed is still on the page, which the change brings up to date.
+                    Ok(_) | Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return None,
+                },
                 change = self.changes.recv() => change,
             };
             match change {
                 Ok(change) if change.tenant == self.tenant => {
-                    return Some((change.version, Some(change)));
+                    return Some(Heard::Change(change.version, Some(change)));
                 }
                 Ok(_) => {}
                 // Too slow to hear each: asks for everything instead.
-                Err(RecvError::Lagged(_)) => return Some((0, None)),
+                Err(RecvError::Lagged(_)) => return Some(Heard::Change(0, None)),
                 Err(RecvError::Closed) => return None,
             }
         }
@@ -130,13 +162,10 @@ impl Feed {
     }
 }
 
-fn data(heard: &Heard) -> String {
-    let leads = heard.1.as_ref().and_then(|change| change.leads.as_ref());
-    json!({"leads": leads}).to_string()
-}
-
 /// The changes of the business as server-sent events: `id` is a version, `event` is `change`, `data` is `{"leads": [ids] | null}`; null
-/// means that anything may have changed. A comment comes every 15 seconds. Who reconnects hears one change with null first.
+/// means that anything may have changed. `event` is `alert` for what a person should look at now (N6): `data` is `{"event", "urgency", "lead",
+/// "title", "at", "actions": [{"label", "method", "href", "api"?}]}` with at most three actions. A comment comes every 15 seconds. Who reconnects hears
+/// one change with null first.
 #[utoipa::path(get, path = "/v1/live", tag = "live", responses((status = 200, description = "An endless stream", body = String, content_type = "text/event-stream")))]
 async fn events(State(app): State<App>, caller: Caller, headers: HeaderMap) -> ApiResult<Response> {
     caller.may(Scope::Read)?;
@@ -153,15 +182,16 @@ pub(crate) fn sent(app: &App, tenant: TenantId, again: bool, listener: Listener)
     let feed = Feed::new(app, tenant, listener);
     let version = app.live.version();
     // Nobody knows what a browser missed while it was away.
-    let missed = again.then_some((version, None));
+    let missed = again.then_some(Heard::Change(version, None));
     let heard = stream::iter(missed).chain(feed.stream());
     let lines = heard.map(move |heard: Heard| {
-        Ok::<_, Infallible>(
-            Event::default()
-                .id(heard.0.max(version).to_string())
-                .event("change")
-                .data(data(&heard)),
-        )
+        let event = Event::default()
+            .event(heard.event())
+            .data(heard.data().to_string());
+        Ok::<_, Infallible>(match &heard {
+            Heard::Change(known, _) => event.id((*known).max(version).to_string()),
+            Heard::Alert(_) => event,
+        })
     });
     let mut response = Sse::new(lines)
         .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here"))
@@ -176,7 +206,7 @@ pub(crate) fn sent(app: &App, tenant: TenantId, again: bool, listener: Listener)
     response
 }
 
-/// The same over WebSocket: each message is `{"event": "change", "id": version, "data": {"leads": …}}`.
+/// The same over WebSocket: each message is `{"event": "change", "id": version, "data": {"leads": …}}` or `{"event": "alert", "data": {…}}`.
 #[utoipa::path(get, path = "/v1/live/ws", tag = "live", responses((status = 101, description = "The line is open"), (status = 426, description = "Ask for a WebSocket", body = crate::http::Problem, content_type = "application/problem+json")))]
 async fn socket(State(app): State<App>, caller: Caller, request: Request) -> ApiResult<Response> {
     caller.may(Scope::Read)?;
@@ -199,8 +229,11 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
         let message = tokio::select! {
             heard = feed.next() => match heard {
                 Some(heard) => {
-                    let leads = heard.1.as_ref().and_then(|change| change.leads.as_ref());
-                    Message::text(json!({"event": "change", "id": heard.0, "data": {"leads": leads}}).to_string())
+                    let mut told = json!({"event": heard.event(), "data": heard.data()});
+                    if let Heard::Change(version, _) = heard {
+                        told["id"] = json!(version);
+                    }
+                    Message::text(told.to_string())
                 }
                 None => break,
             },

@@ -1,6 +1,7 @@
 //! What changed, for browsers that look: gathered for 25 ms, then told once (U, N6).
 
-use ringback_core::ids::{LeadId, TenantId};
+use ringback_core::ids::{EventId, LeadId, TenantId};
+use ringback_core::time::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +18,50 @@ pub struct LiveChange {
     pub leads: Option<Vec<LeadId>>,
 }
 
+/// Something that a person of the business should look at now (N6).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LiveAlert {
+    /// Whose.
+    #[serde(skip)]
+    pub tenant: TenantId,
+    /// The line of the lead's history that it comes from: the same alert has the same id on every node.
+    pub id: EventId,
+    /// What happened: `lead_ringing`, `lead_taken`, `lead_assigned`, `lead_replied`, `lead_status_changed`, `churn_risk`, `call_started`,
+    /// `call_ended`, `appointment_booked`, `appointment_changed`.
+    pub event: &'static str,
+    /// `low`, `normal`, `high` or `critical`.
+    pub urgency: &'static str,
+    /// The lead.
+    pub lead: LeadId,
+    /// A sentence.
+    pub title: String,
+    /// When.
+    pub at: Timestamp,
+    /// What can be done, at most three.
+    pub actions: Vec<LiveAction>,
+}
+
+/// Something that can be done about an alert.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LiveAction {
+    /// The words on the button.
+    pub label: &'static str,
+    /// `GET` opens it; `POST` does it.
+    pub method: &'static str,
+    /// The page's address, for people.
+    pub href: String,
+    /// The address of the API that does the same; none where there is no such thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+}
+
 /// The hub between the writer and the browsers.
 #[derive(Debug)]
 pub struct Live {
     pending: Mutex<HashMap<TenantId, BTreeSet<LeadId>>>,
     version: AtomicU64,
     out: broadcast::Sender<Arc<LiveChange>>,
+    alerts: broadcast::Sender<Arc<LiveAlert>>,
     wake: tokio::sync::Notify,
     doors: tokio::sync::watch::Sender<u64>,
 }
@@ -35,6 +74,7 @@ impl Default for Live {
             pending: Mutex::default(),
             version: AtomicU64::new(1),
             out: broadcast::channel(256).0,
+            alerts: broadcast::channel(256).0,
             wake: tokio::sync::Notify::new(),
             doors: tokio::sync::watch::Sender::new(0),
         }
@@ -56,6 +96,22 @@ impl Live {
         }
         drop(pending);
         self.wake.notify_one();
+    }
+
+    /// Whether anybody looks.
+    pub fn anybody(&self) -> bool {
+        self.out.receiver_count() > 0 || self.alerts.receiver_count() > 0
+    }
+
+    /// Tells whoever is there, at once.
+    pub fn alert(&self, alert: LiveAlert) {
+        // Nobody listening is fine.
+        let _ = self.alerts.send(Arc::new(alert));
+    }
+
+    /// Hears every alert from now on.
+    pub fn alerts(&self) -> broadcast::Receiver<Arc<LiveAlert>> {
+        self.alerts.subscribe()
     }
 
     /// Hears every change from now on.

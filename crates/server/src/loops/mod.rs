@@ -1,5 +1,6 @@
 //! The two loops that do all the work: turns (events in, changes out) and sending (design 1).
 
+mod alerts;
 mod inbox;
 mod live;
 mod nodes;
@@ -11,7 +12,7 @@ mod turns;
 
 pub(crate) use inbox::instant;
 pub use inbox::{Inbox, Refused};
-pub use live::{Live, LiveChange};
+pub use live::{Live, LiveAction, LiveAlert, LiveChange};
 pub(crate) use nodes::{HOUSE, Neighbours};
 pub(crate) use sending::Sender;
 pub use sending::{Rendered, render, webhook_url};

@@ -122,7 +122,8 @@ impl Neighbours {
 
     /// Says a word to the others, soon.
     pub(crate) fn tell(&self, word: &'static str) {
-        if self.alone() {
+        // Who leaves sending to others speaks whether it knows of one or not: one may have come since the last beat.
+        if self.alone() && self.sends() {
             return;
         }
         self.words().tell.insert(word);

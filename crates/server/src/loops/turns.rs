@@ -775,7 +775,12 @@ impl Turns {
 
     /// Asks the store when something is due next.
     fn look_ahead(&mut self) {
-        if self.filled.elapsed() > REFILL_EVERY {
+        // Where others write too, what they did not say is found as soon as this.
+        let every = match self.neighbours {
+            Some(_) => SLOWEST_POLL,
+            None => REFILL_EVERY,
+        };
+        if self.filled.elapsed() > every {
             self.fill_queues();
         }
         match self.writer.next_wake() {
@@ -818,6 +823,19 @@ impl Turns {
         }
     }
 
+    /// Lines of history that people should look at now, to whoever looks (N6).
+    fn tell_people(&self, world: &World) {
+        let tenants = self.registry.tenants();
+        for row in &world.out.events {
+            if let Some(tenant) = tenants.get(&row.tenant)
+                && let Some(state) = world.lead(row.lead)
+                && let Some(alert) = super::alerts::of(tenant, &state.lead, row)
+            {
+                self.live.alert(alert);
+            }
+        }
+    }
+
     fn tell(&self, world: &World) {
         let events = world
             .out
@@ -836,6 +854,9 @@ impl Turns {
             .map(|change| (change.message.tenant, change.message.lead));
         let all: Vec<(TenantId, Option<LeadId>)> = events.chain(messages).chain(changes).collect();
         self.live.note(all);
+        if self.live.anybody() {
+            self.tell_people(world);
+        }
         if let Some(others) = &self.neighbours {
             let changed = world.out.changes.iter().map(|change| &change.message);
             let written = world.out.messages.iter().chain(changed);

@@ -12,9 +12,13 @@ use ringback_core::time::Timestamp;
 pub enum Page {
     Now,
     Leads,
+    Staff,
     Messages,
     Workflows,
+    Runs,
+    Simulate,
     Templates,
+    Reports,
     Queue,
     Connections,
     Errors,
@@ -24,11 +28,18 @@ pub enum Page {
 
 const GROUPS: &[(&str, &[Page])] = &[
     ("", &[Page::Now]),
-    ("People", &[Page::Leads]),
+    ("People", &[Page::Leads, Page::Staff]),
     (
         "Messages",
-        &[Page::Messages, Page::Workflows, Page::Templates],
+        &[
+            Page::Messages,
+            Page::Workflows,
+            Page::Runs,
+            Page::Simulate,
+            Page::Templates,
+        ],
     ),
+    ("Proof", &[Page::Reports]),
     (
         "Server",
         &[
@@ -48,8 +59,12 @@ impl Page {
         match self {
             Self::Now => "Now",
             Self::Leads => "Leads",
+            Self::Staff => "Staff",
+            Self::Reports => "Reports",
             Self::Messages => "Messages",
             Self::Workflows => "Workflows",
+            Self::Runs => "Runs",
+            Self::Simulate => "Simulate",
             Self::Templates => "Templates",
             Self::Queue => "Queue",
             Self::Connections => "Connections",
@@ -64,8 +79,12 @@ impl Page {
         match self {
             Self::Now => "",
             Self::Leads => "/leads",
+            Self::Staff => "/staff",
+            Self::Reports => "/reports",
             Self::Messages => "/messages",
             Self::Workflows => "/workflows",
+            Self::Runs => "/runs",
+            Self::Simulate => "/simulate",
             Self::Templates => "/templates",
             Self::Queue => "/queue",
             Self::Connections => "/connections",

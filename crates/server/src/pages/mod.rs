@@ -14,13 +14,17 @@ mod live;
 pub(crate) mod lost;
 mod message;
 mod messages;
+mod on_call;
 mod overview;
 pub(crate) mod people;
 mod queue;
 mod recovery;
+mod reports;
+mod runs;
 mod sandbox;
 pub(crate) mod session;
 mod settings;
+mod simulate;
 pub(crate) mod stamp;
 mod templates;
 mod workflows;
@@ -52,6 +56,10 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(settings::routes())
         .merge(templates::routes())
         .merge(workflows::routes())
+        .merge(on_call::routes())
+        .merge(reports::routes())
+        .merge(runs::routes())
+        .merge(simulate::routes())
         .merge(overview::routes())
         .merge(leads::routes())
         .merge(lead::routes())

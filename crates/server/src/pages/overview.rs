@@ -407,9 +407,8 @@ fn presence(home: &Home, local: &Local, now: Timestamp) -> String {
     }
     let on_call: Vec<&str> = home
         .tenant
-        .staff
-        .iter()
-        .filter(|person| person.on_call)
+        .on_call(now)
+        .into_iter()
         .map(|person| person.name.as_str())
         .collect();
     match on_call.as_slice() {

@@ -121,27 +121,45 @@ fn lay_out(frame: Frame, local: &Local, known: &Known, now: Timestamp) -> Recove
         Some(hold) if hold.state == HoldState::Over => (
             "Nothing is held any more".to_owned(),
             format!(
-                "The backup of {} was restored {}; {} let everything go {}.",
-                local.when(hold.snapshot_at, now),
+                "{} {}; {} let everything go {}.",
+                match moved_from(hold) {
+                    Some(_) => "This business moved house".to_owned(),
+                    None => format!(
+                        "The backup of {} was restored",
+                        local.when(hold.snapshot_at, now)
+                    ),
+                },
                 local.when(hold.restored_at, now),
                 super::people::actor(&hold.changed_by),
                 local.when(hold.changed_at, now)
             ),
         ),
         Some(hold) => (
-            match all {
-                0 => "Held since the restore: nothing yet".to_owned(),
-                1 => "1 message is held since the restore".to_owned(),
-                n => format!(
-                    "{} messages are held since the restore",
-                    super::format::number(n)
+            {
+                let since = match moved_from(hold) {
+                    Some(_) => "move",
+                    None => "restore",
+                };
+                match all {
+                    0 => format!("Held since the {since}: nothing yet"),
+                    1 => format!("1 message is held since the {since}"),
+                    n => format!(
+                        "{} messages are held since the {since}",
+                        super::format::number(n)
+                    ),
+                }
+            },
+            match moved_from(hold) {
+                Some(from) => format!(
+                    "Everything of this business came from {from} {}, and nothing is lost. Make sure that no server works on the old database any more, else people get everything twice; then let what waits go.",
+                    local.when(hold.restored_at, now)
+                ),
+                None => format!(
+                    "The backup of {} was restored {}. What happened in between is lost here, and some of what waits may have gone out already. Look at it, discard what should not go, then let the rest go.",
+                    local.when(hold.snapshot_at, now),
+                    local.when(hold.restored_at, now)
                 ),
             },
-            format!(
-                "The backup of {} was restored {}. What happened in between is lost here, and some of what waits may have gone out already. Look at it, discard what should not go, then let the rest go.",
-                local.when(hold.snapshot_at, now),
-                local.when(hold.restored_at, now)
-            ),
         ),
     };
     let base = frame.base.clone();
@@ -157,7 +175,7 @@ fn lay_out(frame: Frame, local: &Local, known: &Known, now: Timestamp) -> Recove
             sentence: if message.plan.doubt.is_some() {
                 "May have gone out already, so it may arrive twice".to_owned()
             } else {
-                "Decided since the restore".to_owned()
+                "Waits for you".to_owned()
             },
             made: local.when(message.created_at, now),
             machine: message.created_at.to_string(),
@@ -167,7 +185,10 @@ fn lay_out(frame: Frame, local: &Local, known: &Known, now: Timestamp) -> Recove
     RecoveryPage {
         title,
         line,
-        did: held.map(|hold| did(&hold.report)).unwrap_or_default(),
+        did: held
+            .filter(|hold| moved_from(hold).is_none())
+            .map(|hold| did(&hold.report))
+            .unwrap_or_default(),
         groups: known
             .counts
             .iter()
@@ -184,6 +205,11 @@ fn lay_out(frame: Frame, local: &Local, known: &Known, now: Timestamp) -> Recove
         open: held.is_some_and(|hold| hold.state == HoldState::Holds),
         frame,
     }
+}
+
+/// The database that the business came from, where a move and no restore is what it is held by.
+fn moved_from(hold: &HoldRow) -> Option<&str> {
+    hold.report[crate::recovery::MOVED_FROM].as_str()
 }
 
 /// What the restore did, in words.
@@ -296,5 +322,28 @@ mod tests {
         let over = render(&known(HoldState::Over, 0));
         assert!(over.contains("Nothing is held any more") && over.contains("Inez Ford"));
         assert!(!over.contains("Let all go"));
+    }
+
+    /// O6: after a move the page says so, and warns of the old house.
+    #[test]
+    fn the_page_tells_a_move_from_a_restore() {
+        let mut known = known(HoldState::Holds, 2);
+        if let Some(hold) = &mut known.hold {
+            hold.report = serde_json::json!({"moved_from": "sqlite:/var/lib/ringback"});
+        }
+        let page = lay_out(frame(), &local(), &known, now()).render();
+        let page = page.expect("a page");
+        for says in [
+            "2 messages are held since the move",
+            "came from sqlite:/var/lib/ringback",
+            "no server works on the old database",
+            "Let all go",
+        ] {
+            assert!(page.contains(says), "{says}: {page}");
+        }
+        assert!(
+            !page.contains("backup") && !page.contains("brought back"),
+            "{page}"
+        );
     }
 }

@@ -477,15 +477,8 @@ async fn reply(
         answered_by_provider: false,
         at: app.now(),
     };
-    app.take(
-        session.home.row.id,
-        Intake::Inbound {
-            inbound: Box::new(inbound),
-            connection: message.connection,
-        },
-        None,
-    )
-    .await?;
+    let order = crate::claims::order(&app, &session.home, inbound, message.connection).await?;
+    app.take(session.home.row.id, order, None).await?;
     let short: String = text.chars().take(60).collect();
     Ok(see_other_with(
         &to,

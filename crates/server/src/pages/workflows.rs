@@ -1,26 +1,42 @@
-//! Workflows: what starts them, what they do step by step, in words beside their text (W1 to W5). Read only; files are edited in Settings.
+//! Workflows: what starts them, where their runs are, what they do step by step, their versions and their draft (W1 to W5).
 
-use super::format::amount;
+mod diagram;
+mod edit;
+mod moving;
+mod versions;
+
+use super::format::{Local, amount, number};
 use super::settings::document;
-use super::{Frame, Named, Page, PageError, PageResult, Session, html};
+use super::{Frame, Named, Page, PageError, PageResult, Session, html, people};
 use crate::app::App;
+use crate::workflows::figures::{MOST_OPEN, count, stopped, trails};
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::routing::get;
+use diagram::Diagram;
 use ringback_core::config::{TenantConfig, Versioned, durations};
+use ringback_core::leads::Lead;
 use ringback_core::messages::ChannelKind;
+use ringback_core::time::Timestamp;
 use ringback_core::turn::KillSwitch;
+use ringback_core::turn::world::Run;
 use ringback_core::workflows::{
     Action, By, Channels, Clock, Offset, Recipient, Reentry, Send, Source, Step, Trigger, Wait,
     Workflow,
 };
+use ringback_store::House as _;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/t/{slug}/workflows", get(list))
         .route("/t/{slug}/workflows/{name}", get(one))
+        .merge(edit::routes())
+        .merge(versions::routes())
+        .merge(moving::routes())
 }
 
 /// A workflow in the list.
@@ -34,6 +50,10 @@ struct Row {
     steps: String,
     version: i64,
     stopped: bool,
+    /// Runs under way, in words; empty when there are none.
+    open: String,
+    runs: String,
+    draft: bool,
 }
 
 #[derive(Template)]
@@ -49,6 +69,10 @@ struct ListPage {
 #[derive(Debug, Template)]
 #[template(path = "workflows/step.html")]
 struct StepView {
+    /// The path to it in the document.
+    id: String,
+    /// How many came, wait and left here.
+    figures: String,
     number: String,
     kind: &'static str,
     text: String,
@@ -60,6 +84,26 @@ struct StepView {
     then: Vec<StepView>,
     otherwise_word: &'static str,
     otherwise: Vec<StepView>,
+}
+
+/// A run in the list beside the diagram.
+#[derive(Debug)]
+struct RunRow {
+    at: String,
+    machine: String,
+    name: String,
+    href: String,
+    class: &'static str,
+    symbol: &'static str,
+    state: String,
+}
+
+/// A stretch of time for the figures.
+#[derive(Debug)]
+struct Range {
+    days: u16,
+    label: &'static str,
+    chosen: bool,
 }
 
 #[derive(Template)]
@@ -74,23 +118,81 @@ struct OnePage {
     when: String,
     reentry: String,
     product: String,
+    diagram: Diagram,
+    ranges: Vec<Range>,
+    /// What is to be said of the figures: other versions, or that nothing began.
+    about: String,
     steps: Vec<StepView>,
+    runs: Vec<RunRow>,
     path: String,
-    edit: String,
+    /// Somebody wrote another text of it: how it differs.
+    draft: String,
     text: String,
 }
 
+/// What the page of one is made of.
+#[derive(Default)]
+struct Known {
+    trails: Vec<ringback_store::TrailView>,
+    runs: Vec<(Run, Option<Lead>)>,
+    draft: Option<String>,
+    text: String,
+    days: u16,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    range: String,
+}
+
+const RANGES: [(u16, &str); 4] = [
+    (1, "24 hours"),
+    (7, "7 days"),
+    (30, "30 days"),
+    (90, "90 days"),
+];
+/// Runs beside the diagram.
+const NEWEST: u32 = 8;
+
 async fn list(State(app): State<App>, session: Session) -> PageResult {
     let frame = Frame::load(&app, &session, Page::Workflows).await?;
+    let tenant = session.home.row.id;
+    let names: Vec<String> = session
+        .home
+        .tenant
+        .config
+        .workflows
+        .keys()
+        .cloned()
+        .collect();
+    let (open, drafts) = app
+        .ask(move |store| {
+            let mut open = BTreeMap::new();
+            for name in names {
+                let runs = store.open_runs(tenant, &name, MOST_OPEN)?;
+                open.insert(name, runs.iter().map(|one| one.n).sum::<i64>());
+            }
+            let drafts = store.drafts(tenant)?.into_iter().map(|draft| draft.path);
+            Ok((open, drafts.collect::<BTreeSet<String>>()))
+        })
+        .await?;
     Ok(html(&list_page(
         frame,
         &session.home.tenant.config,
         &session.home.row.kill,
         &app.settings.public_url,
+        (&open, &drafts),
     )))
 }
 
-fn list_page(frame: Frame, config: &TenantConfig, kill: &[KillSwitch], server: &str) -> ListPage {
+fn list_page(
+    frame: Frame,
+    config: &TenantConfig,
+    kill: &[KillSwitch],
+    server: &str,
+    (open, drafts): (&BTreeMap<String, i64>, &BTreeSet<String>),
+) -> ListPage {
     let rows: Vec<Row> = config
         .workflows
         .values()
@@ -106,6 +208,13 @@ fn list_page(frame: Frame, config: &TenantConfig, kill: &[KillSwitch], server: &
             ),
             version: workflow.version,
             stopped: stopped(kill, &workflow.name),
+            open: match open.get(&workflow.name).copied().unwrap_or(0) {
+                0 => String::new(),
+                n if n >= i64::from(MOST_OPEN) => format!("{}+", number(n)),
+                n => number(n),
+            },
+            runs: format!("{}/runs?workflow={}&state=open", frame.base, workflow.name),
+            draft: drafts.contains(&workflow.path),
         })
         .collect();
     let off = rows.iter().filter(|row| row.stopped).count();
@@ -129,50 +238,110 @@ fn list_page(frame: Frame, config: &TenantConfig, kill: &[KillSwitch], server: &
     }
 }
 
-fn stopped(kill: &[KillSwitch], name: &str) -> bool {
-    kill.iter().any(|switch| {
-        matches!(switch, KillSwitch::All)
-            || matches!(switch, KillSwitch::Workflow(one) if one == name)
-    })
-}
-
 async fn one(
     State(app): State<App>,
     session: Session,
     Named((_, name)): Named<(String, String)>,
+    Query(asked): Query<Asked>,
 ) -> PageResult {
     let config = &session.home.tenant.config;
     let workflow = config.workflows.get(&name).ok_or(PageError::NotFound)?;
     let frame = Frame::load(&app, &session, Page::Workflows).await?;
-    let text = document::read(
-        &app,
-        session.home.row.id,
-        workflow.path.clone(),
-        workflow.version,
-    )
-    .await?
-    .unwrap_or_default();
+    let days = RANGES
+        .iter()
+        .find(|(days, _)| asked.range == days.to_string());
+    let days = days.map_or(30, |(days, _)| *days);
+    let tenant = session.home.row.id;
+    let text = document::read(&app, tenant, workflow.path.clone(), workflow.version)
+        .await?
+        .unwrap_or_default();
+    let (_, trails) = trails(&app, &session.home, &name, days).await?;
+    let path = workflow.path.clone();
+    let (runs, draft) = app
+        .ask(move |store| {
+            let mut runs = Vec::new();
+            for run in store.runs_of(tenant, &[name], None, None, NEWEST)? {
+                let lead = store.lead(tenant, run.lead)?;
+                runs.push((run, lead));
+            }
+            let drafts = store.drafts(tenant)?.into_iter();
+            let draft = drafts
+                .filter(|one| one.path == path)
+                .find_map(|one| one.text);
+            Ok((runs, draft))
+        })
+        .await?;
+    let known = Known {
+        trails,
+        runs,
+        draft,
+        text,
+        days,
+    };
     Ok(html(&one_page(
         frame,
-        config,
+        &session.home.tenant,
         workflow,
-        &session.home.row.kill,
-        text,
+        known,
+        app.now(),
     )))
 }
 
 fn one_page(
     frame: Frame,
-    config: &TenantConfig,
+    tenant: &ringback_core::turn::Tenant,
     workflow: &Versioned<Workflow>,
-    kill: &[KillSwitch],
-    text: String,
+    known: Known,
+    now: Timestamp,
 ) -> OnePage {
+    let config = &tenant.config;
+    let local = Local::new(tenant.zone.clone(), config.settings.region.as_str(), "");
+    let (figures, others) = count(workflow, workflow.version, &known.trails);
+    let mut steps = steps(&workflow.steps, "", &frame.base);
+    let diagram = diagram::draw(workflow, &figures, &steps);
+    if figures.runs > 0 {
+        tell(&mut steps, &figures);
+    }
+    let about = match (figures.runs, others) {
+        (0, 0) => "No run began in this time.".to_owned(),
+        (0, others) => format!(
+            "No run of version {} began in this time, {} of earlier ones did.",
+            workflow.version,
+            number(i64::try_from(others).unwrap_or(i64::MAX))
+        ),
+        (_, 0) => String::new(),
+        (_, others) => format!(
+            "Beside these, {} went by earlier versions.",
+            amount(i64::try_from(others).unwrap_or(i64::MAX), "run")
+        ),
+    };
+    let runs = known
+        .runs
+        .iter()
+        .map(|(run, lead)| run_row(tenant, &frame.base, &local, run, lead.as_ref(), now))
+        .collect();
+    let draft = known.draft.map(|draft| {
+        let (gone, new) = crate::configuration::diff::count(&crate::configuration::diff::lines(
+            &known.text,
+            &draft,
+        ));
+        let lines = |n: usize| amount(i64::try_from(n).unwrap_or(i64::MAX), "line");
+        match (gone, new) {
+            (0, 0) => String::new(),
+            (0, new) => format!("A draft has {} more.", lines(new)),
+            (gone, 0) => format!("A draft has {} less.", lines(gone)),
+            (gone, new) => format!(
+                "A draft differs: {} of it in place of {}.",
+                lines(new),
+                lines(gone)
+            ),
+        }
+    });
     OnePage {
         name: workflow.name.clone(),
         label: workflow.label.clone().unwrap_or_default(),
         version: workflow.version,
-        stopped: stopped(kill, &workflow.name),
+        stopped: stopped(&tenant.kill, &workflow.name),
         trigger: trigger(&workflow.trigger, config),
         when: workflow
             .when
@@ -181,20 +350,88 @@ fn one_page(
             .unwrap_or_default(),
         reentry: reentry(workflow.reentry),
         product: workflow.product.clone().unwrap_or_default(),
-        steps: steps(&workflow.steps, "", &frame.base),
+        diagram,
+        ranges: RANGES
+            .iter()
+            .map(|(days, label)| Range {
+                days: *days,
+                label,
+                chosen: *days == known.days,
+            })
+            .collect(),
+        about,
+        steps,
+        runs,
         path: workflow.path.clone(),
-        edit: if frame.admin {
-            format!(
-                "{}/settings/document?path={}",
-                frame.base,
-                super::format::query(&workflow.path)
-            )
-        } else {
-            String::new()
-        },
-        text,
+        draft: draft.unwrap_or_default(),
+        text: known.text,
         frame,
     }
+}
+
+/// Says at each step how many came, wait there and ended there.
+fn tell(steps: &mut [StepView], figures: &ringback_core::workflows::Figures<'_>) {
+    for step in steps {
+        let passed = figures.steps.get(&step.id).copied().unwrap_or_default();
+        let words = |n: u64, word: &str| {
+            (n > 0).then(|| format!("{} {word}", number(i64::try_from(n).unwrap_or(i64::MAX))))
+        };
+        let parts = [
+            Some(words(passed.reached, "came").unwrap_or_else(|| "nobody came".to_owned())),
+            words(
+                passed.here,
+                if passed.here == 1 {
+                    "waits now"
+                } else {
+                    "wait now"
+                },
+            ),
+            words(passed.left, "ended here"),
+        ];
+        step.figures = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        tell(&mut step.then, figures);
+        tell(&mut step.otherwise, figures);
+    }
+}
+
+fn run_row(
+    tenant: &ringback_core::turn::Tenant,
+    base: &str,
+    local: &Local,
+    run: &Run,
+    lead: Option<&Lead>,
+    now: Timestamp,
+) -> RunRow {
+    let (class, symbol, state) = super::runs::standing(tenant, run, local, now);
+    RunRow {
+        at: local.when(run.created_at, now),
+        machine: Local::machine(run.created_at),
+        name: lead.map_or_else(
+            || "A lead that was deleted".to_owned(),
+            |lead| people::name(tenant, lead),
+        ),
+        href: format!("{base}/runs/{}", run.id),
+        class,
+        symbol,
+        state,
+    }
+}
+
+/// Every step with those inside it, in order.
+fn flat(steps: &[StepView]) -> Vec<&StepView> {
+    let mut all = Vec::new();
+    for step in steps {
+        all.push(step);
+        all.extend(flat(&step.then));
+        all.extend(flat(&step.otherwise));
+    }
+    all
+}
+
+/// A step in words: `Wait`, `for “I take this one”, up to 5 min`. None where the workflow has no such step.
+pub(super) fn step_words(workflow: &Workflow, id: &str) -> Option<(&'static str, String)> {
+    let view = view(workflow.step(id)?, "", "");
+    Some((view.kind, view.text))
 }
 
 /// What starts a run, as a sentence without its end.
@@ -270,6 +507,8 @@ fn steps(all: &[Step], before: &str, base: &str) -> Vec<StepView> {
 fn view(step: &Step, number: &str, base: &str) -> StepView {
     let inside = |steps_inside: &[Step]| steps(steps_inside, &format!("{number}."), base);
     let mut view = StepView {
+        id: step.id.clone(),
+        figures: String::new(),
         number: number.to_owned(),
         kind: "",
         text: String::new(),
@@ -493,7 +732,7 @@ const fn channel_words(kind: ChannelKind) -> &'static str {
     }
 }
 
-fn event_words(event: &str) -> String {
+pub(super) fn event_words(event: &str) -> String {
     match event {
         "lead.acknowledged" => "“I take this one”".to_owned(),
         other => other.to_owned(),
@@ -523,29 +762,48 @@ mod tests {
         crate::onboarding::check(&crate::presets::find(preset).unwrap().files).unwrap()
     }
 
-    /// W1: the list says what starts each workflow.
+    fn tenant(config: TenantConfig) -> ringback_core::turn::Tenant {
+        ringback_core::turn::rehearsal::tenant_of(1, std::sync::Arc::new(config))
+    }
+
+    fn now() -> Timestamp {
+        super::super::settings::tests::now()
+    }
+
+    fn shown(preset: &str, name: &str, known: Known) -> String {
+        let tenant = tenant(config(preset));
+        let workflow = &tenant.config.workflows[name];
+        let page = one_page(frame(), &tenant, workflow, known, now());
+        page.render().unwrap()
+    }
+
+    /// W1: the list says what starts each workflow, and how many runs are under way.
     #[test]
     fn the_list_says_what_starts_each_workflow() {
+        let open = BTreeMap::from([("emergency-alert".to_owned(), 3)]);
+        let drafts = BTreeSet::from(["workflows/standard-alert.yaml".to_owned()]);
         let text = list_page(
             frame(),
             &config("plumbing"),
             &[KillSwitch::Workflow("emergency-alert".into())],
             "https://x.example",
+            (&open, &drafts),
         )
         .render()
         .unwrap();
         sound(&text);
-        assert!(
-            text.contains("A score rises to Immediate, 80 points of intent"),
-            "{text}"
-        );
-        assert!(
-            text.contains("3 of 4 workflows run")
-                && text.contains("/t/alder/workflows/emergency-alert")
-        );
+        for words in [
+            "A score rises to Immediate, 80 points of intent",
+            "3 of 4 workflows run",
+            "/t/alder/workflows/emergency-alert",
+            "/t/alder/runs?workflow=emergency-alert&#38;state=open",
+            "draft",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
     }
 
-    /// Every preset's workflow can be read as words, with its steps nested as they run.
+    /// Every preset's workflow can be read as words and seen as a drawing, with its steps nested as they run.
     #[test]
     fn every_workflow_reads_as_words() {
         for preset in [
@@ -554,31 +812,58 @@ mod tests {
             "saas-nurture",
             "real-estate-churn",
         ] {
-            let config = config(preset);
-            for workflow in config.workflows.values() {
-                let text = one_page(frame(), &config, workflow, &[], "steps: []".into())
-                    .render()
-                    .unwrap();
+            for name in config(preset).workflows.keys() {
+                let text = shown(preset, name, Known::default());
                 sound(&text);
                 assert_eq!(text.matches("<ol").count(), text.matches("</ol>").count());
+                assert!(text.contains("No run began in this time."), "{name}");
             }
         }
-        let config = config("plumbing");
-        let text = one_page(
-            frame(),
-            &config,
-            &config.workflows["emergency-alert"],
-            &[],
-            String::new(),
-        )
-        .render()
-        .unwrap();
+        let text = shown("plumbing", "emergency-alert", Known::default());
         for words in [
             "a text and a mail to the list emergency, critical",
             "for “I take this one”, up to 5 min",
             "When it does not",
             "everybody with the role owner",
             "/t/alder/templates/escalation",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    /// U: the drawing and the steps have the same figures, and the line gets thinner as people are answered.
+    #[test]
+    fn figures_stand_at_the_steps_and_in_the_drawing() {
+        let trail = |places: &str, open| ringback_store::TrailView {
+            version: 1,
+            open,
+            trail: places.split(' ').map(str::to_owned).collect(),
+        };
+        let mut trails = vec![trail("1 1.then through", false); 8];
+        trails.push(trail("1", true));
+        trails.push(trail("1 1.otherwise through", false));
+        trails.push(ringback_store::TrailView {
+            version: 9,
+            ..trail("7", true)
+        });
+        let known = Known {
+            trails,
+            draft: Some("name: other\n".into()),
+            text: "name: one\n".into(),
+            days: 30,
+            ..Known::default()
+        };
+        let text = shown("plumbing", "emergency-alert", known);
+        sound(&text);
+        for words in [
+            "10 runs began, 9 went to the end, 1 wait now.",
+            "10 came, 1 waits now",
+            "1 came",
+            "8 answered",
+            "stroke-width=\"20\"",
+            "stroke-width=\"3.8\"",
+            "Beside these, 1 run went by earlier versions.",
+            "A draft differs: 1 line of it in place of 1 line.",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
@@ -593,14 +878,17 @@ mod tests {
         workflow.item.trigger = Trigger::Event {
             types: vec![HOSTILE.into()],
         };
-        sound(
-            &one_page(frame(), &config, &workflow, &[], HOSTILE.into())
-                .render()
-                .unwrap(),
-        );
         config.workflows.clear();
+        let empty = (&BTreeMap::new(), &BTreeSet::new());
+        let list = list_page(frame(), &config, &[], "https://x.example", empty);
+        sound(&list.render().unwrap());
+        let known = Known {
+            text: HOSTILE.into(),
+            ..Known::default()
+        };
+        let tenant = tenant(config);
         sound(
-            &list_page(frame(), &config, &[], "https://x.example")
+            &one_page(frame(), &tenant, &workflow, known, now())
                 .render()
                 .unwrap(),
         );

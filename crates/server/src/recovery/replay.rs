@@ -1,6 +1,6 @@
 //! The orders of a restore, decided by the same turns as any other; nothing is sent off by them.
 
-use super::restore::{RestoreWish, TenantReport};
+use super::restore::TenantReport;
 use crate::clock::WallDice;
 use crate::journal::Marks;
 use ringback_core::ids::{IdMaker, LeadId, TenantId};
@@ -34,7 +34,7 @@ impl Replayer {
         writer: Writer,
         tenants: Arc<Tenants>,
         ids: IdMaker,
-        wish: &RestoreWish,
+        (looks, lease): (LookUps, Duration),
         now: Timestamp,
     ) -> Self {
         Self {
@@ -44,8 +44,8 @@ impl Replayer {
             // No line has room, so nothing is sent off.
             lines: Lines::with_room_for(0),
             queues: Queues::default(),
-            looks: wish.looks,
-            lease: wish.lease,
+            looks,
+            lease,
             now,
         }
     }

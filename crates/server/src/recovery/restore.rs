@@ -1,19 +1,21 @@
-//! One command from a backup to a data folder that can be started: checked before and after, held until a person has looked.
+//! One command from a backup to a data folder that can be started: checked before and after, held until a person has looked. PostgreSQL is
+//! restored by its own tools; what has to follow is the same.
 //!
 //! Everything happens in a folder of its own inside the data folder; the database gets its name at the very end. A restore that breaks
 //! off leaves a data folder without a database, and is simply done again.
 
 use super::replay::Replayer;
+use crate::app::Database;
 use crate::journal::{self, Found};
 use crate::registry::Registry;
 use crate::secrets::{MasterKey, SealError};
 use ringback_channels::{Egress, Http};
-use ringback_core::ids::{IdMaker, LeadId, TenantId};
+use ringback_core::ids::{IdMaker, LeadId, TenantId, given_ms};
 use ringback_core::seeded::{Bug, has};
 use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::{JournalEntry, LookUps};
 use ringback_store::backup::{self, BackupError, DATABASE, Holds, Manifest};
-use ringback_store::{HoldRow, HoldState, House as _, OpenError, StoreError};
+use ringback_store::{HoldRow, HoldState, House as _, OpenError, StoreError, Writer};
 use serde::Serialize;
 use std::fs;
 use std::io;
@@ -107,6 +109,16 @@ pub enum RestoreError {
         "there is no journal in {0}. It remembers every STOP and every deletion since the backup: name it with --journal DIR. If it is lost, --without-journal goes on, and people who said STOP since then may be written to"
     )]
     NoJournal(PathBuf),
+    /// The instant named is impossible.
+    #[error(
+        "the database holds something of {found}, so it cannot be as it was at {said}: name the instant that it was restored to, or none"
+    )]
+    AsOf {
+        /// What was named.
+        said: Timestamp,
+        /// The newest thing in the database.
+        found: Timestamp,
+    },
     /// A tenant's configuration cannot be read.
     #[error(
         "the configuration of {0} cannot be read by this version, so nothing could be replayed for it: restore with the version that made the backup"
@@ -176,7 +188,11 @@ pub fn restore(wish: &RestoreWish, clock: &dyn Clock) -> Result<Restored, Restor
         }
     }
     fs::create_dir_all(&wish.data).map_err(file("made", &wish.data))?;
-    let found = read_journal(wish)?;
+    let found = read_journal(
+        &wish.journal,
+        wish.journal_from.as_ref(),
+        wish.without_journal,
+    )?;
     let now = clock.now();
     let known = found
         .newest()
@@ -219,19 +235,23 @@ pub fn restore(wish: &RestoreWish, clock: &dyn Clock) -> Result<Restored, Restor
     })
 }
 
-fn read_journal(wish: &RestoreWish) -> Result<Found, RestoreError> {
-    if let Some(from) = &wish.journal_from
-        && *from != wish.journal
+fn read_journal(
+    journal: &Path,
+    from: Option<&PathBuf>,
+    without: bool,
+) -> Result<Found, RestoreError> {
+    if let Some(from) = from
+        && *from != journal
     {
-        journal::adopt(from, &wish.journal).map_err(file("read", from))?;
+        journal::adopt(from, journal).map_err(file("read", from))?;
     }
-    if !wish.journal.is_dir() {
-        if wish.without_journal {
+    if !journal.is_dir() {
+        if without {
             return Ok(Found::default());
         }
-        return Err(RestoreError::NoJournal(wish.journal.clone()));
+        return Err(RestoreError::NoJournal(journal.to_owned()));
     }
-    journal::read(&wish.journal).map_err(file("read", &wish.journal))
+    journal::read(journal).map_err(file("read", journal))
 }
 
 /// The master key, which must be the one that the backup was made under.
@@ -267,60 +287,225 @@ fn replay(
     now: Timestamp,
 ) -> Result<Vec<TenantReport>, RestoreError> {
     let (writer, readers, checkpointer) = ringback_store::open(staging)?;
-    let mut ids = IdMaker::new(0, writer.last_id());
-    let rows = writer.tenants()?;
-    let hold = |tenant: TenantId, floor: i64| HoldRow {
-        tenant,
-        backup: from
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default(),
-        snapshot_at: manifest.taken_at,
-        restored_at: now,
-        floor,
-        state: HoldState::Holds,
-        changed_at: now,
-        changed_by: "restore".to_owned(),
-        report: serde_json::Value::Null,
+    let backup = from
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let after = After {
+        backup,
+        taken_at: manifest.taken_at,
+        egress: wish.egress.clone(),
+        looks: wish.looks,
+        lease: wish.lease,
+        now,
     };
-    for row in &rows {
-        let floor = ids.next(now);
-        writer.skip_numbers(row.id, LeadId::from_raw(floor), NUMBERS_LEFT_OUT, now)?;
-        writer.put_hold(&hold(row.id, floor))?;
-    }
-    let registry = Registry::new(master.clone(), Http::new(wish.egress.clone()));
-    registry.reload(&writer)?;
-    let tenants = registry.tenants();
-    if let Some(row) = rows.iter().find(|row| !tenants.contains_key(&row.id)) {
-        return Err(RestoreError::Tenant(row.slug.clone()));
-    }
-    let entries = if has(Bug::JournalNotReplayed) {
-        Vec::new()
-    } else {
-        JournalEntry::fold(found.entries.clone())
-    };
-    let marks = journal::Marks::new(master);
-    let mut replayer = Replayer::new(writer, tenants, ids, wish, now);
-    let mut reports = Vec::new();
-    for row in &rows {
-        let mut report = TenantReport {
-            tenant: row.slug.clone(),
-            ..TenantReport::default()
-        };
-        replayer.remember(row.id, &entries, &marks, &mut report)?;
-        replayer.doubt(row.id, manifest.taken_at, &mut report)?;
-        let told = serde_json::to_value(&report).unwrap_or_default();
-        let details = serde_json::json!({"backup_of": manifest.taken_at, "did": told});
-        let writer = &replayer.writer;
-        writer.write_audit(row.id, "cli", None, "restore", &details, now)?;
-        let floor = writer.hold(row.id)?.map_or(0, |hold| hold.floor);
-        writer.put_hold(&HoldRow {
-            report: told,
-            ..hold(row.id, floor)
-        })?;
-        reports.push(report);
-    }
-    drop((replayer, readers, checkpointer));
+    let ids = IdMaker::new(0, writer.last_id());
+    let reports = after.settle(writer, ids, master, found)?;
+    drop((readers, checkpointer));
     backup::fold_log(&staging.join(DATABASE))?;
     Ok(reports)
+}
+
+/// What follows when a database was put back to where it was at an instant.
+struct After {
+    backup: String,
+    taken_at: Timestamp,
+    egress: Egress,
+    looks: LookUps,
+    lease: Duration,
+    now: Timestamp,
+}
+
+impl After {
+    /// Holds every tenant, does again what the journal remembers, and doubts what may have gone out.
+    fn settle(
+        &self,
+        mut writer: Writer,
+        mut ids: IdMaker,
+        master: &MasterKey,
+        found: &Found,
+    ) -> Result<Vec<TenantReport>, RestoreError> {
+        let now = self.now;
+        let rows = writer.tenants()?;
+        let hold = |tenant: TenantId, floor: i64| HoldRow {
+            tenant,
+            backup: self.backup.clone(),
+            snapshot_at: self.taken_at,
+            restored_at: now,
+            floor,
+            state: HoldState::Holds,
+            changed_at: now,
+            changed_by: "restore".to_owned(),
+            report: serde_json::Value::Null,
+        };
+        // All at once: where this breaks off, nobody finds one of them that is not held.
+        in_commit(&mut writer, |writer| {
+            for row in &rows {
+                let floor = ids.next(now);
+                writer.skip_numbers(row.id, LeadId::from_raw(floor), NUMBERS_LEFT_OUT, now)?;
+                writer.put_hold(&hold(row.id, floor))?;
+            }
+            Ok(())
+        })?;
+        let registry = Registry::new(master.clone(), Http::new(self.egress.clone()));
+        registry.reload(&writer)?;
+        writer.keeps_in_mind(writer.version()?);
+        let tenants = registry.tenants();
+        if let Some(row) = rows.iter().find(|row| !tenants.contains_key(&row.id)) {
+            return Err(RestoreError::Tenant(row.slug.clone()));
+        }
+        let entries = if has(Bug::JournalNotReplayed) {
+            Vec::new()
+        } else {
+            JournalEntry::fold(found.entries.clone())
+        };
+        let marks = journal::Marks::new(master);
+        let mut replayer = Replayer::new(writer, tenants, ids, (self.looks, self.lease), now);
+        let mut reports = Vec::new();
+        for row in &rows {
+            let mut report = TenantReport {
+                tenant: row.slug.clone(),
+                ..TenantReport::default()
+            };
+            replayer.remember(row.id, &entries, &marks, &mut report)?;
+            replayer.doubt(row.id, self.taken_at, &mut report)?;
+            let told = serde_json::to_value(&report).unwrap_or_default();
+            let details = serde_json::json!({"backup_of": self.taken_at, "did": told});
+            in_commit(&mut replayer.writer, |writer| {
+                writer.write_audit(row.id, "cli", None, "restore", &details, now)?;
+                let floor = writer.hold(row.id)?.map_or(0, |hold| hold.floor);
+                writer.put_hold(&HoldRow {
+                    report: told.clone(),
+                    ..hold(row.id, floor)
+                })
+            })?;
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+}
+
+fn in_commit(
+    writer: &mut Writer,
+    work: impl FnOnce(&Writer) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    writer.begin()?;
+    let done = work(writer).and_then(|()| writer.commit());
+    if done.is_err() {
+        writer.roll_back();
+    }
+    done
+}
+
+/// A database of PostgreSQL that its own tools put back, and what its servers go on with.
+#[derive(Debug, Clone)]
+pub struct HoldWish {
+    /// The database.
+    pub database: Database,
+    /// The data folder of a server of this house, with its master key.
+    pub data: PathBuf,
+    /// The folder of the journal that the server will go on with.
+    pub journal: PathBuf,
+    /// The journals of the other nodes: each has written down the turns that it took.
+    pub journals: Vec<PathBuf>,
+    /// Go on although there is no journal.
+    pub without_journal: bool,
+    /// The instant that the database was put back to. Without it the newest thing in the database tells.
+    pub as_of: Option<Timestamp>,
+    /// What providers may be reached at.
+    pub egress: Egress,
+    /// When it is looked up what became of messages that may have gone out.
+    pub looks: LookUps,
+    /// How long a claim holds.
+    pub lease: Duration,
+}
+
+/// A database that may be served.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Held {
+    /// The instant that the database holds.
+    pub as_of: Timestamp,
+    /// Since when it is held.
+    pub held_at: Timestamp,
+    /// Entries that were read from the journal.
+    pub journal_entries: usize,
+    /// Files of the journal that end in the middle of an entry, as a crash leaves them.
+    pub journal_torn: usize,
+    /// Files of the journal with damage in the middle.
+    pub journal_damaged: Vec<PathBuf>,
+    /// Each tenant.
+    pub tenants: Vec<TenantReport>,
+}
+
+/// What all nodes have written down, in the order in which it happened.
+fn read_journals(wish: &HoldWish) -> Result<Found, RestoreError> {
+    let mut all = Found::default();
+    let own = Some(&wish.journal).filter(|own| own.is_dir());
+    if own.is_none() && wish.journals.is_empty() && !wish.without_journal {
+        return Err(RestoreError::NoJournal(wish.journal.clone()));
+    }
+    for folder in own.into_iter().chain(&wish.journals) {
+        let found = read_journal(folder, None, false)?;
+        all.entries.extend(found.entries);
+        all.torn += found.torn;
+        all.damaged.extend(found.damaged);
+    }
+    // The last word on a number counts, whichever node heard it. Words of one node stay in their order.
+    all.entries.sort_by_key(JournalEntry::at);
+    Ok(all)
+}
+
+/// What has to follow when PostgreSQL was restored: what a restore of the embedded database does by itself. No server may work on it
+/// meanwhile; when it breaks off it is done again.
+pub fn hold_database(wish: &HoldWish, clock: &dyn Clock) -> Result<Held, RestoreError> {
+    let own = wish.data.join("master.key");
+    if !own.exists() {
+        return Err(RestoreError::NoKey(own));
+    }
+    let master = MasterKey::of_file(&own)?;
+    let found = read_journals(wish)?;
+    let now = clock.now();
+    let owner = wish.database.owner.as_deref();
+    let writer = ringback_store::open_restored(&wish.database.serves, owner)?;
+    let mut newest = 0;
+    for tenant in writer.tenants()? {
+        newest = newest.max(writer.newest_id(tenant.id)?);
+        for one in writer.connections(tenant.id)? {
+            if master.open(tenant.id, one.id, &one.settings).is_err() {
+                return Err(RestoreError::OtherKey(own));
+            }
+        }
+    }
+    let newest_at = Timestamp::from_millisecond(given_ms(newest)).unwrap_or(now);
+    let as_of = match wish.as_of {
+        Some(said) if said < newest_at => {
+            return Err(RestoreError::AsOf {
+                said,
+                found: newest_at,
+            });
+        }
+        Some(said) => said,
+        None => newest_at,
+    };
+    let known = found.newest().map_or(as_of, |newest| newest.max(as_of));
+    if now < known {
+        return Err(RestoreError::Clock { now, known });
+    }
+    let after = After {
+        backup: "PostgreSQL".to_owned(),
+        taken_at: as_of,
+        egress: wish.egress.clone(),
+        looks: wish.looks,
+        lease: wish.lease,
+        now,
+    };
+    let tenants = after.settle(writer, IdMaker::new(0, newest), &master, &found)?;
+    Ok(Held {
+        as_of,
+        held_at: now,
+        journal_entries: found.entries.len(),
+        journal_torn: found.torn,
+        journal_damaged: found.damaged,
+        tenants,
+    })
 }

@@ -1,7 +1,10 @@
 //! The documents of a tenant's configuration, and runs of its workflows.
 
 mod documents;
-mod runs;
+pub(crate) mod figures;
+mod jobs;
+pub(crate) mod runs;
+pub(crate) mod simulate;
 
 use crate::app::App;
 use utoipa_axum::router::OpenApiRouter;
@@ -10,5 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(documents::routes())
+        .merge(figures::routes())
         .merge(runs::routes())
+        .merge(jobs::routes())
+        .merge(simulate::routes())
 }

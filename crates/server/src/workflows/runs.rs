@@ -2,17 +2,20 @@
 
 use crate::app::App;
 use crate::http::{
-    ApiError, ApiResult, Body, Caller, Listed, PathText, Queries, Scope, once, reply,
+    ApiError, ApiResult, Body, Caller, Limit, Listed, MaybeBody, Page, PathId, PathText, Queries,
+    Scope, once, reply,
 };
 use crate::leads::may_touch;
+use crate::registry::Home;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use ringback_core::ids::{EventId, LeadId, RunId};
 use ringback_core::time::Timestamp;
-use ringback_core::turn::Intake;
-use ringback_core::turn::world::Run;
+use ringback_core::turn::world::{Run, RunState};
+use ringback_core::turn::{Answer, Intake};
+use ringback_store::House as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +25,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(start))
         .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(stop))
 }
 
 /// Whom to start it for.
@@ -67,13 +72,22 @@ async fn start(
     Ok(reply(&answer))
 }
 
-/// Whose runs.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
+/// Which runs.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Whose {
-    /// The lead.
-    lead_id: String,
+struct Which {
+    /// Of this lead, at most 200. Without it those of the whole business.
+    lead_id: Option<String>,
+    /// Of this workflow.
+    workflow: Option<String>,
+    /// `open`, `done` or `stopped`.
+    state: Option<String>,
+    /// Rows a page, 1 to 200; 50 when it is not given.
+    #[param(value_type = Option<u32>)]
+    limit: Option<Limit>,
+    /// The cursor of the page before.
+    after: Option<String>,
 }
 
 /// One lead going through a workflow.
@@ -124,27 +138,115 @@ impl From<Run> for RunBody {
     }
 }
 
-/// The runs of a lead, newest first.
-#[utoipa::path(get, path = "/v1/runs", tag = "workflows", params(Whose), responses((status = 200, description = "All of them", body = Listed<RunBody>)))]
+/// Runs of workflows, newest first: of a lead, of a workflow, or all.
+#[utoipa::path(get, path = "/v1/runs", tag = "workflows", params(Which), responses((status = 200, description = "One page", body = Listed<RunBody>)))]
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Queries(whose): Queries<Whose>,
+    Queries(which): Queries<Which>,
 ) -> ApiResult<Json<Listed<RunBody>>> {
     caller.may(Scope::Read)?;
-    let id: LeadId = whose
-        .lead_id
-        .parse()
-        .map_err(|error| ApiError::invalid("lead_id", format!("This is {error}.")))?;
     let tenant = caller.home.row.id;
-    let found = app
-        .ask(move |store| match store.lead(tenant, id)? {
-            Some(lead) => store.runs(tenant, lead.id).map(Some),
-            None => Ok(None),
-        })
+    let state = which.state.as_deref().map(read_state).transpose()?;
+    let wanted = which.workflow.clone();
+    let fits = move |run: &Run| {
+        let same = wanted.as_ref().is_none_or(|name| run.workflow == *name);
+        same && state.is_none_or(|state| run.state == state)
+    };
+    if let Some(lead) = which.lead_id {
+        let id: LeadId = lead
+            .parse()
+            .map_err(|error| ApiError::invalid("lead_id", format!("This is {error}.")))?;
+        let found = app
+            .ask(move |store| match store.lead(tenant, id)? {
+                Some(lead) => store.runs(tenant, lead.id).map(Some),
+                None => Ok(None),
+            })
+            .await?;
+        let rows = found.ok_or_else(ApiError::not_found)?;
+        let rows = rows.into_iter().filter(fits).map(RunBody::from);
+        return Ok(Json(Listed::all(rows.collect())));
+    }
+    let page = Page {
+        limit: which.limit,
+        after: which.after,
+    };
+    let (most, before) = (page.rows(), page.after::<RunId>()?);
+    let mut names = names(&app, &caller.home).await?;
+    names.retain(|name| which.workflow.as_ref().is_none_or(|wanted| wanted == name));
+    let rows = app
+        .ask(move |store| store.runs_of(tenant, &names, state, before, most + 1))
         .await?;
-    let rows = found.ok_or_else(ApiError::not_found)?;
-    Ok(Json(Listed::all(
-        rows.into_iter().map(RunBody::from).collect(),
-    )))
+    let rows = rows.into_iter().map(RunBody::from).collect();
+    Ok(Json(Listed::cut(rows, most, |run: &RunBody| {
+        run.id.to_string()
+    })))
 }
+
+/// The workflows that runs may be of: those that hold, and those that open runs still go by.
+pub(crate) async fn names(app: &App, home: &Home) -> Result<Vec<String>, ApiError> {
+    let tenant = home.row.id;
+    let mut names: Vec<String> = home.tenant.config.workflows.keys().cloned().collect();
+    let open = app.ask(move |store| store.open_workflows(tenant)).await?;
+    names.extend(open.into_iter().map(|(name, _)| name));
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// The word of the API for where a run is.
+pub(crate) fn read_state(word: &str) -> Result<RunState, ApiError> {
+    [RunState::Open, RunState::Done, RunState::Stopped]
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .ok_or_else(|| ApiError::invalid("state", "A run is `open`, `done` or `stopped`."))
+}
+
+/// One run.
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "workflows", params(("id" = String, Path, description = "The run's id")), responses((status = 200, description = "The run", body = RunBody)))]
+async fn one(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<RunId>,
+) -> ApiResult<Json<RunBody>> {
+    caller.may(Scope::Read)?;
+    Ok(Json(find(&app, &caller.home, id).await?.into()))
+}
+
+/// A run of this business.
+pub(crate) async fn find(app: &App, home: &Home, id: RunId) -> Result<Run, ApiError> {
+    let tenant = home.row.id;
+    let found = app.ask(move |store| store.run(tenant, id)).await?;
+    found.ok_or_else(ApiError::not_found)
+}
+
+/// Stops a run: it goes no further, and what it said to the lead and still waits does not go. 409 `run_over` when it is over already.
+#[utoipa::path(post, path = "/v1/runs/{id}/stop", tag = "workflows", params(("id" = String, Path, description = "The run's id")), responses((status = 200, description = "The run", body = RunBody)))]
+async fn stop(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<RunId>,
+    headers: HeaderMap,
+    body: MaybeBody<Nothing>,
+) -> ApiResult<Response> {
+    caller.may(Scope::Send)?;
+    let run = find(&app, &caller.home, id).await?;
+    may_touch(&app, &caller, run.lead).await?;
+    let once = once(&headers, &format!("POST /v1/runs/{id}/stop"), &body.raw)?;
+    let order = Intake::StopRun {
+        run: id,
+        lead: run.lead,
+        actor: caller.actor(),
+    };
+    let answer = app.take(caller.home.row.id, order, once).await?;
+    if !matches!(answer, Answer::Done) {
+        return Ok(reply(&answer));
+    }
+    let run = find(&app, &caller.home, id).await?;
+    Ok(Json(RunBody::from(run)).into_response())
+}
+
+/// A body without anything in it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Nothing {}

@@ -90,14 +90,6 @@ async fn resuming_says_nothing_twice() {
     assert_eq!(far.calls().len(), 3);
 }
 
-/// Others ran two schedulers on the same data, and each sent everything. Here the second process is refused and told what to do.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_scheduler_on_the_same_folder_is_refused() {
-    let (house, _) = House::with("plumbing").await;
-    let told = house.second().unwrap_err();
-    assert!(told.contains("in use by another Ringback"), "{told}");
-}
-
 /// Others took the same report twice when its copies raced. Here fifty copies at once are one report, and an older one does not undo it.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_copies_of_a_report_are_one() {

@@ -12,13 +12,13 @@ use serde_json::json;
 const WORDS: &str = "Alder Plumbing: a free check of your boiler. Reply STOP to end.";
 
 /// A browser that is signed in.
-struct Desk<'a> {
+pub(crate) struct Desk<'a> {
     house: &'a House,
     cookie: String,
 }
 
 impl<'a> Desk<'a> {
-    async fn open(house: &'a House, guest: &Guest, role: &'static str) -> Self {
+    pub(crate) async fn open(house: &'a House, guest: &Guest, role: &'static str) -> Self {
         let (text, hash) = ringback_server::sign_in::token();
         let (tenant, now) = (guest.id, house.app.now());
         let mut ids = IdMaker::new(9, house.app.new_id());
@@ -46,19 +46,19 @@ impl<'a> Desk<'a> {
         }
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         let request = Request::get(format!("/t/plumbing{path}")).header("cookie", &self.cookie);
         self.house.send(request.body(Body::empty()).unwrap()).await
     }
 
     /// A page that is there; entities as people read them.
-    async fn page(&self, path: &str) -> String {
+    pub(crate) async fn page(&self, path: &str) -> String {
         let text = self.get(path).await.is(200).text;
         assert_eq!(text.matches("<h1").count(), 1, "{path}");
         text.replace("&#39;", "'")
     }
 
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();

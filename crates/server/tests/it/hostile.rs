@@ -66,6 +66,15 @@ const NAMES: &[&str] = &[
     "on_call",
     "sandbox",
     "kill",
+    "events",
+    "from",
+    "until",
+    "seed",
+    "draft",
+    "preview",
+    "tell",
+    "files",
+    "base",
 ];
 
 const WORDS: &[&str] = &[

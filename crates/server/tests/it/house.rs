@@ -13,9 +13,11 @@ use ringback_core::time::{Clock, Timestamp};
 use ringback_core::turn::StaffMember;
 use ringback_core::turn::world::{Consent, Point, PointKey, PointKind, Purpose};
 use ringback_server::http::{hash_key, make_key};
-use ringback_server::recovery::{RestoreError, RestoreWish, Restored, restore};
+use ringback_server::recovery::{
+    HoldWish, RestoreError, RestoreWish, TenantReport, hold_database, restore,
+};
 use ringback_server::{App, Loops, MasterKey, Settings, backups};
-use ringback_store::{KeyKind, KeyRow, TenantRow};
+use ringback_store::{KeyKind, KeyRow, Role, TenantRow};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -51,6 +53,7 @@ pub struct House {
     router: Router,
     pub folder: PathBuf,
     database: Option<ringback_pgtest::Database>,
+    role: Role,
 }
 
 /// A business in the house, with its keys.
@@ -104,6 +107,35 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 impl House {
     /// A server that stands empty. Providers on this machine may be reached.
     pub async fn empty() -> Self {
+        Self::empty_on(database::fresh())
+    }
+
+    /// The same on a file of SQLite, whatever the other tests stand on.
+    pub async fn empty_on_file() -> Self {
+        Self::empty_on(None)
+    }
+
+    /// The same as a node of PostgreSQL that does a part of the work.
+    pub async fn empty_node(role: Role) -> Self {
+        let mut house = Self::empty_on(Some(database::copy()));
+        house.end();
+        house.role = role;
+        house.start();
+        house
+    }
+
+    /// Another node of the same house, in a folder of its own with the same key.
+    pub fn node(&self, role: Role) -> (App, Loops) {
+        let folder = self.folder.join(format!("{role:?}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let key = "master.key";
+        std::fs::copy(self.folder.join(key), folder.join(key)).unwrap();
+        let mut settings = settings(folder, self.database.as_ref());
+        settings.role = role;
+        App::start(settings, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+    }
+
+    fn empty_on(database: Option<ringback_pgtest::Database>) -> Self {
         let folder = std::env::temp_dir().join(format!(
             "ringback-it-{}-{}",
             std::process::id(),
@@ -111,7 +143,7 @@ impl House {
         ));
         std::fs::create_dir_all(&folder).unwrap();
         let clock = Arc::new(Hands(Mutex::new("2026-11-23T17:00:00Z".parse().unwrap())));
-        Self::on(folder, clock, database::fresh())
+        Self::on(folder, clock, database)
     }
 
     /// A second process that would like to have the same folder.
@@ -124,12 +156,33 @@ impl House {
         .map_err(|error| error.to_string())
     }
 
+    /// A server that stands empty on a database of PostgreSQL of its own, whatever the others stand on.
+    pub async fn on_postgres() -> Self {
+        Self::empty_on(Some(database::copy()))
+    }
+
+    /// Another node on the same database, with the same master key and the same clock. It knows what is there when it begins.
+    pub fn neighbour(&self) -> Self {
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.with_extension(format!("node-{n}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(self.folder.join("master.key"), folder.join("master.key")).unwrap();
+        let settings = settings(folder.clone(), self.database.as_ref());
+        Self::of(folder, Arc::clone(&self.clock), settings, None)
+    }
+
     fn on(folder: PathBuf, clock: Arc<Hands>, database: Option<ringback_pgtest::Database>) -> Self {
-        let (app, loops) = App::start(
-            settings(folder.clone(), database.as_ref()),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-        )
-        .unwrap();
+        let settings = settings(folder.clone(), database.as_ref());
+        Self::of(folder, clock, settings, database)
+    }
+
+    fn of(
+        folder: PathBuf,
+        clock: Arc<Hands>,
+        settings: Settings,
+        database: Option<ringback_pgtest::Database>,
+    ) -> Self {
+        let (app, loops) = App::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let router = ringback_server::routes(&app);
         Self {
             app,
@@ -138,6 +191,7 @@ impl House {
             router,
             folder,
             database,
+            role: Role::All,
         }
     }
 
@@ -292,30 +346,97 @@ impl House {
 
     /// The process ends as a crash ends it: what is under way has no end that anybody writes down. Another one opens the same folder.
     pub async fn die(&mut self) {
-        self.app.stopping.cancel();
-        self.app.inbox.stop();
-        self.loops.take().unwrap().join();
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (app, loops) =
-            App::start(settings(self.folder.clone(), self.database.as_ref()), clock).unwrap();
-        self.router = ringback_server::routes(&app);
-        self.app = app;
-        self.loops = Some(loops);
+        self.end();
+        self.start();
         // What was under way is written down before anything else is done.
         self.app.write(|_| Ok(())).await.unwrap();
     }
 
-    /// Takes a backup beside the running server.
+    /// Takes a backup beside the running server, as the operator of its database takes it.
     pub fn back_up(&self, to: &Path) {
+        if let Some(database) = &self.database {
+            std::fs::create_dir_all(to).unwrap();
+            return database.dump(&to.join("ringback.dump")).unwrap();
+        }
         let master = MasterKey::of_folder(&self.folder).unwrap();
         backups::take(&self.folder, to, &master, &*self.clock).unwrap();
     }
 
-    /// The database is lost, what is beside it is not; the newest backup takes its place.
-    pub async fn lose_and_restore(&mut self, from: &Path) -> Restored {
+    /// The server ends, and what it stood on is left as it is.
+    pub fn end(&mut self) {
         self.app.stopping.cancel();
         self.app.inbox.stop();
-        self.loops.take().unwrap().join();
+        if let Some(loops) = self.loops.take() {
+            loops.join();
+        }
+    }
+
+    /// A server on what there is now.
+    pub fn start(&mut self) {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let mut settings = settings(self.folder.clone(), self.database.as_ref());
+        settings.role = self.role;
+        let (app, loops) = App::start(settings, clock).unwrap();
+        self.router = ringback_server::routes(&app);
+        self.app = app;
+        self.loops = Some(loops);
+    }
+
+    /// What the server stands on is another from now on.
+    pub fn stands_on(&mut self, database: Option<ringback_pgtest::Database>) {
+        self.database = database;
+    }
+
+    /// The end of a move that the server stands on.
+    pub fn place(&self) -> ringback_store::moving::End {
+        match database::of(self.database.as_ref()) {
+            None => ringback_store::moving::End::Folder(self.folder.clone()),
+            Some(of) => ringback_store::moving::End::Database {
+                serves: of.serves,
+                owner: of.owner,
+            },
+        }
+    }
+
+    /// The database is lost, what is beside it is not; the newest backup takes its place.
+    pub async fn lose_and_restore(&mut self, from: &Path) -> Vec<TenantReport> {
+        self.end();
+        let tenants = match self.database.take() {
+            Some(lost) => self.restore_database(lost, from),
+            None => self.restore_file(from),
+        };
+        self.start();
+        tenants
+    }
+
+    /// PostgreSQL is restored by its own tools; what follows is ours.
+    fn restore_database(
+        &mut self,
+        lost: ringback_pgtest::Database,
+        from: &Path,
+    ) -> Vec<TenantReport> {
+        let restored = lost.server().restored(&from.join("ringback.dump")).unwrap();
+        drop(lost);
+        // The server was alive when the backup was taken; what it was is in there.
+        restored.sql("UPDATE nodes SET lease_until = 1").unwrap();
+        let own = settings(self.folder.clone(), Some(&restored));
+        let wish = HoldWish {
+            database: own.database.unwrap(),
+            data: own.data,
+            journal: own.journal,
+            journals: Vec::new(),
+            without_journal: false,
+            as_of: None,
+            egress: own.egress,
+            looks: own.looks,
+            lease: own.lease,
+        };
+        let done = hold_database(&wish, &*self.clock).unwrap();
+        self.database = Some(restored);
+        done.tenants
+    }
+
+    fn restore_file(&self, from: &Path) -> Vec<TenantReport> {
         let own = settings(self.folder.clone(), None);
         let wish = RestoreWish {
             from: from.to_owned(),
@@ -333,13 +454,7 @@ impl House {
         for name in ["ringback.db", "ringback.db-wal", "ringback.db-shm"] {
             drop(std::fs::remove_file(self.folder.join(name)));
         }
-        let done = restore(&wish, &*self.clock).unwrap();
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (app, loops) = App::start(settings(self.folder.clone(), None), clock).unwrap();
-        self.router = ringback_server::routes(&app);
-        self.app = app;
-        self.loops = Some(loops);
-        done
+        restore(&wish, &*self.clock).unwrap().tenants
     }
 
     /// Sends a request as it is.
@@ -475,11 +590,7 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.app.stopping.cancel();
-        self.app.inbox.stop();
-        if let Some(loops) = self.loops.take() {
-            loops.join();
-        }
+        self.end();
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             println!("{}: {error}", self.folder.display());
         }

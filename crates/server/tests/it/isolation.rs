@@ -31,8 +31,23 @@ async fn furnish(house: &House, guest: &Guest) -> BTreeMap<&'static str, String>
         .post(key, "/v1/suppressions", json!({"phone": "+13035550199"}))
         .await
         .is(201);
-    let hello = "name: canary\nproduct: plumbing\ntrigger: manual\nsteps:\n  - end\n";
+    let hello = "name: canary\nproduct: plumbing\ntrigger: manual\nsteps:\n  - create_task: { title: Canary task }\n  - wait: 1h\n";
     house.put(key, "/v1/workflows/canary", hello).await.is(200);
+    let run = house
+        .post(key, "/v1/workflows/canary/runs", json!({"lead_id": lead}))
+        .await
+        .is(201)
+        .text_of("/id");
+    let work = house
+        .get(key, "/v1/work")
+        .await
+        .is(200)
+        .text_of("/data/0/id");
+    let draft = json!({"files": {"workflows/canary.yaml": hello.replace("1h", "2h")}});
+    house
+        .put(key, "/v1/config/draft", draft.to_string())
+        .await
+        .is(200);
     BTreeMap::from([
         ("leads", lead),
         ("messages", message),
@@ -43,6 +58,8 @@ async fn furnish(house: &House, guest: &Guest) -> BTreeMap<&'static str, String>
         ("staff", "Canary%20Person".into()),
         ("suppressions", "+13035550199".into()),
         ("workflows", "canary".into()),
+        ("runs", run),
+        ("work", work),
         ("templates", "emergency.sms".into()),
         ("score-models", "intent".into()),
         ("products", "plumbing".into()),
@@ -57,6 +74,7 @@ fn body_for(path: &str, method: &str, things: &BTreeMap<&'static str, String>) -
         (_, path) if path.ends_with("/stage") => json!({"stage": "lost"}),
         (_, path) if path.ends_with("/merge") => json!({"into": lead}),
         (_, path) if path.ends_with("/runs") => json!({"lead_id": lead}),
+        (_, path) if path.ends_with("/assign") => json!({"to": "Canary Person"}),
         ("put", "/v1/leads/{id}") => json!({"first_name": "Thief"}),
         ("patch", "/v1/leads/{id}") => json!({"first_name": "Thief"}),
         _ => json!({}),

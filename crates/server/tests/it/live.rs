@@ -97,3 +97,37 @@ async fn the_feed_ends_with_the_key_that_opened_it() {
     let lead = house.lead(&guest.key, "+13035550142").await;
     assert!(next_line(&mut other).await.contains(&lead), "others go on");
 }
+
+/// N6: what a person should look at now comes as an alert, with its urgency and what to do; another business hears nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_says_what_to_do() {
+    let (house, guest) = House::with("plumbing").await;
+    let other = house.open("other", "auto-glass").await;
+    let lead = house.lead(&guest.key, "+13035550142").await;
+    let mut ours = house.open_stream(&guest.key, "/v1/live").await.into_body();
+    let mut theirs = house.open_stream(&other.key, "/v1/live").await.into_body();
+    let stage = serde_json::json!({"stage": "contacted"});
+    let moved = house
+        .post(&guest.key, &format!("/v1/leads/{lead}/stage"), stage)
+        .await;
+    moved.is(200);
+    let alert = loop {
+        let line = next_line(&mut ours).await;
+        if line.contains("event: alert") {
+            break line;
+        }
+    };
+    let data = alert
+        .lines()
+        .find_map(|line| line.strip_prefix("data: "))
+        .unwrap();
+    let told: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(
+        (&told["event"], &told["lead"]),
+        (&"lead_status_changed".into(), &lead.as_str().into())
+    );
+    assert!(told["actions"].as_array().unwrap().len() <= 3, "{told}");
+    house.lead(&other.key, "+13035550160").await;
+    let line = next_line(&mut theirs).await;
+    assert!(!line.contains(&lead), "{line}");
+}

@@ -3,7 +3,6 @@
 use crate::far::{Far, connection};
 use crate::house::{Guest, House, Reply};
 use ringback_core::time::Clock as _;
-use ringback_server::recovery::Restored;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -58,10 +57,6 @@ async fn message(house: &House, guest: &Guest, id: &str) -> Reply {
         .is(200)
 }
 
-fn of(done: &Restored) -> &ringback_server::recovery::TenantReport {
-    &done.tenants[0]
-}
-
 /// P12: what went out since the backup is found in the provider's log and not sent again; an offer is dropped; a number on the list since
 /// then gets nothing; a lead deleted since then is deleted again; what was lifted since is lifted.
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +97,7 @@ async fn what_happened_since_the_backup_is_not_forgotten() {
     let after = text(&house, &guest, &dana, "transactional", 60 * 24).await;
 
     let done = house.lose_and_restore(&to).await;
-    let did = of(&done);
+    let did = &done[0];
     assert_eq!(
         (did.listed, did.lifted, did.erased, did.doubted),
         (1, 1, 1, 2),

@@ -1,4 +1,5 @@
 //! What the house of a test stands on: a file of SQLite, or with `RINGBACK_TEST_DATABASE=postgres` a database of PostgreSQL of its own.
+//! `make unit` runs all tests on the first and once more on the second, but for those of the module `of_the_file`, which says why.
 
 use ringback_pgtest::{Database, Template};
 
@@ -11,7 +12,8 @@ pub fn fresh() -> Option<Database> {
     }
 }
 
-fn copy() -> Database {
+/// A fresh database, whatever the other tests stand on.
+pub fn copy() -> Database {
     let schema = include_str!("../../../store/migrations/postgres/V1__the_first_house.sql");
     let ready = match ringback_pgtest::shared().unwrap().template(schema).unwrap() {
         Template::Ready(ready) => ready,

@@ -71,6 +71,18 @@ CREATE TABLE documents (
     PRIMARY KEY (tenant_id, path, version)
 );
 
+-- What a tenant's configuration is to become: files that were written and do not hold yet. Without text a file is to go. base is the version
+-- that was edited, 0 for a new file.
+CREATE TABLE document_drafts (
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    path TEXT COLLATE "C" NOT NULL,
+    text TEXT COLLATE "C",
+    base BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, path)
+);
+
 CREATE TABLE staff (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
     name TEXT COLLATE "C" NOT NULL,
@@ -240,6 +252,7 @@ CREATE TABLE runs (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX runs_lead ON runs (tenant_id, lead_id, id);
+CREATE INDEX runs_workflow ON runs (tenant_id, workflow, state, id);
 CREATE INDEX runs_wake ON runs (wake_at, id) WHERE state = 0 AND wake_at IS NOT NULL;
 
 -- What goes on beside the leads' own events: schedules, digests, scoring anew. A job that goes through all leads says how far it came.
@@ -273,6 +286,7 @@ CREATE TABLE work (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX work_key ON work (tenant_id, key);
+CREATE INDEX work_open ON work (tenant_id, id) WHERE done_at IS NULL;
 CREATE INDEX work_lead ON work (tenant_id, lead_id, id);
 
 -- The queue is this table. state: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline. What is said is template version and data; only what a person wrote is kept as text.
@@ -578,6 +592,23 @@ CREATE TABLE house_version (
     version BIGINT NOT NULL
 );
 INSERT INTO house_version (one, version) VALUES (1, 1);
+
+-- Whether this house moves to another database, or came from one. state: 0 is arriving, 1 has arrived, 2 is leaving, 3 has left.
+CREATE TABLE moves (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id TEXT COLLATE "C" NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 3),
+    other TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- How far each table of a move has come: the key of the last row that is here.
+CREATE TABLE moved_tables (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    after TEXT COLLATE "C",
+    n BIGINT NOT NULL,
+    done BIGINT NOT NULL CHECK (done IN (0, 1))
+);
 
 -- The second wall (X4): whatever a statement asks for, it sees the rows of the tenants that its transaction named, and none where it named none.
 -- Statements of the operator, which look across tenants, say so for themselves alone.

@@ -67,6 +67,18 @@ CREATE TABLE documents (
     PRIMARY KEY (tenant_id, path, version)
 ) WITHOUT ROWID;
 
+-- What a tenant's configuration is to become: files that were written and do not hold yet. Without text a file is to go. base is the version
+-- that was edited, 0 for a new file.
+CREATE TABLE document_drafts (
+    tenant_id BIGINT NOT NULL REFERENCES tenants (id),
+    path TEXT NOT NULL,
+    text TEXT,
+    base BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, path)
+) WITHOUT ROWID;
+
 CREATE TABLE staff (
     tenant_id BIGINT NOT NULL REFERENCES tenants (id),
     name TEXT NOT NULL,
@@ -231,6 +243,7 @@ CREATE TABLE runs (
     CHECK ((state = 0) = (ended_at IS NULL))
 );
 CREATE INDEX runs_lead ON runs (lead_id, id);
+CREATE INDEX runs_workflow ON runs (tenant_id, workflow, state, id);
 CREATE INDEX runs_wake ON runs (wake_at) WHERE state = 0 AND wake_at IS NOT NULL;
 
 -- What goes on beside the leads' own events: schedules, digests, scoring anew. A job that goes through all leads says how far it came.
@@ -263,6 +276,7 @@ CREATE TABLE work (
     done_by TEXT
 );
 CREATE UNIQUE INDEX work_key ON work (tenant_id, key);
+CREATE INDEX work_open ON work (tenant_id, id) WHERE done_at IS NULL;
 CREATE INDEX work_lead ON work (tenant_id, lead_id, id);
 
 -- The queue is this table. state: 0 waits, 1 in flight, 2 settled, 3 unknown and looked up at its deadline. What is said is template version and data; only what a person wrote is kept as text.
@@ -461,16 +475,16 @@ CREATE TABLE drafts (
 CREATE INDEX drafts_lead ON drafts (lead_id) WHERE lead_id IS NOT NULL;
 
 CREATE TABLE audit (
-    id INTEGER PRIMARY KEY,
+    id BIGINT NOT NULL,
     tenant_id BIGINT NOT NULL,
     at BIGINT NOT NULL,
     actor TEXT NOT NULL,
     address TEXT,
     action TEXT NOT NULL,
     details TEXT NOT NULL,
-    salt BLOB NOT NULL
-);
-CREATE INDEX audit_tenant ON audit (tenant_id, id);
+    salt BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) WITHOUT ROWID;
 
 -- National do-not-call lists (US-9, UK-4). state: 0 is being read, 1 is asked, 2 was replaced and is removed piece by piece.
 CREATE TABLE do_not_call_lists (
@@ -504,3 +518,20 @@ CREATE TABLE recovery_holds (
     changed_by TEXT NOT NULL,
     report TEXT NOT NULL
 );
+
+-- Whether this house moves to another database, or came from one. state: 0 is arriving, 1 has arrived, 2 is leaving, 3 has left.
+CREATE TABLE moves (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,
+    state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 3),
+    other TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- How far each table of a move has come: the key of the last row that is here.
+CREATE TABLE moved_tables (
+    name TEXT PRIMARY KEY,
+    after TEXT,
+    n BIGINT NOT NULL,
+    done BIGINT NOT NULL CHECK (done IN (0, 1))
+) WITHOUT ROWID;

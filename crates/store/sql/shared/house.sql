@@ -23,6 +23,27 @@ SELECT version, text, created_at, actor FROM documents WHERE tenant_id = $1 AND 
 INSERT INTO documents (tenant_id, path, version, text, created_at, actor)
 VALUES ($1, $2, (SELECT coalesce(max(version), 0) + 1 FROM documents WHERE tenant_id = $1 AND path = $2), $3, $4, $5) RETURNING version;
 
+-- document_versions: the versions of a file, newest first. A version without text is one in which it was gone.
+SELECT version, created_at, actor, CAST(CASE WHEN text IS NULL THEN 1 ELSE 0 END AS BIGINT) FROM documents WHERE tenant_id = $1 AND path = $2 ORDER BY version DESC LIMIT $3;
+
+-- documents_at: the version of every file of a tenant that held at an instant.
+SELECT path, version, text FROM documents AS d WHERE tenant_id = $1
+AND version = (SELECT max(version) FROM documents WHERE tenant_id = $1 AND path = d.path AND created_at <= $2);
+
+-- releases: every change of files, newest first; those of one instant were one.
+SELECT created_at, actor, path, version, CAST(CASE WHEN text IS NULL THEN 1 ELSE 0 END AS BIGINT) FROM documents WHERE tenant_id = $1
+ORDER BY created_at DESC, path LIMIT $2;
+
+-- document_drafts: files that were written and do not hold yet.
+SELECT path, text, base, at, actor FROM document_drafts WHERE tenant_id = $1 ORDER BY path;
+
+-- put_draft: a file is written down as it is to become.
+INSERT INTO document_drafts (tenant_id, path, text, base, at, actor) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, path) DO UPDATE SET text = excluded.text, base = excluded.base, at = excluded.at, actor = excluded.actor;
+
+-- delete_draft: what a file was to become is not wanted any more, or holds by now.
+DELETE FROM document_drafts WHERE tenant_id = $1 AND path = $2;
+
 -- staff: who works the leads.
 SELECT name, phone, email, roles, lists, on_call FROM staff WHERE tenant_id = $1 ORDER BY name;
 
@@ -121,6 +142,9 @@ ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET n = errors.n + 1, last_at = e
 -- errors: grouped, most recent first.
 SELECT fingerprint, severity, message, context, n, first_at, last_at FROM errors WHERE tenant_id = $1 ORDER BY last_at DESC LIMIT $2;
 
+-- last_audit: the newest administrative action of a tenant.
+SELECT coalesce(max(id), 0) FROM audit WHERE tenant_id = $1;
+
 -- insert_audit: an administrative action.
 INSERT INTO audit (id, tenant_id, at, actor, address, action, details, salt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
@@ -129,3 +153,6 @@ SELECT id, at, actor, address, action, details FROM audit WHERE tenant_id = $1 A
 
 -- answer [operator]: whether the database answers.
 SELECT 1;
+
+-- arrived [operator]: all of a house has moved in, and it may be opened.
+UPDATE moves SET state = 1, at = $2 WHERE one = 1 AND id = $1 AND state = 0;

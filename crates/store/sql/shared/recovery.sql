@@ -65,3 +65,10 @@ UPDATE set_aside SET raw = '' WHERE tenant_id = $1 AND lead_id = $2;
 
 -- erase_drafts: bookings it did not finish.
 DELETE FROM drafts WHERE lead_id = $2 AND tenant_id = $1;
+
+-- newest_id: the newest thing of a tenant: when it was given tells which instant a database holds.
+SELECT coalesce(max(newest.id), 0) FROM (
+    SELECT max(id) AS id FROM events WHERE tenant_id = $1
+    UNION ALL SELECT max(id) FROM messages WHERE tenant_id = $1
+    UNION ALL SELECT max(id) FROM attempts WHERE tenant_id = $1
+) AS newest;

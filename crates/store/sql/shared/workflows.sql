@@ -19,6 +19,19 @@ SELECT wake_at FROM runs WHERE state = 0 AND wake_at IS NOT NULL ORDER BY wake_a
 -- open_versions: which workflow versions open runs of a tenant go by.
 SELECT DISTINCT workflow, version FROM runs WHERE tenant_id = $1 AND state = 0;
 
+-- run: one run.
+SELECT {run} FROM runs WHERE tenant_id = $1 AND id = $2;
+
+-- runs_in: runs of a workflow in a state, newest first, before an id.
+SELECT {run} FROM runs WHERE tenant_id = $1 AND workflow = $2 AND state = $3 AND id < $4 ORDER BY id DESC LIMIT $5;
+
+-- trails: where the newest runs of a workflow in a state went, those that began at an id or after it.
+SELECT version, data FROM runs WHERE tenant_id = $1 AND workflow = $2 AND state = $3 AND id >= $4 ORDER BY id DESC LIMIT $5;
+
+-- open_runs: how many runs of a workflow are under way, by version, and when the first of them wakes; no more than a number are counted.
+SELECT version, count(*), min(wake_at) FROM (SELECT version, wake_at FROM runs WHERE tenant_id = $1 AND workflow = $2 AND state = 0 LIMIT $3) AS under_way
+GROUP BY version ORDER BY version;
+
 -- jobs_of: what goes on in a tenant beside its leads' own events.
 SELECT name, what, due_at, after_id, data, created_at FROM jobs WHERE tenant_id = $1 ORDER BY name;
 
@@ -38,3 +51,12 @@ ON CONFLICT DO NOTHING;
 
 -- merge_work: orders of the first lead become the second's.
 UPDATE work SET lead_id = $3 WHERE tenant_id = $1 AND lead_id = $2;
+
+-- open_work: what is still to be done, newest first, before an id.
+SELECT id, lead_id, run_id, kind, title, assignee, due_at, data, created_at FROM work WHERE tenant_id = $1 AND id < $2 AND done_at IS NULL ORDER BY id DESC LIMIT $3;
+
+-- finish_work: somebody did it.
+UPDATE work SET done_at = $3, done_by = $4 WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL;
+
+-- work_exists: whether there is such an order, done or not.
+SELECT 1 FROM work WHERE tenant_id = $1 AND id = $2;

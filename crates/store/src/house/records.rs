@@ -48,6 +48,36 @@ pub struct DocumentRow {
     pub text: Option<String>,
 }
 
+/// A version of a file, without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRow {
+    /// Where it is in the folder.
+    pub path: String,
+    /// Its number.
+    pub version: i64,
+    /// Since when it held.
+    pub at: Timestamp,
+    /// Who stored it.
+    pub actor: String,
+    /// The file was removed with it.
+    pub removed: bool,
+}
+
+/// A file as it is to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftFile {
+    /// Where it is in the folder.
+    pub path: String,
+    /// What will be in it; none is a file that goes.
+    pub text: Option<String>,
+    /// The version that was edited; 0 for a new file.
+    pub base: i64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Who wrote it.
+    pub actor: String,
+}
+
 /// A tenant's account at a provider, its settings sealed.
 #[derive(Clone, PartialEq)]
 pub struct ConnectionRow {

@@ -61,6 +61,42 @@ impl Writer {
             .ok_or_else(|| StoreError::nothing(house::INSERT_DOCUMENT.name))
     }
 
+    /// A file is written down as it is to become.
+    pub fn put_draft(&self, tenant: TenantId, draft: &DraftFile) -> Result<(), StoreError> {
+        let values = params![
+            tenant.raw(),
+            draft.path,
+            draft.text,
+            draft.base,
+            micros(draft.at),
+            draft.actor
+        ];
+        self.run(&house::PUT_DRAFT, values)
+    }
+
+    /// What a file was to become is forgotten. Answers false when there was nothing.
+    pub fn delete_draft(&self, tenant: TenantId, path: &str) -> Result<bool, StoreError> {
+        Ok(self.count(&house::DELETE_DRAFT, params![tenant.raw(), path])? > 0)
+    }
+
+    /// Somebody did what was to be done. Answers false when it was done before; `None` when there is no such order.
+    pub fn finish_work(
+        &self,
+        tenant: TenantId,
+        id: ringback_core::ids::WorkId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<bool>, StoreError> {
+        let slice = &crate::sql::workflows::FINISH_WORK;
+        let values = params![tenant.raw(), id.raw(), micros(now), by];
+        if self.count(slice, values)? > 0 {
+            return Ok(Some(true));
+        }
+        let known = &crate::sql::workflows::WORK_EXISTS;
+        let known = self.engine.exists(known, params![tenant.raw(), id.raw()])?;
+        Ok(known.then_some(false))
+    }
+
     /// A staff member is added or changed.
     pub fn put_staff(&self, tenant: TenantId, staff: &StaffMember) -> Result<(), StoreError> {
         self.house_changed(tenant)?;

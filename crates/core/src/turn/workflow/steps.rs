@@ -106,7 +106,10 @@ impl Turn<'_> {
             }
             Action::StartWorkflow(name) => self.start_other(tenant, going, name)?,
             Action::StopWorkflow(name) => self.stop_others(tenant, going, name),
-            Action::End => return Ok(Flow::Ended),
+            Action::End => {
+                self.trod(going.lead, going.run, here);
+                return Ok(Flow::Ended);
+            }
         }
         Ok(Flow::Through)
     }

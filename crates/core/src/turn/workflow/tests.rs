@@ -963,3 +963,111 @@ steps:
     }
     let _ = NOTE;
 }
+
+/// W2: an attribute can count, whatever stood there before.
+#[test]
+fn an_attribute_is_added_to() {
+    let mut house = house(
+        "trigger: { event: again }
+steps:
+  - set_attribute: { name: times, add: 1 }
+  - set_attribute: { name: spent, add: 2.5 }
+  - set_attribute: { name: named, add: -3 }
+",
+    );
+    let lead = lead_in(&house.take(form(None, 1)));
+    house.take(edit(lead, "spent", 10));
+    house.take(edit(lead, "named", "nobody"));
+    for _ in 0..3 {
+        does(&mut house, lead, "again", json!({}));
+    }
+    calm(&house);
+    let now = ["times", "spent", "named"].map(|name| attribute(&house, lead, name));
+    assert_eq!(now, [json!(3), json!(17.5), json!(-9)]);
+}
+
+/// W7: whoever is told level by level until somebody answers is waited for, also for a lead that had its answer long ago.
+#[test]
+fn an_escalation_makes_the_lead_wait_for_a_person() {
+    let mut house = house(
+        "trigger: { event: trouble }
+steps:
+  - escalate:
+      template: alert
+      channels: { all: [sms] }
+      levels:
+        - { to: { list: office }, within: 10m }
+        - { to: { role: owner } }
+",
+    );
+    let lead = lead_in(&house.take(form(None, 1)));
+    let take = |house: &mut Rehearsal| {
+        house.take(Intake::Take {
+            lead,
+            actor: "Sam Okafor".into(),
+        })
+    };
+    take(&mut house);
+    house.wait(hours(48));
+    does(&mut house, lead, "trouble", json!({}));
+    let known = house.memory.lead(lead).expect("a lead").clone();
+    assert_eq!(
+        (known.ringing_since, known.answered_at),
+        (Some(house.now()), None)
+    );
+    take(&mut house);
+    assert!(
+        house
+            .memory
+            .lead(lead)
+            .is_some_and(|lead| lead.answered_at.is_some())
+    );
+    house.wait(hours(1));
+    assert_eq!(told(&house).len(), 1, "nobody is told after the answer");
+    calm(&house);
+}
+
+/// C4, US-7: what a prediction, a schedule or a segment causes answers nobody, so at night it waits; what the person did is answered.
+#[test]
+fn what_the_person_did_not_do_is_no_reason_to_write_at_night() {
+    let segment =
+        "trigger: { segment: { when: { field: lead.attributes.churn.probability, gt: 0.6 } } }";
+    for (trigger, kind, waits) in [
+        (segment, "churn.predicted", true),
+        (
+            "trigger: { event: churn.predicted }",
+            "churn.predicted",
+            true,
+        ),
+        (
+            "trigger: { stage_changed: { to: contacted } }",
+            "moved",
+            true,
+        ),
+        ("trigger: { event: asked }", "asked", false),
+    ] {
+        let mut house = house(&format!(
+            "{trigger}\nsteps:\n  - send: {{ to: lead, channels: {{ all: [sms] }}, template: note }}\n"
+        ));
+        let lead = lead_in(&house.take(form(None, 1)));
+        house.run_until(instant("2026-11-25T05:30:00Z"), &mut |_, _, _| {});
+        if kind == "moved" {
+            house.take(Intake::Stage(super::super::StageMove {
+                lead,
+                product: None,
+                stage: "contacted".into(),
+                reason: None,
+                actor: "staff".into(),
+            }));
+        } else {
+            does(&mut house, lead, kind, json!({"probability": 0.9}));
+        }
+        calm(&house);
+        let stands: Vec<bool> = house
+            .memory
+            .messages()
+            .map(|one| one.status == Status::Deferred)
+            .collect();
+        assert_eq!(stands, [waits], "{trigger}");
+    }
+}

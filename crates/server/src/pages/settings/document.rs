@@ -6,6 +6,7 @@ use super::super::{Fields, Frame, Page, PageError, PageResult, Session, html, se
 use super::business::address;
 use super::{Part, Tab, tabs};
 use crate::app::App;
+use crate::configuration::fits;
 use crate::http::ApiError;
 use askama::Template;
 use axum::Router;
@@ -18,8 +19,6 @@ use ringback_store::{DocumentRow, House as _};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The longest file.
-const MOST_BYTES: usize = 256 << 10;
 /// Earlier versions that are linked.
 const VERSIONS: i64 = 12;
 
@@ -47,13 +46,13 @@ struct Typed {
 
 /// A problem at its line.
 #[derive(Debug)]
-struct Trouble {
-    place: String,
+pub(in crate::pages) struct Trouble {
+    pub(in crate::pages) place: String,
     /// The page of the other file, where the problem is not in this one.
-    href: String,
-    text: String,
+    pub(in crate::pages) href: String,
+    pub(in crate::pages) text: String,
     /// The line as it was typed.
-    line: String,
+    pub(in crate::pages) line: String,
 }
 
 /// A link to a version.
@@ -248,37 +247,6 @@ async fn again(
     Ok(response)
 }
 
-/// Whether a path may be one of a configuration, and a text fits.
-fn fits(path: &str, text: &str) -> Result<(), Problem> {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    if path.len() > 200 || !path.split('/').all(part) {
-        return Err(Problem::of_file(path, "This is no path of a file.").mend(
-            "Write it like workflows/welcome.yaml or templates/welcome.sms.txt.".to_owned(),
-        ));
-    }
-    if text.len() > MOST_BYTES {
-        return Err(Problem::of_file(path, "A file has at most 256 KB."));
-    }
-    if let Some(at) = text
-        .lines()
-        .position(|line| line.chars().any(|c| c.is_control() && c != '\t'))
-    {
-        return Err(Problem::at(
-            path,
-            u32::try_from(at + 1).unwrap_or(u32::MAX),
-            "There is a control character in this line.",
-        )
-        .mend("Type the line anew.".to_owned()));
-    }
-    Ok(())
-}
-
 /// The versions a check went by, and the business's name by it.
 type Checked = (BTreeMap<String, i64>, String);
 
@@ -379,7 +347,7 @@ fn page(
     }
 }
 
-fn trouble(problem: &Problem, path: &str, text: &str, base: &str) -> Trouble {
+pub(in crate::pages) fn trouble(problem: &Problem, path: &str, text: &str, base: &str) -> Trouble {
     let here = problem.path == path || problem.path.is_empty();
     let line = match problem.line {
         Some(line) if here => text

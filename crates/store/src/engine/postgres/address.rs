@@ -99,6 +99,22 @@ impl Address {
         self.config.get_user().unwrap_or_default()
     }
 
+    /// Hosts and database, without who signs in and how.
+    pub(crate) fn shown(&self) -> String {
+        use tokio_postgres::config::Host;
+        let hosts: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .map(|host| match host {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(path) => path.display().to_string(),
+            })
+            .collect();
+        let database = self.config.get_dbname().unwrap_or_default();
+        format!("postgres://{}/{database}", hosts.join(","))
+    }
+
     pub(super) fn tls(&self) -> MakeRustlsConnect {
         MakeRustlsConnect::new(ClientConfig::clone(&self.tls))
     }

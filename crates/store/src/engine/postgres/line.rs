@@ -175,6 +175,15 @@ impl Line {
 
     /// Does all steps in their order, in one round trip once their statements are prepared.
     pub(super) fn exchange(&mut self, steps: &[Step]) -> Result<Vec<Reply>, Trouble> {
+        self.exchange_within(steps, SILENCE)
+    }
+
+    /// The same of steps that may take longer.
+    pub(super) fn exchange_within(
+        &mut self,
+        steps: &[Step],
+        limit: Duration,
+    ) -> Result<Vec<Reply>, Trouble> {
         if self.prepares {
             self.prepare(steps)?;
         }
@@ -191,7 +200,7 @@ impl Line {
             };
             request
         });
-        in_order(requests.collect())
+        in_order(requests.collect(), limit)
     }
 
     fn prepare(&mut self, steps: &[Step]) -> Result<(), Trouble> {
@@ -217,7 +226,7 @@ impl Line {
                 Box::pin(async move { client.prepare_typed(text, &kinds).await });
             request
         });
-        let made = in_order(requests.collect()).map_err(|trouble| match trouble {
+        let made = in_order(requests.collect(), SILENCE).map_err(|trouble| match trouble {
             Trouble::At(n, error) => {
                 Trouble::At(missing.get(n).map_or(0, |(step, ..)| *step), error)
             }
@@ -256,7 +265,7 @@ async fn ask(
 }
 
 /// Sends every request before the first answer is there. The first that failed is told of; those behind it failed with it.
-fn in_order<T>(mut requests: Vec<Request<'_, T>>) -> Result<Vec<T>, Trouble> {
+fn in_order<T>(mut requests: Vec<Request<'_, T>>, limit: Duration) -> Result<Vec<T>, Trouble> {
     let mut out: Vec<Option<Result<T, tokio_postgres::Error>>> =
         requests.iter().map(|_| None).collect();
     let all = std::future::poll_fn(|context| {
@@ -271,7 +280,7 @@ fn in_order<T>(mut requests: Vec<Request<'_, T>>) -> Result<Vec<T>, Trouble> {
         }
         if open { Poll::Pending } else { Poll::Ready(()) }
     });
-    wait(all, SILENCE).ok_or(Trouble::Silent)?;
+    wait(all, limit).ok_or(Trouble::Silent)?;
     let mut done = Vec::with_capacity(out.len());
     for (n, one) in out.into_iter().enumerate() {
         match one {

@@ -6,6 +6,7 @@
 //! each other, whichever node takes them.
 
 mod address;
+pub(crate) mod bulk;
 mod gather;
 mod line;
 mod migrate;
@@ -90,7 +91,7 @@ enum Scope {
 }
 
 /// A column of a row.
-pub(super) fn value(row: &tokio_postgres::Row, column: usize) -> Result<Value<'_>, StoreError> {
+pub(crate) fn value(row: &tokio_postgres::Row, column: usize) -> Result<Value<'_>, StoreError> {
     row.try_get::<_, Raw<'_>>(column)
         .map(|raw| raw.0)
         .map_err(|error| StoreError::Failed {
@@ -100,7 +101,7 @@ pub(super) fn value(row: &tokio_postgres::Row, column: usize) -> Result<Value<'_
 }
 
 /// Thirty-two bytes that nobody can guess.
-pub(super) fn seed() -> Result<[u8; 32], StoreError> {
+pub(crate) fn seed() -> Result<[u8; 32], StoreError> {
     let mut seed = [0; 32];
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     provider

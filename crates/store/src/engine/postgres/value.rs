@@ -25,7 +25,7 @@ impl Kind {
     }
 
     /// As it is written in a statement.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Int => "BIGINT",
             Self::Text => "TEXT",
