@@ -38,9 +38,9 @@ pub struct FailoverArgs {
     /// The server under test.
     #[arg(long, default_value = "target/release/ringback")]
     binary: PathBuf,
-    /// Leads in all, with --servers; the primary dies at even distances among them.
-    #[arg(long, default_value_t = 3_000)]
-    leads: u64,
+    /// Leads in all, with --servers; the primary dies at even distances among them. Without it there are enough for all failovers.
+    #[arg(long)]
+    leads: Option<u64>,
     /// Leads a second, with --servers.
     #[arg(long, default_value_t = 20)]
     pace: u32,

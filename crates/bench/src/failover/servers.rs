@@ -30,6 +30,9 @@ const UNKNOWN: Duration = Duration::from_secs(75);
 /// How long a provider takes to answer, so that calls are under way when something happens.
 const SINK_DELAY: Duration = Duration::from_millis(5);
 
+/// The old primary is back, and everybody has caught up, after so many seconds of load.
+const SECONDS_EACH: u64 = 90;
+
 /// Runs the campaign. True when every promise held.
 pub(super) async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
     if args.asynchronous || args.trust_what_is_seen {
@@ -38,6 +41,9 @@ pub(super) async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
         ));
     }
     let begun = Instant::now();
+    let leads = args
+        .leads
+        .unwrap_or((args.failovers + 1) * SECONDS_EACH * u64::from(args.pace));
     let scratch = Scratch::new("failover", None, false)?;
     let sink = Sink::start(true)?;
     sink.answer_after(SINK_DELAY);
@@ -75,14 +81,14 @@ pub(super) async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
     }
     nodes[0].connect(&tenant, &sink).await?;
     let addrs: Vec<_> = nodes.iter().map(Subject::addr).collect();
-    let clients = Clients::new(addrs[0], &tenant.api_key, args.seed, args.leads);
+    let clients = Clients::new(addrs[0], &tenant.api_key, args.seed, leads);
     let manners = Manners {
         pace: Some(args.pace),
         ..Manners::default()
     };
     let clients = Arc::new(clients.also(addrs[1..].to_vec()).with(manners));
     let (theirs, pair) = (clients.clone(), patroni.clone());
-    let (failovers, seed, leads) = (args.failovers, args.seed, args.leads);
+    let (failovers, seed) = (args.failovers, args.seed);
     let tormentor = thread::Builder::new()
         .name("tormentor".into())
         .spawn(move || {
@@ -100,7 +106,7 @@ pub(super) async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
     let (mut nodes, done) = tormentor
         .join()
         .map_err(|_| Fault::new("the tormentor panicked"))?;
-    let deaths = done?;
+    let (deaths, under_load) = done?;
     sink.answer_after(Duration::ZERO);
     let settled = wait_until_settled(&mut nodes[0], SETTLE, UNKNOWN).await?;
     for node in &mut nodes {
@@ -108,14 +114,14 @@ pub(super) async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
     }
     let verdict = verdict::compare(&clients.told(), &sink.copies(), &records::read(&source)?);
     let all = deaths.taken_over + deaths.waited == args.failovers;
-    let held = verdict.held() && all;
+    let held = verdict.held() && all && under_load == args.failovers;
     let rewound = {
         let patroni = patroni.lock().unwrap_or_else(PoisonError::into_inner);
         patroni.said("pg_rewind exit code=0")
     };
     let line = json!({
-        "campaign": "failover", "held": held, "servers": args.servers, "seed": args.seed, "leads": args.leads, "connections": args.connections,
-        "failovers": deaths.taken_over, "waited_for_the_old_primary": deaths.waited, "slowest_takeover_s": round(deaths.slowest.as_secs_f64(), 1),
+        "campaign": "failover", "held": held, "servers": args.servers, "seed": args.seed, "leads": leads, "connections": args.connections,
+        "failovers": deaths.taken_over, "under_load": under_load, "waited_for_the_old_primary": deaths.waited, "slowest_takeover_s": round(deaths.slowest.as_secs_f64(), 1),
         "longest_silence_s": round(clients.longest_silence().as_secs_f64(), 1), "old_primaries_rewound": rewound,
         "seconds": round(begun.elapsed().as_secs_f64(), 1), "settled_after_s": settled.map(|after| round(after.as_secs_f64(), 1)),
         "retried": clients.retried(), "providers": sink.tally().json(), "verdict": verdict.json(),
@@ -123,16 +129,17 @@ pub(super) async fn run(args: &FailoverArgs) -> Tried<(Value, bool)> {
     Ok((line, held))
 }
 
-/// The primary dies so often, evenly over the leads; each time the old one is back before the next.
+/// The primary dies so often, evenly over the leads; each time the old one is back before the next. Answers how often somebody was still
+/// posting then.
 fn torment(
     nodes: &mut [Subject],
     patroni: &Mutex<Patroni>,
     clients: &Clients,
     (failovers, leads): (u64, u64),
     seed: u64,
-) -> Tried<Deaths> {
+) -> Tried<(Deaths, u64)> {
     let mut dice = Dice::new(seed, 33);
-    let mut deaths = Deaths::default();
+    let (mut deaths, mut under_load) = (Deaths::default(), 0);
     for n in 0..failovers {
         let enough = (n + 1) * leads / (failovers + 1);
         while clients.acknowledged() < enough && !clients.done() {
@@ -142,6 +149,7 @@ fn torment(
             thread::sleep(Duration::from_millis(1));
         }
         let death = kind(n);
+        under_load += u64::from(!clients.done());
         let mut patroni = patroni.lock().unwrap_or_else(PoisonError::into_inner);
         die(&mut patroni, death, APP, &mut dice, &mut deaths)?;
         patroni
@@ -152,5 +160,5 @@ fn torment(
             clients.acknowledged()
         );
     }
-    Ok(deaths)
+    Ok((deaths, under_load))
 }
