@@ -13,12 +13,13 @@ use axum::Router;
 use axum::extract::{FromRequest, Multipart, Query, Request, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use ringback_core::config::TenantConfig;
+use ringback_core::config::{FieldKind, Form, TenantConfig};
 use ringback_core::time::Timestamp;
 use ringback_core::turn::simulate::{Line, Simulated};
 use ringback_core::workflows::Trigger;
 use ringback_store::House as _;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -120,9 +121,10 @@ fn sample(config: &TenantConfig, workflow: &str) -> String {
     let who = r#""lead":"dana@example.com""#;
     match &found.trigger {
         Trigger::LeadCaptured { form: None } => lead,
-        Trigger::LeadCaptured { form: Some(form) } => format!(
-            r#"{{"at_offset_s":0,"path":"/f/{form}","body":{{"first_name":"Dana","phone":"+1 303-555-0151","email":"dana@example.com","zip":"80202"}}}}"#
-        ),
+        Trigger::LeadCaptured { form: Some(form) } => {
+            let body = answers(config.forms.get(form).map(|form| &form.item));
+            format!(r#"{{"at_offset_s":0,"path":"/f/{form}","body":{body}}}"#)
+        }
         Trigger::Event { types } => {
             let kind = types.first().map_or("page", String::as_str);
             format!(
@@ -133,6 +135,37 @@ fn sample(config: &TenantConfig, workflow: &str) -> String {
             "{lead}\n{{\"at_offset_s\":1,\"path\":\"/simulate/start\",\"body\":{{{who},\"workflow\":\"{workflow}\"}}}}"
         ),
     }
+}
+
+/// Answers to everything that a form insists on, and to what most forms ask.
+fn answers(form: Option<&Form>) -> Value {
+    let mut body = json!({"first_name": "Dana", "phone": "+1 303-555-0151", "email": "dana@example.com", "zip": "80202"});
+    let required = form
+        .into_iter()
+        .flat_map(|form| &form.fields)
+        .filter(|field| field.required);
+    for field in required {
+        if body.get(&field.name).is_some() {
+            continue;
+        }
+        let answer = match field.kind {
+            FieldKind::Select => field
+                .choices
+                .first()
+                .map_or_else(String::new, |choice| choice.value.clone()),
+            FieldKind::Number => "2021".to_owned(),
+            FieldKind::Date => "2030-01-07".to_owned(),
+            FieldKind::Checkbox => "true".to_owned(),
+            FieldKind::Phone => "+1 303-555-0151".to_owned(),
+            FieldKind::Email => "dana@example.com".to_owned(),
+            FieldKind::Text if field.max.is_some_and(|most| most < 6) => "CO".to_owned(),
+            FieldKind::Text | FieldKind::Textarea | FieldKind::Hidden | FieldKind::Photos => {
+                "Sample".to_owned()
+            }
+        };
+        body[&field.name] = answer.into();
+    }
+    body
 }
 
 async fn page(
@@ -299,10 +332,10 @@ fn tell(
         for line in lines(&before, &after) {
             match line {
                 DiffLine::Gone(text) if text.starts_with("  ") => {
-                    different.push((false, text.trim().to_owned()))
+                    different.push((false, text.trim().to_owned()));
                 }
                 DiffLine::New(text) if text.starts_with("  ") => {
-                    different.push((true, text.trim().to_owned()))
+                    different.push((true, text.trim().to_owned()));
                 }
                 _ => {}
             }
@@ -447,8 +480,7 @@ mod tests {
     /// W5: a draft is held against what holds: the sums, and what would be different.
     #[test]
     fn a_draft_is_compared_with_what_holds() {
-        let files = crate::presets::find("plumbing").unwrap().files;
-        let mut changed = files.clone();
+        let mut changed = crate::presets::find("plumbing").unwrap().files;
         let path = "workflows/emergency-alert.yaml";
         let text = changed[path].replace("within: 5m", "within: 4m");
         changed.insert(path.to_owned(), text);

@@ -123,11 +123,11 @@ async fn an_answer_to_the_alert_takes_the_lead() {
         .is(200);
     let to = |name: &str| {
         let all = sent.data().iter();
-        let found = all
+        let mut found = all
             .filter(|message| message["staff"] == name)
             .map(|message| message["id"].as_str().unwrap().to_owned());
         found
-            .last()
+            .next_back()
             .unwrap_or_else(|| panic!("no alert to {name}: {}", sent.text))
     };
     let (sam, lena) = (to("Sam Okafor"), to("Lena Ortiz"));

@@ -1,6 +1,6 @@
 //! A database of PostgreSQL as one end of a move.
 
-use super::tables::{Found, Schema, Table};
+use super::tables::{Schema, Table};
 use super::{Datum, Mark, MoveError, Progress, State};
 use crate::engine::postgres::bulk::{Arg, Bulk, Columns};
 use crate::engine::{Address, Kind, Value, postgres};
@@ -97,7 +97,7 @@ impl Session {
                 Value::Text("bytea") => Kind::Bytes,
                 _ => Kind::Int,
             };
-            let found = schema.entry(table).or_insert_with(Found::default);
+            let found = schema.entry(table).or_default();
             if number(postgres::value(&row, 3)?) > 0 {
                 found.key.push(column.clone());
             }

@@ -1,6 +1,6 @@
 //! A file of SQLite as one end of a move.
 
-use super::tables::{Found, Schema, Table};
+use super::tables::{Schema, Table};
 use super::{Datum, Mark, MoveError, Progress, State};
 use crate::engine::{Kind, Value};
 use crate::open::{FolderLock, lock, migrate, settle_in};
@@ -99,7 +99,7 @@ impl File {
         let mut schema = Schema::new();
         for row in rows {
             let (table, column, declared, key) = row.map_err(failed("schema"))?;
-            let found = schema.entry(table).or_insert_with(Found::default);
+            let found = schema.entry(table).or_default();
             if key > 0 {
                 found.key.push(column.clone());
             }
