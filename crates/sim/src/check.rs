@@ -445,7 +445,7 @@ impl<'a> Records<'a> {
         let wrong = sim.farthest > 0;
         let slack = 2 * sim.farthest.min(300 * SECOND);
         let mut says = Vec::new();
-        let mut days: BTreeMap<(usize, &str), Vec<(i64, MessageId)>> = BTreeMap::new();
+        let mut days: BTreeMap<(usize, &str), Vec<(i64, i64, MessageId)>> = BTreeMap::new();
         for call in &sim.calls {
             let message = &call.message;
             let Some(copied_at) = call
@@ -497,16 +497,19 @@ impl<'a> Records<'a> {
             }
             days.entry((house, &message.recipient))
                 .or_default()
-                .push((at, message.id));
+                .push((at, copied_at, message.id));
         }
         for ((house, recipient), mut times) in days {
             times.sort_unstable();
             let most = houses::MOST_OFFERS[house];
             for window in times.windows(most + 1) {
-                let ids: BTreeSet<MessageId> = window.iter().map(|(_, id)| *id).collect();
+                let ids: BTreeSet<MessageId> = window.iter().map(|(.., id)| *id).collect();
                 let (first, last) = (window[0].0, window[most].0);
-                // The limit counts intents; calls take some seconds.
-                if ids.len() > most && last - first < (86_400 - 60) * SECOND - slack {
+                let real = window.iter().map(|(_, at, _)| *at);
+                let really = real.clone().max().unwrap_or(0) - real.min().unwrap_or(0);
+                // The limit counts intents; calls take some seconds. A day that passed by either clock was a day.
+                let short = (86_400 - 60) * SECOND - slack;
+                if ids.len() > most && last - first < short && really < short {
                     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
                     says.push(format!(
                         "{} offers to {recipient} within {:.1} hours: {}",
