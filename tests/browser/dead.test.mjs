@@ -45,7 +45,7 @@ class Far {
     }
     this.said.push(new URLSearchParams(body).get('Body') ?? '');
     const what = this.does.shift();
-    if (what === 'busy') return say(503, { message: 'Try again later.' });
+    if (what === 'busy') return say(429, { name: 'rate_limit_exceeded', message: 'Try again later.' });
     if (what === 'refuses') return say(422, { statusCode: 422, name: 'validation_error', message: 'Invalid `to` field.' });
     if (what === 'breaks') {
       const form = new URLSearchParams(body);
