@@ -11,6 +11,7 @@ use ringback_server::onboarding::{MovedIn, NewTenant, add_key, add_user, move_in
 use ringback_server::presets::Preset;
 use ringback_server::sign_in::make_link;
 use ringback_store::{House as _, KeyKind};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -57,7 +58,12 @@ impl Demo {
         let stage = set_up(&config, &self.preset, &preset)?;
         runtime()?.block_on(async {
             let running = Running::start(&config).await?;
-            self.say(&running, &stage, preset.site.is_some());
+            self.say(
+                &running,
+                &stage,
+                preset.site.is_some(),
+                preset.demo.as_deref(),
+            );
             let day = preset.events.filter(|_| !self.quiet);
             let trickle = day.map(|day| {
                 tokio::spawn(trickle(
@@ -77,7 +83,7 @@ impl Demo {
         })
     }
 
-    fn say(&self, running: &Running, stage: &Stage, site: bool) {
+    fn say(&self, running: &Running, stage: &Stage, site: bool, demo: Option<&str>) {
         let base = format!("http://{}", running.address);
         anstream::println!(
             "\nOpen the dashboard (this link signs you in, once):\n  {base}/sign-in/link/{}\n",
@@ -88,32 +94,18 @@ impl Demo {
             stage.api_key,
             stage.write_key
         );
-        if self.preset == "auto-glass" {
-            anstream::println!(
-                "A form that customers fill in:\n  {base}/f/{}.quick-quote\n",
-                stage.slug
-            );
-            anstream::println!(
-                "Bring a lead that alerts the person on call (paste it in another terminal):"
-            );
-            anstream::println!(
-                "  curl {base}/v1/leads -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d '{{\"first_name\":\"Dana\",\"phone\":\"+13035550142\",\"email\":\"dana@example.com\",\"source\":\"curl\",\"attributes\":{{\"service_type\":\"replacement\",\"vehicle_year\":2022,\"vehicle_make\":\"Audi\",\"vehicle_model\":\"Q5\",\"mobile_service\":true}}}}'\n",
-                stage.api_key
-            );
-        } else {
-            anstream::println!(
-                "Bring an emergency (paste it in another terminal; within a second the lead stands on the page and staff are alerted):"
-            );
-            let visit = r#"{"batch":[{"type":"page","anonymousId":"ANON","properties":{"path":"/emergency/burst-pipe","url":"https://www.example.com/emergency/burst-pipe?utm_term=emergency+plumber"},"context":{"campaign":{"term":"emergency plumber"}}},{"type":"track","anonymousId":"ANON","event":"emergency_click","properties":{"path":"/emergency/burst-pipe"}},{"type":"track","anonymousId":"ANON","event":"phone_click","properties":{"path":"/emergency/burst-pipe"}}]}"#;
-            let anonymous = format!(
+        if let Some(demo) = demo {
+            let visitor = format!(
                 "visitor-{:x}",
                 u32::from_be_bytes(ringback_server::random_bytes::<4>())
             );
-            anstream::println!(
-                "  curl {base}/v1/batch -u {}: -H 'Content-Type: application/json' -d '{}'\n",
-                stage.write_key,
-                visit.replace("ANON", &anonymous)
-            );
+            let filled = demo
+                .replace("{{BASE}}", &base)
+                .replace("{{TENANT}}", &stage.slug)
+                .replace("{{KEY}}", &stage.api_key)
+                .replace("{{WRITE_KEY}}", &stage.write_key)
+                .replace("{{VISITOR}}", &visitor);
+            anstream::println!("{}\n", filled.trim_end());
         }
         if site {
             anstream::println!(
@@ -219,6 +211,8 @@ async fn trickle(
     speed: f64,
 ) {
     let mut round = 0u32;
+    // Ids of the leads that came in, by number, address and visitor, for lines that name one in braces.
+    let mut leads: HashMap<String, String> = HashMap::new();
     loop {
         let began = tokio::time::Instant::now();
         let run = format!(
@@ -242,14 +236,34 @@ async fn trickle(
                 .replace("{{TENANT}}", &slug)
                 .replace("/f/", &format!("/f/{slug}."));
             let path = path.replace(&format!("{slug}.{slug}."), &format!("{slug}."));
-            if let Err(error) = post(address, &path, &body.to_string(), &write_key, &api_key).await
-            {
-                tracing::debug!(%error, path, "a sample lead did not get in");
+            let Some(path) = with_lead(&path, &leads) else {
+                tracing::debug!(path, "a sample event is about a lead that did not get in");
+                continue;
+            };
+            match post(address, &path, &body.to_string(), &write_key, &api_key).await {
+                Ok(answer) => {
+                    let lead = answer["id"].as_str().or_else(|| answer["lead_id"].as_str());
+                    for name in ["phone", "email"] {
+                        if let (Some(lead), Some(known)) = (lead, body[name].as_str()) {
+                            leads.insert(known.to_owned(), lead.to_owned());
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, path, "a sample lead did not get in"),
             }
         }
         round += 1;
         tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     }
+}
+
+/// A path with the id of the lead that it names in braces; none while nobody came in by that name.
+fn with_lead(path: &str, leads: &HashMap<String, String>) -> Option<String> {
+    let Some((before, rest)) = path.split_once('{') else {
+        return Some(path.to_owned());
+    };
+    let (name, after) = rest.split_once('}')?;
+    Some(format!("{before}{}{after}", leads.get(name)?))
 }
 
 /// Another day, other visitors.
@@ -277,7 +291,7 @@ async fn post(
     body: &str,
     write_key: &str,
     api_key: &str,
-) -> std::io::Result<()> {
+) -> std::io::Result<serde_json::Value> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     let tracking = !path.starts_with("/v1/leads") && path.starts_with("/v1/");
     let key = if tracking { write_key } else { api_key };
@@ -297,7 +311,9 @@ async fn post(
     if !status.starts_with('2') {
         tracing::debug!(path, status, "a sample lead was not taken");
     }
-    Ok(())
+    let text = String::from_utf8_lossy(&answer);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok(serde_json::from_str(body).unwrap_or_default())
 }
 
 /// Base64 as Basic authorization wants it.

@@ -34,4 +34,5 @@ mod nodes;
 mod of_the_file;
 mod poison;
 mod restore;
+mod simulated;
 mod workflows;
