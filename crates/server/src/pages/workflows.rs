@@ -3,6 +3,7 @@
 mod diagram;
 mod edit;
 mod moving;
+mod publish;
 mod versions;
 
 use super::format::{Local, amount, number};

@@ -4,15 +4,16 @@ use super::super::settings::document::{Trouble, trouble};
 use super::super::{
     Fields, Frame, Named, Page, PageError, PageResult, Session, html, see_other_with,
 };
+use super::publish::publish;
 use crate::app::App;
-use crate::configuration::{self, Changes, check, held};
+use crate::configuration::{Changes, check, held};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use ringback_core::config::Problem;
-use ringback_store::{DraftFile, House as _, Writer};
+use ringback_store::{DraftFile, House as _};
 use serde::Deserialize;
 
 pub(super) fn routes() -> Router<App> {
@@ -124,12 +125,7 @@ async fn act(
 ) -> PageResult {
     session.admin()?;
     let (path, _) = of(&session, &name)?;
-    let (tenant, now, actor, peer) = (
-        session.home.row.id,
-        app.now(),
-        session.actor(),
-        session.peer.clone(),
-    );
+    let (tenant, now, actor) = (session.home.row.id, app.now(), session.actor());
     let here = format!("{}/workflows/{name}", session.base());
     if typed.act == "discard" {
         app.write(move |writer| writer.delete_draft(tenant, &path))
@@ -195,24 +191,8 @@ async fn act(
             "The draft is written down. Nothing changes until it is published.",
         ));
     }
-    let done = app
-        .change(move |writer: &mut Writer| {
-            let stored = configuration::store(writer, tenant, &checked, &actor, now)?;
-            if stored.is_ok() {
-                writer.delete_draft(tenant, &path)?;
-                let details = serde_json::json!({"paths": [path]});
-                writer.write_audit(tenant, &actor, Some(&peer), "config.publish", &details, now)?;
-            }
-            Ok(stored)
-        })
-        .await?
-        .map_err(|moved| configuration::conflict(&moved))?;
-    let says = match done.first() {
-        Some((_, version)) => {
-            format!("Version {version} holds from now on. Runs that are under way go on by theirs.")
-        }
-        None => "It is the same as before; nothing changed.".to_owned(),
-    };
+    let says = publish(&app, &session, path, checked).await?;
+    let says = says.unwrap_or_else(|| "It is the same as before; nothing changed.".to_owned());
     Ok(see_other_with(&here, "kept", &says))
 }
 

@@ -4,14 +4,15 @@ use super::super::format::Local;
 use super::super::{
     Fields, Frame, Named, Page, PageError, PageResult, Session, html, see_other_with,
 };
+use super::publish::publish;
 use crate::app::App;
 use crate::configuration::diff::{DiffLine, around, lines};
-use crate::configuration::{self, Changes, check, held};
+use crate::configuration::{Changes, check, held};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use ringback_store::{House as _, VersionRow, Writer};
+use ringback_store::{House as _, VersionRow};
 use serde::Deserialize;
 
 pub(super) fn routes() -> Router<App> {
@@ -264,25 +265,8 @@ async fn act(
             ));
         }
     };
-    let (now, actor, peer) = (app.now(), session.actor(), session.peer.clone());
-    let done = app
-        .change(move |writer: &mut Writer| {
-            let stored = configuration::store(writer, tenant, &checked, &actor, now)?;
-            if stored.is_ok() {
-                writer.delete_draft(tenant, &path)?;
-                let details = serde_json::json!({"paths": [path]});
-                writer.write_audit(tenant, &actor, Some(&peer), "config.publish", &details, now)?;
-            }
-            Ok(stored)
-        })
-        .await?
-        .map_err(|moved| configuration::conflict(&moved))?;
-    let says = match done.first() {
-        Some((_, version)) => {
-            format!("Version {version} holds from now on. Runs that are under way go on by theirs.")
-        }
-        None => "It is the same as what holds; nothing changed.".to_owned(),
-    };
+    let says = publish(&app, &session, path, checked).await?;
+    let says = says.unwrap_or_else(|| "It is the same as what holds; nothing changed.".to_owned());
     Ok(see_other_with(&here, "kept", &says))
 }
 
