@@ -14,6 +14,9 @@ use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+/// An offer that a provider took: when by the clock that is judged, when by the provider's own, and which message.
+type Offered = (i64, i64, MessageId);
+
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -445,7 +448,7 @@ impl<'a> Records<'a> {
         let wrong = sim.farthest > 0;
         let slack = 2 * sim.farthest.min(300 * SECOND);
         let mut says = Vec::new();
-        let mut days: BTreeMap<(usize, &str), Vec<(i64, i64, MessageId)>> = BTreeMap::new();
+        let mut days: BTreeMap<(usize, &str), Vec<Offered>> = BTreeMap::new();
         for call in &sim.calls {
             let message = &call.message;
             let Some(copied_at) = call
