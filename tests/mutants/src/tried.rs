@@ -32,19 +32,15 @@ pub fn all(house: &Path, built: &Built, mutants: &[Mutant]) -> Result<Tried, Fai
                 if !built.placed.contains(&number) {
                     continue;
                 }
-                // The tests of its own part first: most are noticed there.
-                let part = mutant
-                    .file
-                    .trim_start_matches("crates/core/src/")
-                    .split('/')
-                    .next()
-                    .unwrap_or_default();
-                let noticed = notices(house, built, number, &format!("{part}::"))?
-                    || notices(house, built, number, "")?;
-                tried
-                    .lock()
-                    .map_err(|_| "a thread panicked")?
-                    .insert(number, noticed);
+                let noticed = nearest_first(house, built, number, mutant)?;
+                let mut tried = tried.lock().map_err(|_| "a thread panicked")?;
+                tried.insert(number, noticed);
+                if !noticed {
+                    eprintln!("missed: {}", mutant.name);
+                }
+                if tried.len().is_multiple_of(100) {
+                    eprintln!("{} of {}", tried.len(), built.placed.len());
+                }
             }
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
@@ -53,6 +49,27 @@ pub fn all(house: &Path, built: &Built, mutants: &[Mutant]) -> Result<Tried, Fai
             .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
     })?;
     Ok(tried.into_inner()?)
+}
+
+/// The tests of its own file, then those of its part, then all: most are noticed by the nearest.
+fn nearest_first(
+    house: &Path,
+    built: &Built,
+    number: u32,
+    mutant: &Mutant,
+) -> Result<bool, Failed> {
+    let file = mutant
+        .file
+        .trim_start_matches("crates/core/src/")
+        .trim_end_matches(".rs")
+        .replace('/', "::");
+    let part = file.split("::").next().unwrap_or_default();
+    for tests in [&format!("{file}::"), &format!("{part}::"), ""] {
+        if notices(house, built, number, tests)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn notices(house: &Path, built: &Built, number: u32, part: &str) -> Result<bool, Failed> {

@@ -307,7 +307,6 @@ fn whole(text: &str) -> Option<InboundWord> {
         let said = all.get(..end).unwrap_or_default();
         let courtesy = said
             .iter()
-            .take(end - 1)
             .take_while(|word| BEFORE.contains(*word))
             .count();
         let mut words = said.get(courtesy..).unwrap_or_default().to_vec();
@@ -411,8 +410,8 @@ fn misspelt(text: &str) -> Option<&'static str> {
     if let Some((word, _)) = SLIPS.iter().find(|(_, slips)| slips.contains(&text)) {
         return Some(word);
     }
-    let far = text.starts_with('u') && !text.contains(' ') && (8..=14).contains(&text.len());
-    (far && strsim::osa_distance(text, "unsubscribe") <= 2).then_some("unsubscribe")
+    let alike = text.starts_with('u') && !text.contains(' ');
+    (alike && strsim::osa_distance(text, "unsubscribe") <= 2).then_some("unsubscribe")
 }
 
 #[cfg(test)]

@@ -284,3 +284,49 @@ proptest! {
         prop_assert_eq!(heard, InboundWord::Stop { how: StopHow::Conclusive { word } });
     }
 }
+
+/// C3: what a phone makes of a thumb on our message quotes it; the same words from a person ask for an end.
+#[test]
+fn a_thumb_on_our_message_is_no_stop() {
+    let quoted = "We stop texting you when you unsubscribe";
+    assert_eq!(
+        classify(&format!("Liked “{quoted}”"), None),
+        InboundWord::None
+    );
+    assert_eq!(
+        classify(&format!("Removed a like from “{quoted}”"), None),
+        InboundWord::None
+    );
+    assert!(phrases::is_reaction("liked one two three four five"));
+    // So short a message is a person's own.
+    assert!(!phrases::is_reaction("liked stop texting me now"));
+    assert!(matches!(
+        classify("Liked stop texting me now", None),
+        InboundWord::Stop { .. }
+    ));
+    assert!(!phrases::is_reaction("unliked one two three four five"));
+}
+
+/// C3: "unsubscribe" two letters away is meant; "resubscribe" and "u subscribe" are as near and are not.
+#[test]
+fn a_slip_of_the_finger_stays_in_one_word() {
+    for slip in [
+        "unsubscribe",
+        "unsubscrib",
+        "unsubsribee",
+        "usubscribe",
+        "ubsubscribe",
+        "unsubscr1be",
+    ] {
+        assert_eq!(misspelt(slip), Some("unsubscribe"), "{slip}");
+    }
+    for other in [
+        "resubscribe",
+        "u subscribe",
+        "insubscribe",
+        "unsubscribingx",
+        "usubscrb",
+    ] {
+        assert_eq!(misspelt(other), None, "{other}");
+    }
+}

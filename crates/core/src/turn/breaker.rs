@@ -226,12 +226,10 @@ impl Breakers {
 
     /// True when this attempt is the one that tries a resting connection.
     pub(super) fn is_probe(&self, id: ConnectionId, attempt: Option<AttemptId>) -> bool {
-        self.open > 0
-            && self
-                .known
-                .get(&id)
-                .and_then(|one| one.resting.as_ref()?.probe)
-                .is_some_and(|(probe, _)| Some(probe) == attempt)
+        self.known
+            .get(&id)
+            .and_then(|one| one.resting.as_ref()?.probe)
+            .is_some_and(|(probe, _)| Some(probe) == attempt)
     }
 
     /// Takes in what a call came to.
@@ -351,7 +349,7 @@ impl Breakers {
 impl Breaker {
     fn push(&mut self, failed: bool) {
         self.in_a_row = if failed { self.in_a_row + 1 } else { 0 };
-        self.recent = ((self.recent << 1) | u32::from(failed)) & ((1 << LOOKED_BACK) - 1);
+        self.recent = (self.recent * 2 + u32::from(failed)) % (1 << LOOKED_BACK);
         self.seen = (self.seen + 1).min(LOOKED_BACK);
     }
 
@@ -692,5 +690,93 @@ mod tests {
         breakers.shift(-3_600_000_000);
         assert_eq!(breakers.passage(ID, at(89)), Passage::Rests(at(94)));
         assert_eq!(breakers.passage(ID, at(90)), Passage::Probe);
+    }
+
+    fn resting(probe_at: i64) -> Resting {
+        Resting {
+            since: at(0).as_microsecond(),
+            probe_at: at(probe_at).as_microsecond(),
+            failed_probes: 0,
+            because: "5 calls failed in a row".into(),
+            probe: None,
+        }
+    }
+
+    /// M5, O6: what another node wrote of a connection holds here too, and what it took away is gone; what was counted here stays.
+    #[test]
+    fn what_other_nodes_found_out_holds_here() {
+        let other = ConnectionId::from_raw(8);
+        let mut breakers = Breakers::default();
+        let kept = |all: &[(ConnectionId, i64)]| -> HashMap<ConnectionId, Resting> {
+            all.iter()
+                .map(|(id, probe_at)| (*id, resting(*probe_at)))
+                .collect()
+        };
+        let both = || [ID, other].into_iter();
+        // Nothing was known of it.
+        breakers.refresh(both(), &kept(&[(ID, 30)]));
+        assert_eq!(breakers.passage(ID, at(1)), Passage::Rests(at(30)));
+        assert_eq!(breakers.passage(other, at(1)), Passage::Free);
+        assert_eq!((breakers.open, breakers.changed().count()), (1, 0));
+        // It rests on, for longer.
+        breakers.refresh(both(), &kept(&[(ID, 60)]));
+        assert_eq!(breakers.passage(ID, at(1)), Passage::Rests(at(60)));
+        assert_eq!(breakers.open, 1);
+        // What is not spoken of stays as it is.
+        breakers.refresh(std::iter::once(other), &kept(&[]));
+        assert_eq!(breakers.passage(ID, at(1)), Passage::Rests(at(60)));
+        // Another node mended it.
+        breakers.refresh(both(), &kept(&[]));
+        assert_eq!(breakers.passage(ID, at(1)), Passage::Free);
+        assert!(breakers.is_empty() && breakers.open == 0);
+        // Four failures were counted here: neither news of others nor none makes them forgotten.
+        for n in 0..4 {
+            assert_eq!(tell(&mut breakers, &fails(), n), Swing::None);
+        }
+        breakers.refresh(both(), &kept(&[(other, 30)]));
+        assert_eq!(breakers.open, 1);
+        assert!(matches!(tell(&mut breakers, &fails(), 5), Swing::Opened(_)));
+        assert_eq!((breakers.open, breakers.changed().count()), (2, 1));
+        // What is read anew needs no writing.
+        breakers.refresh(both(), &kept(&[(ID, 90), (other, 30)]));
+        assert_eq!((breakers.open, breakers.changed().count()), (2, 0));
+        // Counted here, opened there.
+        breakers.forget(ID);
+        assert_eq!(breakers.open, 1);
+        tell(&mut breakers, &fails(), 6);
+        breakers.forget(ID);
+        assert_eq!(breakers.open, 1, "it did not rest");
+        tell(&mut breakers, &fails(), 6);
+        breakers.refresh(both(), &kept(&[(ID, 90), (other, 30)]));
+        assert_eq!(breakers.open, 2);
+        assert_eq!(breakers.passage(ID, at(6)), Passage::Rests(at(90)));
+    }
+
+    /// M5: only the call that tries a resting connection decides; others that were under way change nothing of it, whatever they come to.
+    #[test]
+    fn calls_that_were_under_way_change_nothing() {
+        let (probe, other) = (AttemptId::from_raw(1), Some(AttemptId::from_raw(2)));
+        let own = Outcome::Unknown {
+            why: Reason::new("restart", "The server stopped."),
+        };
+        let mut breakers = Breakers::default();
+        for _ in 0..5 {
+            tell(&mut breakers, &fails(), 0);
+        }
+        breakers.begin_probe(ID, probe, at(30));
+        breakers.written();
+        for outcome in [works(), refused(), fails(), own] {
+            assert_eq!(breakers.settled(ID, other, &outcome, at(31)), Swing::None);
+            assert!(breakers.is_probe(ID, Some(probe)), "{outcome:?}");
+            assert_eq!(breakers.changed().count(), 0, "{outcome:?}");
+        }
+        assert_eq!(
+            breakers.settled(ID, Some(probe), &works(), at(32)),
+            Swing::Closed
+        );
+        assert_eq!(
+            (breakers.open, breakers.passage(ID, at(32))),
+            (0, Passage::Free)
+        );
     }
 }

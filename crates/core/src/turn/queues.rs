@@ -314,6 +314,13 @@ mod tests {
             assert_eq!(queues_in(word), heard, "{word}");
         }
         assert_eq!(words_of([]), Vec::<String>::new());
+        // Each of these takes 26 letters; 269 of them fill a word to its last one.
+        let many = (1000..1538).map(|tenant| {
+            let due = from_micros(1_764_000_000_000_000);
+            (queue(tenant, Priority::Low), due)
+        });
+        let lengths: Vec<usize> = words_of(many).iter().map(String::len).collect();
+        assert_eq!(lengths, [LONGEST_WORD, LONGEST_WORD]);
     }
 
     #[test]
