@@ -5,7 +5,7 @@
 //! provider, and by the database, before it commits; others then take its calls under way for unknown.
 
 use crate::StoreError;
-use crate::engine::{Address, Postgres};
+use crate::engine::{Address, Postgres, postgres::KNOWN};
 use ringback_core::time::Timestamp;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -166,17 +166,20 @@ impl Registrar {
             ("SELECT pg_advisory_xact_lock(2)::TEXT", vec![]),
             (
                 JOIN,
-                vec![now.as_millisecond() + IDS_AHEAD, self.role as i64],
+                vec![now.as_millisecond() + IDS_AHEAD, self.role as i64, KNOWN],
             ),
             (MOVES, vec![]),
+            (TOO_NEW, vec![KNOWN]),
         ])?;
         let joined = rows.get(1).and_then(|rows| rows.first());
         let Some([number, epoch, ids_from]) = joined.map(Vec::as_slice) else {
-            let moves = rows.get(2).is_some_and(|rows| !rows.is_empty());
+            let found = |at: usize| rows.get(at).is_some_and(|rows| !rows.is_empty());
             return Err(StoreError::Failed {
                 at: "joining the nodes",
-                source: if moves {
+                source: if found(2) {
                     "the house moves to another database, or has moved".into()
+                } else if found(3) {
+                    "the schema has changed and needs the newer program: update this one".into()
                 } else {
                     "31 nodes work on this database already: stop one first".into()
                 },
@@ -286,17 +289,20 @@ const JOIN: &str = "WITH free AS (
     SELECT n AS node, coalesce((SELECT ids_until FROM nodes WHERE node = n), 0) AS ids_from
     FROM generate_series(1::BIGINT, 31::BIGINT) AS n
     WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE node = n AND state <> 2) AND NOT EXISTS (SELECT 1 FROM moves WHERE state <> 1)
+        AND NOT EXISTS (SELECT 1 FROM schema_history WHERE serves_from > $3)
     ORDER BY n LIMIT 1
 ), clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT AS at), joined AS (
-    INSERT INTO nodes (node, epoch, role, lease_until, ids_until, state)
-    SELECT free.node, clock.at, (ARRAY['all', 'api', 'worker'])[$2 + 1], clock.at + 6000000, greatest(free.ids_from, $1), 0 FROM free, clock
+    INSERT INTO nodes (node, epoch, role, lease_until, ids_until, state, knows)
+    SELECT free.node, clock.at, (ARRAY['all', 'api', 'worker'])[$2 + 1], clock.at + 6000000, greatest(free.ids_from, $1), 0, $3 FROM free, clock
     ON CONFLICT (node) DO UPDATE SET epoch = excluded.epoch, role = excluded.role, lease_until = excluded.lease_until,
-        ids_until = excluded.ids_until, state = 0
+        ids_until = excluded.ids_until, state = 0, knows = excluded.knows
     RETURNING node, epoch
 ), begun AS (
     INSERT INTO node_turns (node, epoch, turn) SELECT node, epoch, 0 FROM joined
 )
 SELECT joined.node, joined.epoch, free.ids_from FROM joined, free";
+/// Changes of the schema that this program cannot work with.
+const TOO_NEW: &str = "SELECT version FROM schema_history WHERE serves_from > $1";
 /// A house that moves has no nodes.
 const MOVES: &str = "SELECT state FROM moves WHERE state <> 1";
 const RENEW: &str = "UPDATE nodes SET lease_until = (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT + 6000000, ids_until = greatest(ids_until, $3)

@@ -69,6 +69,16 @@ pub enum OpenError {
         "the database has no schema of this version. Start once with --database-owner postgres://…, the role that owns the database; it brings the schema up to date and lets the other role use it."
     )]
     NoSchema,
+    /// Servers of an older version are at work, which the next change of the schema would break.
+    #[error(
+        "change {version} of the schema takes away what servers of the version before still use, and some are at work (nodes {nodes}). Update and restart them first, or stop them; one that was killed counts as alive for six seconds more"
+    )]
+    OlderServes {
+        /// The change.
+        version: i64,
+        /// Numbers of the nodes.
+        nodes: String,
+    },
     /// A migration that was applied reads otherwise now.
     #[error(
         "migration {0} was applied in another form: this program and the database are not of the same line"

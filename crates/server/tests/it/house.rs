@@ -16,7 +16,7 @@ use ringback_server::http::{hash_key, make_key};
 use ringback_server::recovery::{
     HoldWish, RestoreError, RestoreWish, TenantReport, hold_database, restore,
 };
-use ringback_server::{App, Loops, MasterKey, Settings, backups};
+use ringback_server::{App, Loops, MasterKey, Settings, StartError, backups};
 use ringback_store::{KeyKind, KeyRow, Role, TenantRow};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -126,13 +126,37 @@ impl House {
 
     /// Another node of the same house, in a folder of its own with the same key.
     pub fn node(&self, role: Role) -> (App, Loops) {
+        self.try_node(role, None).unwrap()
+    }
+
+    /// The same, when it speaks to the database at this address.
+    pub fn node_at(&self, role: Role, address: &str) -> (App, Loops) {
+        self.try_node(role, Some(address)).unwrap()
+    }
+
+    /// What another node says when it cannot start.
+    pub fn second_node(&self, role: Role) -> Result<(), String> {
+        self.try_node(role, None)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    }
+
+    fn try_node(&self, role: Role, address: Option<&str>) -> Result<(App, Loops), StartError> {
         let folder = self.folder.join(format!("{role:?}"));
         std::fs::create_dir_all(&folder).unwrap();
         let key = "master.key";
         std::fs::copy(self.folder.join(key), folder.join(key)).unwrap();
         let mut settings = settings(folder, self.database.as_ref());
         settings.role = role;
-        App::start(settings, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
+        if let (Some(address), Some(database)) = (address, &mut settings.database) {
+            address.clone_into(&mut database.serves);
+        }
+        App::start(settings, Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    /// The PostgreSQL database that it stands on.
+    pub fn database(&self) -> &ringback_pgtest::Database {
+        self.database.as_ref().unwrap()
     }
 
     fn empty_on(database: Option<ringback_pgtest::Database>) -> Self {

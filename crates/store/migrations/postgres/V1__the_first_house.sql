@@ -558,7 +558,9 @@ CREATE TABLE nodes (
     -- No id of this node is from a later millisecond.
     ids_until BIGINT NOT NULL,
     -- 0 works, 1 is being taken over by others, 2 is free for the next node that joins.
-    state BIGINT NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 2)
+    state BIGINT NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 2),
+    -- The newest schema that its program knows: one that takes away what the program still uses has to wait.
+    knows BIGINT NOT NULL DEFAULT 1
 );
 
 -- The last turn of each node: what tells whether a commit whose answer was lost was one, and what a node must hold to commit at all.

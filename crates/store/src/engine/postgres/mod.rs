@@ -31,7 +31,7 @@ use value::{Param, Raw};
 
 pub use address::Address;
 pub(crate) use gather::Gathered;
-pub(crate) use migrate::migrate;
+pub(crate) use migrate::{KNOWN, migrate};
 
 /// A connection to PostgreSQL, made when it is needed, and what its transaction holds.
 pub struct Postgres {
